@@ -1,0 +1,280 @@
+// weir_main: the command line every job has.
+//
+//   argv --> verb and options --> build the job --> plan, or run with progress --> exit code
+#include <weir/main.h>
+
+#include "cli/progress.h"
+#include "runtime/base/base.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum verb { VERB_RUN, VERB_PLAN };
+
+struct command {
+    const char      *program;
+    enum verb        verb;
+    weir_run_options run;
+    double           rate;
+    bool             as_json;
+    bool             is_quiet;
+    bool             wants_help;
+};
+
+// The options of every job; val is what getopt returns, the program's own come after.
+enum { OPTION_WORKERS = 1, OPTION_CPUS, OPTION_RATE, OPTION_SIMULATE, OPTION_STATE, OPTION_QUIET, OPTION_JSON,
+       OPTION_HELP, OPTION_OWN };
+
+static const struct common_option {
+    const char *name, *value, *help;
+    int         id;
+} common_options[] = {
+    { "workers", "N", "pinned worker threads (default: one a core)", OPTION_WORKERS },
+    { "cpus", "LIST", "cores to pin them to, as 0,2-5", OPTION_CPUS },
+    { "rate", "N", "records a second to read, where the source can be slowed", OPTION_RATE },
+    { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
+    { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED", OPTION_SIMULATE },
+    { "json", NULL, "print the plan, or the end of the run, as JSON", OPTION_JSON },
+    { "quiet", NULL, "no progress on stderr", OPTION_QUIET },
+    { "help", NULL, "this page", OPTION_HELP },
+};
+
+// ---- help and mistakes ------------------------------------------------------------------------------
+
+static void print_option(const char *name, const char *value, const char *help, bool is_needed)
+{
+    char *left = wr_format("--%s%s%s", name, value != NULL ? " " : "", value != NULL ? value : "");
+    (void)printf("  %-24s %s%s\n", left, help, is_needed ? " (needed)" : "");
+    wr_free(left);
+}
+
+static void print_help(const weir_main_options *own, const char *program)
+{
+    if (own->summary != NULL) {
+        (void)printf("%s\n\n", own->summary);
+    }
+    (void)printf("usage: %s run [options]     run the job to its end; Ctrl-C stops it\n", program);
+    (void)printf("       %s plan [options]    print how it would run, and the most memory it takes\n\n", program);
+    for (uint32_t i = 0; i < own->option_count; i++) {
+        print_option(own->options[i].name, own->options[i].value, own->options[i].help,
+                     own->options[i].is_needed);
+    }
+    for (uint32_t i = 0; i < WR_COUNT_OF(common_options); i++) {
+        print_option(common_options[i].name, common_options[i].value, common_options[i].help, false);
+    }
+    (void)printf("\nexit codes: 0 done, 1 the job failed, 2 wrong command line or graph, 3 unreachable file,\n"
+                 "            4 not found, 130 interrupted\n");
+}
+
+static int complain(const char *program, const char *sentence, const char *what)
+{
+    (void)fprintf(stderr, "%s: %s%s%s; see %s --help\n", program, sentence, what != NULL ? " " : "",
+                  what != NULL ? what : "", program);
+    return weir_status_exit_code(WEIR_USAGE);
+}
+
+// ---- reading the command line -------------------------------------------------------------------------
+
+static bool parse_count(const char *text, uint64_t *count)
+{
+    char *end = NULL;
+    errno     = 0;
+    if (text[0] < '0' || text[0] > '9') {
+        return false;
+    }
+    *count = strtoull(text, &end, 0);
+    return errno == 0 && *end == '\0';
+}
+
+static bool command_take(struct command *command, int id, const char *value)
+{
+    uint64_t count = 0;
+    char    *end   = NULL;
+    switch (id) {
+    case OPTION_WORKERS:
+        command->run.workers = parse_count(value, &count) && count <= 1024 ? (uint32_t)count : 0;
+        return command->run.workers > 0;
+    case OPTION_CPUS: command->run.cpus = value; return true;
+    case OPTION_RATE:
+        command->rate = strtod(value, &end);
+        return *end == '\0' && command->rate > 0;
+    case OPTION_STATE: return parse_count(value, &command->run.state_budget);
+    case OPTION_SIMULATE:
+        command->run.is_simulated = true;
+        return parse_count(value, &command->run.seed);
+    case OPTION_JSON: command->as_json = true; return true;
+    case OPTION_QUIET: command->is_quiet = true; return true;
+    case OPTION_HELP: command->wants_help = true; return true;
+    default: return false;
+    }
+}
+
+static struct option *options_of(const weir_main_options *own)
+{
+    struct option *list = wr_alloc(sizeof(*list) * (WR_COUNT_OF(common_options) + own->option_count + 1));
+    uint32_t       next = 0;
+    for (uint32_t i = 0; i < WR_COUNT_OF(common_options); i++) {
+        list[next++] = (struct option){ common_options[i].name, common_options[i].value != NULL, NULL,
+                                        common_options[i].id };
+    }
+    for (uint32_t i = 0; i < own->option_count; i++) {
+        list[next++] = (struct option){ own->options[i].name, own->options[i].value != NULL, NULL,
+                                        OPTION_OWN + (int)i };
+    }
+    return list;
+}
+
+// Reads everything after the verb. 0, or the exit code of a mistake that has been said.
+static int command_read(struct command *command, const weir_main_options *own, int argc, char **argv)
+{
+    struct option *list = options_of(own);
+    int            code = 0;
+    int            id;
+    optind = 1;
+    opterr = 0;
+    while (code == 0 && (id = getopt_long(argc, argv, ":", list, NULL)) != -1) {
+        if (id == '?' || id == ':') {
+            code = complain(command->program, id == '?' ? "there is no option" : "a value is missing after",
+                            argv[optind - 1]);
+        } else if (id >= OPTION_OWN) {
+            *own->options[id - OPTION_OWN].to = optarg != NULL ? optarg : "";
+        } else if (!command_take(command, id, optarg)) {
+            code = complain(command->program, "wrong value:", optarg);
+        }
+    }
+    if (code == 0 && optind < argc) {
+        code = complain(command->program, "do not know what to do with", argv[optind]);
+    }
+    for (uint32_t i = 0; code == 0 && !command->wants_help && i < own->option_count; i++) {
+        if (own->options[i].is_needed && *own->options[i].to == NULL) {
+            char *what = wr_format("--%s %s", own->options[i].name, own->options[i].value);
+            code       = complain(command->program, "needs", what);
+            wr_free(what);
+        }
+    }
+    wr_free(list);
+    return code;
+}
+
+// ---- running ------------------------------------------------------------------------------------------
+
+static volatile sig_atomic_t signals_seen;
+static weir_run *volatile    run_to_stop;
+
+// The first signal asks the sources to end, the second ends the process.
+static void on_signal(int number)
+{
+    if (signals_seen++ > 0) {
+        _exit(128 + number);
+    }
+    if (run_to_stop != NULL) {
+        weir_run_stop_any(run_to_stop, false);
+    }
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN; // a reader that goes away is a failed write, told by name
+    (void)sigaction(SIGPIPE, &action, NULL);
+}
+
+static weir_status command_run(struct command *command, weir_job *job)
+{
+    struct wr_progress progress;
+    catch_signals();
+    wr_progress_init(&progress, job, stderr, !command->is_quiet && isatty(STDERR_FILENO));
+    weir_run *run = weir_run_start(job, &command->run);
+    if (run == NULL) {
+        return WEIR_USAGE;
+    }
+    run_to_stop = run;
+    if (signals_seen > 0) {
+        weir_run_stop_any(run, false);
+    }
+    while (weir_run_wait(run, 200000) == WEIR_TIMED_OUT) {
+        wr_progress_show(&progress);
+    }
+    run_to_stop              = NULL;
+    const weir_status status = weir_run_close(run);
+    wr_progress_end(&progress, command->as_json);
+    return status == WEIR_OK && signals_seen > 0 ? WEIR_INTERRUPTED : status;
+}
+
+static int command_perform(struct command *command, const weir_main_options *own, weir_job *job)
+{
+    weir_status status = WEIR_OK;
+    if (weir_job_error(job) == NULL) {
+        status = command->verb == VERB_PLAN ? weir_job_plan(job, &command->run, command->as_json, stdout)
+                                            : command_run(command, job);
+    }
+    if (weir_job_error(job) != NULL) {
+        (void)fprintf(stderr, "%s\n", weir_job_error(job));
+        status = weir_job_status(job);
+    } else if (command->verb == VERB_RUN && status == WEIR_OK && own->finish != NULL) {
+        status = own->finish(job, own->opaque);
+    }
+    return weir_status_exit_code(status);
+}
+
+// ---- the public calls -----------------------------------------------------------------------------------
+
+static const char *program_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+// Finds the verb, which is the first word; "run" may be left out when options follow at once.
+static int main_with(const weir_main_options *own, weir_job *job, int argc, char **argv)
+{
+    struct command command = { .program = argc > 0 ? program_name(argv[0]) : "weir" };
+    const char    *verb    = argc > 1 ? argv[1] : "run";
+    int            shift   = argc > 1 ? 1 : 0;
+    if (verb[0] == '-') {
+        verb  = "run";
+        shift = 0;
+    }
+    if (strcmp(verb, "help") == 0) {
+        print_help(own, command.program);
+        return 0;
+    }
+    if (strcmp(verb, "run") != 0 && strcmp(verb, "plan") != 0) {
+        return complain(command.program, "there is no verb", verb);
+    }
+    command.verb   = strcmp(verb, "plan") == 0 ? VERB_PLAN : VERB_RUN;
+    const int code = command_read(&command, own, argc - shift, argv + shift);
+    if (code != 0) {
+        return code;
+    }
+    if (command.wants_help) {
+        print_help(own, command.program);
+        return 0;
+    }
+    if (job == NULL) {
+        job = own->build(own->opaque, command.rate);
+    }
+    if (job == NULL) {
+        return weir_status_exit_code(WEIR_USAGE); // build has said why
+    }
+    const int result = command_perform(&command, own, job);
+    weir_job_close(job);
+    return result;
+}
+
+int weir_main_with(const weir_main_options *options, int argc, char **argv)
+{
+    return main_with(options, NULL, argc, argv);
+}
+
+int weir_main(weir_job *job, int argc, char **argv)
+{
+    static const weir_main_options none;
+    return main_with(&none, job, argc, argv);
+}

@@ -1,0 +1,21 @@
+// weir: dataflow over unbounded streams, in your own process. All of it, in reading order.
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <weir/api.h>
+#include <weir/status.h>
+
+#include <weir/event_time.h>
+#include <weir/str.h>
+#include <weir/record.h>
+
+#include <weir/call.h>
+#include <weir/bind.h>
+#include <weir/window.h>
+#include <weir/job.h>
+#include <weir/source.h>
+
+#include <weir/run.h>
+#include <weir/main.h>
+
+#endif // WEIR_H

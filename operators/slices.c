@@ -1,0 +1,85 @@
+// Slices: tables by event time; see slices.h.
+#include "operators/slices.h"
+
+#include <string.h>
+
+void wr_slices_init(struct wr_slices *slices, struct wr_pool *pool,
+                    const struct wr_table_options *options)
+{
+    *slices = (struct wr_slices){ .pool = pool, .options = *options };
+}
+
+void wr_slices_fini(struct wr_slices *slices)
+{
+    wr_slices_drop_before(slices, INT64_MAX);
+    wr_free(slices->spans);
+    slices->spans = NULL;
+}
+
+uint32_t wr_slices_at(const struct wr_slices *slices, weir_time start)
+{
+    uint32_t low  = slices->first;
+    uint32_t high = slices->end;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (slices->spans[middle].start < start) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool slices_has(const struct wr_slices *slices, uint32_t i, weir_time start)
+{
+    return i < slices->end && slices->spans[i].start == start;
+}
+
+struct wr_table *wr_slices_find(const struct wr_slices *slices, weir_time start)
+{
+    const uint32_t i = wr_slices_at(slices, start);
+    return slices_has(slices, i, start) ? slices->spans[i].table : NULL;
+}
+
+// Closes the gap that dropped slices left, or grows.
+static void slices_make_room(struct wr_slices *slices)
+{
+    const uint32_t count = slices->end - slices->first;
+    if (count < slices->capacity / 2) {
+        memmove(slices->spans, slices->spans + slices->first, count * sizeof(*slices->spans));
+        slices->first = 0;
+        slices->end   = count;
+        return;
+    }
+    slices->capacity = slices->capacity > 0 ? slices->capacity * 2 : 8;
+    slices->spans    = wr_realloc(slices->spans, slices->capacity * sizeof(*slices->spans));
+}
+
+struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
+{
+    uint32_t i = wr_slices_at(slices, start);
+    if (slices_has(slices, i, start)) {
+        return slices->spans[i].table;
+    }
+    if (slices->end == slices->capacity) {
+        slices_make_room(slices);
+        i = wr_slices_at(slices, start);
+    }
+    memmove(slices->spans + i + 1, slices->spans + i, (slices->end - i) * sizeof(*slices->spans));
+    slices->spans[i] = (struct wr_slice){ start, wr_table_open(slices->pool, &slices->options) };
+    slices->end++;
+    return slices->spans[i].table;
+}
+
+void wr_slices_drop_before(struct wr_slices *slices, weir_time start)
+{
+    while (slices->first < slices->end && slices->spans[slices->first].start < start) {
+        wr_table_close(slices->spans[slices->first].table);
+        slices->first++;
+    }
+    if (slices->first == slices->end) {
+        slices->first = 0;
+        slices->end   = 0;
+    }
+}

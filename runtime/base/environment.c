@@ -1,0 +1,7 @@
+// What all environments share.
+#include "runtime/base/environment.h"
+
+void wr_environment_close(struct wr_environment *environment)
+{
+    environment->ops->fini(environment);
+}

@@ -1,0 +1,126 @@
+// The environment: every outside effect a running job has. Two exist: the real one, and a simulated
+// one with a virtual clock, a seeded random and a disk in memory that can be told to fail.
+//
+//   clock    monotonic microseconds (for pacing, flushing, idleness) and wall-clock microseconds
+//   random   64 bits at a time; the only source of seeds
+//   files    open, read and write at an offset, sync, rename, unlink, list; errors are -errno
+//   io       requests that may block, run aside and completed later; see struct wr_request
+//
+// Thread rule: a real environment may be used from any thread; a simulated one from one thread.
+#ifndef WR_ENVIRONMENT_H
+#define WR_ENVIRONMENT_H
+
+#include "runtime/base/base.h"
+
+struct wr_environment;
+
+// How a file is opened. Descriptors are small non-negative integers of the environment.
+enum wr_open_mode {
+    WR_OPEN_READ      = 0, // an existing file, a pipe or a terminal
+    WR_OPEN_WRITE     = 1, // created or emptied
+    WR_OPEN_APPEND    = 2, // created, or written at its end
+    WR_OPEN_EXCLUSIVE = 3, // created; fails with -EEXIST if it is there
+    WR_OPEN_UPDATE    = 4  // created if missing, read and written in place
+};
+
+struct wr_file_info {
+    uint64_t size_bytes;
+    bool     is_regular;
+    bool     is_directory;
+};
+
+enum wr_request_verb { WR_REQUEST_READ, WR_REQUEST_WRITE, WR_REQUEST_SYNC };
+
+// One blocking piece of work. The caller owns the struct and its buffer, fills the first part,
+// submits it, leaves both alone until wr_request_is_done says true (once true, the result may be
+// read), and may then use it again. A read gives the bytes read, 0 at the end of the file; a write
+// gives the bytes written, all of them or an error. Offset -1 means "where the file stands" (pipes).
+struct wr_request {
+    enum wr_request_verb verb;
+    int                  file;
+    void                *buffer;
+    size_t               bytes;
+    int64_t              offset;
+    void (*wake)(void *waker); // called from the I/O thread after completion; NULL: nobody waits
+    void *waker;
+
+    int64_t result; // bytes, or -errno
+    int     state;  // the environment's; zero before the first use
+    struct wr_request *next;
+};
+
+// The functions of one environment; `self` is the environment.
+struct wr_environment_ops {
+    int64_t (*now_us)(struct wr_environment *self);  // monotonic
+    int64_t (*wall_us)(struct wr_environment *self); // since 1970
+    uint64_t (*random)(struct wr_environment *self);
+
+    int (*open)(struct wr_environment *self, const char *path, enum wr_open_mode mode);
+    void (*close)(struct wr_environment *self, int file);
+    int (*info)(struct wr_environment *self, const char *path, struct wr_file_info *info);
+    int64_t (*read_at)(struct wr_environment *self, int file, void *buffer, size_t bytes, int64_t offset);
+    int64_t (*write_at)(struct wr_environment *self, int file, const void *buffer, size_t bytes,
+                        int64_t offset);
+    int (*sync)(struct wr_environment *self, int file);
+    int (*sync_directory)(struct wr_environment *self, const char *path);
+    int (*truncate)(struct wr_environment *self, int file, uint64_t size_bytes);
+    int (*rename)(struct wr_environment *self, const char *from, const char *to);
+    int (*unlink)(struct wr_environment *self, const char *path);
+    int (*make_directory)(struct wr_environment *self, const char *path); // -EEXIST if there
+    // Calls `each` with every name in the directory but . and .., in byte order.
+    int (*list)(struct wr_environment *self, const char *path,
+                void (*each)(void *opaque, const char *name), void *opaque);
+
+    void (*submit)(struct wr_environment *self, struct wr_request *request);
+    bool (*is_done)(struct wr_environment *self, struct wr_request *request); // acquire
+
+    void (*fini)(struct wr_environment *self); // frees it: wr_environment_close
+};
+
+struct wr_environment {
+    const struct wr_environment_ops *ops;
+};
+
+// The real environment. Its I/O threads start with the first submitted request.
+struct wr_environment *wr_environment_open_real(void);
+
+// The simulated environment. Its disk is in memory; with `reads_host` a path that is not on it is
+// read from the real file system (what is written never is). Requests complete in an order and after
+// virtual delays drawn from the seed. wr_simulation_advance runs what is due.
+struct wr_environment *wr_environment_open_simulated(uint64_t seed, bool reads_host);
+
+// Moves the virtual clock to the next due completion or to `until_us`, whichever is first, and
+// completes what is due then (calling wake). True if a completion ran. With nothing under way and
+// `until_us` at or past WEIR_TIME_MAX there is nothing to wait for: the clock stays.
+bool wr_simulation_advance(struct wr_environment *environment, int64_t until_us);
+// Virtual time passes by so much (the cost of a step).
+void wr_simulation_spend(struct wr_environment *environment, int64_t span_us);
+// Requests submitted and not yet completed.
+uint32_t wr_simulation_pending(const struct wr_environment *environment);
+// Copies every file of the simulated disk to the real file system at its own path, making
+// directories as needed. 0 or -errno.
+int wr_simulation_export(struct wr_environment *environment);
+// Puts a file onto the simulated disk.
+void wr_simulation_import(struct wr_environment *environment, const char *path, const void *bytes,
+                          size_t length);
+// Makes the n-th (from 0) operation of this kind from now on fail with -error.
+enum wr_fault { WR_FAULT_OPEN, WR_FAULT_READ, WR_FAULT_WRITE, WR_FAULT_SYNC, WR_FAULT_RENAME };
+void wr_simulation_fail(struct wr_environment *environment, enum wr_fault fault, uint32_t nth,
+                        int error);
+
+// How many blocks of a file on the simulated disk a crash now could lose: those written and not yet
+// synced. 0 if there is no such file.
+uint32_t wr_simulation_unsynced_blocks(struct wr_environment *environment, const char *path);
+
+// Requests under way complete first; one that waits on an idle pipe or terminal, with -ECANCELED.
+void wr_environment_close(struct wr_environment *environment);
+
+// Short spellings.
+static inline int64_t wr_now_us(struct wr_environment *e) { return e->ops->now_us(e); }
+static inline void    wr_submit(struct wr_environment *e, struct wr_request *r) { e->ops->submit(e, r); }
+static inline bool    wr_request_is_done(struct wr_environment *e, struct wr_request *r)
+{
+    return e->ops->is_done(e, r);
+}
+
+#endif // WR_ENVIRONMENT_H

@@ -1,0 +1,272 @@
+// The simulated environment: a virtual clock, a seeded random and a disk in memory, all on one
+// thread. Two runs with one seed and the same calls do the same.
+//
+//   requests   act when they complete, in the order of a due time drawn when they are submitted
+//   reads      may be short, as the contract allows
+//
+// Random numbers come in two sequences, so that another request more does not change the seeds that
+// the program draws.
+#include "runtime/base/simulated.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define START_NOW_US  WEIR_SECONDS(1)          // not 0, which is too often a mark
+#define START_WALL_US (1767225600 * 1000000LL) // 2026-01-01T00:00:00Z, at START_NOW_US
+
+enum request_state { REQUEST_UNUSED = 0, REQUEST_UNDER_WAY = 1, REQUEST_DONE = 2 };
+
+// ---- clock and chance ----
+
+static int64_t simulated_now_us(struct wr_environment *self)
+{
+    return wr_simulated_of(self)->now_us;
+}
+
+static int64_t simulated_wall_us(struct wr_environment *self)
+{
+    return START_WALL_US + wr_simulated_of(self)->now_us - START_NOW_US;
+}
+
+// splitmix64
+static uint64_t draw(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15u;
+    return wr_mix64(*state, 0);
+}
+
+static uint64_t simulated_random(struct wr_environment *self)
+{
+    return draw(&wr_simulated_of(self)->program_random);
+}
+
+// A number below `limit`.
+static uint64_t chance_below(struct wr_simulated *self, uint64_t limit)
+{
+    return draw(&self->chance_random) % limit;
+}
+
+// Microseconds that a request takes: mostly some, sometimes many.
+static int64_t chance_delay_us(struct wr_simulated *self)
+{
+    const uint64_t longest = chance_below(self, 16) == 0 ? 20000 : 200;
+    return (int64_t)(1 + chance_below(self, longest));
+}
+
+size_t wr_simulated_read_bytes(struct wr_simulated *self, size_t bytes)
+{
+    const bool is_short = chance_below(self, 4) == 0;
+    return is_short && bytes > 1 ? 1 + (size_t)chance_below(self, bytes) : bytes;
+}
+
+// ---- faults ----
+
+static void fault_forget(struct wr_simulated *self, uint32_t index)
+{
+    self->fault_count--;
+    memmove(&self->faults[index], &self->faults[index + 1],
+            (self->fault_count - index) * sizeof(struct wr_simulated_fault));
+}
+
+int wr_simulated_fault(struct wr_simulated *self, enum wr_fault fault)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < self->fault_count; i++) {
+        struct wr_simulated_fault *planned = &self->faults[i];
+        if (planned->fault != fault) {
+            continue;
+        }
+        if (planned->remaining > 0) {
+            planned->remaining--;
+        } else {
+            error = planned->error;
+            fault_forget(self, i--);
+        }
+    }
+    return -error;
+}
+
+void wr_simulation_fail(struct wr_environment *environment, enum wr_fault fault, uint32_t nth,
+                        int error)
+{
+    struct wr_simulated *self = wr_simulated_of(environment);
+    WR_ASSERT(error > 0);
+    self->faults =
+        wr_realloc(self->faults, (self->fault_count + 1) * sizeof(struct wr_simulated_fault));
+    self->faults[self->fault_count++] = (struct wr_simulated_fault){ fault, nth, error };
+}
+
+// ---- requests ----
+
+static void simulated_submit(struct wr_environment *environment, struct wr_request *request)
+{
+    struct wr_simulated *self = wr_simulated_of(environment);
+    WR_ASSERT(!self->is_closing && request->state != REQUEST_UNDER_WAY);
+    if (self->pending_count == self->pending_capacity) {
+        self->pending_capacity = self->pending_capacity * 2 + 8;
+        self->pending =
+            wr_realloc(self->pending, self->pending_capacity * sizeof(struct wr_simulated_pending));
+    }
+    request->state                       = REQUEST_UNDER_WAY;
+    const int64_t  due                   = self->now_us + chance_delay_us(self);
+    const uint64_t lot                   = draw(&self->chance_random);
+    self->pending[self->pending_count++] = (struct wr_simulated_pending){ request, due, lot };
+}
+
+static bool simulated_is_done(WEIR_UNUSED struct wr_environment *self, struct wr_request *request)
+{
+    return request->state == REQUEST_DONE;
+}
+
+static int64_t request_run(struct wr_environment *environment, const struct wr_request *request)
+{
+    switch (request->verb) {
+    case WR_REQUEST_READ:
+        return wr_simulated_read_at(environment, request->file, request->buffer, request->bytes,
+                                    request->offset);
+    case WR_REQUEST_WRITE:
+        return wr_simulated_write_at(environment, request->file, request->buffer, request->bytes,
+                                     request->offset);
+    case WR_REQUEST_SYNC: return wr_simulated_sync(environment, request->file);
+    }
+    return -EINVAL;
+}
+
+static bool pending_is_before(const struct wr_simulated_pending *a,
+                              const struct wr_simulated_pending *b)
+{
+    return a->due_us != b->due_us ? a->due_us < b->due_us : a->lot < b->lot;
+}
+
+// The next that will complete, or NULL.
+static struct wr_simulated_pending *pending_first(struct wr_simulated *self)
+{
+    struct wr_simulated_pending *first = NULL;
+    for (uint32_t i = 0; i < self->pending_count; i++) {
+        if (first == NULL || pending_is_before(&self->pending[i], first)) {
+            first = &self->pending[i];
+        }
+    }
+    return first;
+}
+
+static void pending_complete(struct wr_simulated *self, struct wr_simulated_pending *pending)
+{
+    struct wr_request *request = pending->request;
+    *pending                   = self->pending[--self->pending_count];
+    request->result            = request_run(&self->base, request);
+    request->state             = REQUEST_DONE;
+    if (request->wake != NULL) {
+        request->wake(request->waker);
+    }
+}
+
+// Where the clock goes: to what is due by `until_us`, else to `until_us`, but never to the end of
+// time.
+static int64_t advance_target(const struct wr_simulated *self, bool has_due, int64_t due_us,
+                              int64_t until_us)
+{
+    const bool    is_for_ever = !has_due && until_us >= WEIR_TIME_MAX;
+    const int64_t target      = has_due ? due_us : until_us;
+    return is_for_ever || target < self->now_us ? self->now_us : target;
+}
+
+bool wr_simulation_advance(struct wr_environment *environment, int64_t until_us)
+{
+    struct wr_simulated         *self    = wr_simulated_of(environment);
+    struct wr_simulated_pending *next    = pending_first(self);
+    const int64_t                due     = next != NULL ? next->due_us : WEIR_TIME_MAX;
+    const bool                   has_due = next != NULL && (due <= until_us || due <= self->now_us);
+    self->now_us                         = advance_target(self, has_due, due, until_us);
+    while (has_due && next != NULL && next->due_us <= self->now_us) {
+        pending_complete(self, next);
+        next = pending_first(self);
+    }
+    return has_due;
+}
+
+void wr_simulation_spend(struct wr_environment *environment, int64_t span_us)
+{
+    WR_ASSERT(span_us >= 0);
+    wr_simulated_of(environment)->now_us += span_us;
+}
+
+uint32_t wr_simulation_pending(const struct wr_environment *environment)
+{
+    return ((const struct wr_simulated *)environment)->pending_count;
+}
+
+// ---- opening and closing ----
+
+static void simulated_fini(struct wr_environment *environment)
+{
+    struct wr_simulated *self = wr_simulated_of(environment);
+    self->is_closing          = true;
+    while (wr_simulation_advance(environment, WEIR_TIME_MAX)) {
+    }
+    WR_ASSERT(self->pending_count == 0);
+    for (uint32_t i = 0; i < self->handle_count; i++) {
+        if (self->handles[i].is_open) {
+            wr_simulated_close(environment, (int)i);
+        }
+    }
+    wr_disk_fini(&self->disk);
+    wr_environment_close(self->host);
+    wr_free(self->handles);
+    wr_free(self->pending);
+    wr_free(self->faults);
+    wr_free(self->directory);
+    wr_free(self);
+}
+
+static const struct wr_environment_ops simulated_ops = {
+    .now_us         = simulated_now_us,
+    .wall_us        = simulated_wall_us,
+    .random         = simulated_random,
+    .open           = wr_simulated_open,
+    .close          = wr_simulated_close,
+    .info           = wr_simulated_info,
+    .read_at        = wr_simulated_read_at,
+    .write_at       = wr_simulated_write_at,
+    .sync           = wr_simulated_sync,
+    .sync_directory = wr_simulated_sync_directory,
+    .truncate       = wr_simulated_truncate,
+    .rename         = wr_simulated_rename,
+    .unlink         = wr_simulated_unlink,
+    .make_directory = wr_simulated_make_directory,
+    .list           = wr_simulated_list,
+    .submit         = simulated_submit,
+    .is_done        = simulated_is_done,
+    .fini           = simulated_fini,
+};
+
+struct wr_simulated *wr_simulated_of(struct wr_environment *environment)
+{
+    WR_ASSERT(environment->ops == &simulated_ops);
+    return (struct wr_simulated *)environment;
+}
+
+// The directory of the process, where relative paths start on the host too.
+static char *process_directory(void)
+{
+    char *found     = getcwd(NULL, 0);
+    char *directory = wr_disk_path("/", found != NULL ? found : "/");
+    free(found);
+    return directory;
+}
+
+struct wr_environment *wr_environment_open_simulated(uint64_t seed, bool reads_host)
+{
+    struct wr_simulated *self = wr_alloc(sizeof(*self));
+    self->base.ops            = &simulated_ops;
+    self->host                = wr_environment_open_real();
+    self->reads_host          = reads_host;
+    self->directory           = process_directory();
+    self->now_us              = START_NOW_US;
+    self->program_random      = wr_mix64(seed, 1);
+    self->chance_random       = wr_mix64(seed, 2);
+    wr_disk_init(&self->disk);
+    wr_simulated_put_directories(self, self->directory);
+    return &self->base;
+}

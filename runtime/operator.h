@@ -1,0 +1,222 @@
+// operator.h: what an operator is to the task that runs it. One file an operator, in operators/.
+//
+//   inlet ---> rows() ---> output ---> inlets of the next nodes of the chain (or an exchange, a sink)
+//
+// A node is one operator in one task. Its task calls it; it never blocks, never waits, and resumes at
+// a row: rows() takes what its outputs have room for, moves inlet->next, and is called again when
+// everything behind it in the chain has been consumed. So, whenever a function of a node is called,
+// the batches of its own outputs are free to be written again.
+//
+// Thread rule: everything here belongs to the task's worker thread.
+#ifndef WR_OPERATOR_H
+#define WR_OPERATOR_H
+
+#include "runtime/base/environment.h"
+#include "runtime/flow/flow.h"
+#include "runtime/progress/progress.h"
+#include "runtime/state/state.h"
+#include "runtime/watch/watch.h"
+#include <weir/bind.h>
+
+struct wr_node;
+struct wr_task;
+
+// Rows on their way into a node: of `batch`, those `selection` names, or rows 0 to count - 1.
+struct wr_inlet {
+    struct wr_node        *node;
+    uint32_t               index; // among the node's inlets
+    const struct wr_batch *batch;
+    const uint16_t        *selection; // NULL: all
+    uint32_t               count;
+    uint32_t               next; // the first not yet consumed; next == count: nothing pending
+};
+
+// Numbers of a node's outputs. Branches of a split and side outputs follow.
+enum { WR_OUTPUT_MAIN = 0, WR_OUTPUT_LATE = 1, WR_OUTPUT_REJECTS = 2, WR_OUTPUT_SIDES = 3 };
+
+// Where a node's rows go. `batch` is the node's own, to be filled through wr_output_row; a node that
+// narrows a batch it was given passes that on instead, with a selection of its own.
+struct wr_output {
+    bool                    is_used; // someone listens; rows for an unused output are only counted
+    struct wr_batch_layout  layout;
+    struct wr_batch        *batch;
+    bool                    is_delivered; // the task's: consumers have seen it
+    const struct wr_batch  *passed; // NULL: `batch` is what is delivered
+    const uint16_t         *selection;
+    uint32_t                count; // of passed
+    struct wr_inlet       **consumers;
+    uint32_t                consumer_count;
+    char                   *staged; // rows a user function emitted that are not yet in the batch
+    struct wr_staged       *staged_facts;
+    uint32_t                staged_count, staged_next, staged_capacity;
+};
+
+struct wr_staged {
+    weir_time time;
+    uint64_t  hash;
+    uint8_t   change;
+};
+
+enum wr_poll {
+    WR_POLL_ROWS,  // rows or watermarks were made
+    WR_POLL_LATER, // nothing now; node->wake_at_us says when to ask again (or a waker will)
+    WR_POLL_END    // no more, ever
+};
+
+// What an operator is made of: static, by designated initialisers.
+struct wr_operator {
+    const char *verb;
+    size_t      node_bytes; // of the operator's own struct, whose first member is struct wr_node
+    // Before the first row, on any thread. False: wr_node_fail has said why.
+    bool (*open)(struct wr_node *node);
+    void (*close)(struct wr_node *node); // also after a failed open
+    // Consumes rows of the inlet while the outputs have room.
+    void (*rows)(struct wr_node *node, struct wr_inlet *inlet);
+    // The watermark is about to become `watermark` (> node->watermark). Emits at most what fits;
+    // true when done. NULL: nothing to do. Timers fire here.
+    bool (*advance)(struct wr_node *node, weir_time watermark);
+    // Everything before it has ended and its watermark is what it will be. True when done.
+    bool (*finish)(struct wr_node *node);
+    // Checkpoint `barrier` lies here: everything before it is consumed, nothing after it is.
+    void (*barrier)(struct wr_node *node, uint64_t barrier);
+    // Sources only: makes the next rows; see enum wr_poll.
+    enum wr_poll (*poll)(struct wr_node *node);
+    // Sinks and exchanges: whether rows offered wait for something outside (credit, a disk).
+    bool (*is_blocked)(const struct wr_node *node);
+    // Lets go of what it holds back for the sake of larger batches. True if something left.
+    bool (*flush)(struct wr_node *node, bool is_forced);
+    bool passes_rows; // its outputs are selections of its input: they get no batch of their own
+    bool uses_time;   // it needs its input's event time column
+};
+
+// How the user declared it; shared by all its nodes, never written after the plan is made.
+struct wr_spec {
+    const struct wr_operator *operator_; // "operator" is a word of C++
+    const char               *name;      // stable: state is found by it
+    const void               *binding;   // weir_..._binding of the verb; kept
+    const weir_key_binding   *key;       // of keyed operators; kept
+    const void               *options;   // the verb's own, copied into the job
+    const void               *parameters; // of weir_with, copied into the job
+    uint32_t                  id;
+};
+
+struct wr_call; // what weir_call is inside
+
+// The hot part first; see each field's comment for who writes it.
+struct wr_node {
+    const struct wr_operator *ops;
+    const struct wr_spec     *spec;
+    struct wr_task           *task;
+    struct wr_environment    *environment;
+    struct wr_pool           *pool; // the task's, for tables
+    struct wr_output         *outputs;
+    uint32_t                  output_count;
+    uint32_t                  index; // in its task
+    uint32_t                  instance, parallelism; // task i of n of its stage
+    weir_time                 watermark;     // what it has processed
+    struct wr_watermarks      watermarks;    // over its inlets
+    struct wr_inlet          *inlets;
+    uint32_t                  inlet_count;
+    struct wr_counters       *counters; // written by this node, read by anyone
+    uint64_t                  seed;     // the job's hash seed
+    uint32_t                  range_bits;
+    int64_t                   wake_at_us; // monotonic; INT64_MAX: no need
+    struct weir_call         *call;
+    bool                      holds_watermark; // the task's: rows of the last advance go first
+    bool                      has_handed_idle; // the task's, of sources
+    struct wr_park           *park;       // the worker's: for requests, wake = wr_node_wake_any, waker = park
+    weir_time                 source_watermark; // sources: after the rows made so far; never falls
+    bool                      source_is_idle;
+    struct wr_alignment      *alignment;      // sources: how far each partition of the job has come
+    uint32_t                  alignment_base; // the number of this source's first partition in it
+};
+
+// What a user function sees as weir_call.
+struct weir_call {
+    struct wr_node   *node;
+    weir_time         event_time;
+    uint8_t           change;
+    uint8_t           is_rejected;
+    uint8_t           is_cleared; // weir_state_clear
+    uint32_t          emitted, most;
+    uint64_t          hash; // of the key at hand
+    const void       *key;
+    const void       *record;
+    char             *scratch; // grown as needed, reset between records
+    size_t            scratch_used, scratch_bytes;
+    struct wr_scratch_block *scratch_more;
+};
+
+// ---- for operators -----------------------------------------------------------------------------------
+
+// Stops the job with one sentence, prefixed with the job's and the operator's name.
+void wr_node_fail(struct wr_node *node, const char *sentence, ...) WEIR_PRINTF(2, 3);
+
+// For struct wr_request: wakes the worker whose park is given.
+void wr_node_wake_any(void *park);
+
+// True when the job is being stopped and nothing more is worth doing.
+bool wr_node_is_stopping(const struct wr_node *node);
+
+// How many rows without long strings `output` takes now. Output must be used.
+static inline uint32_t wr_output_room(const struct wr_output *output)
+{
+    return wr_batch_room(output->batch);
+}
+
+// The place of the next row (row_count of the batch); there must be room. Columns are written at the
+// same index, then wr_output_commit counts `count` rows written in a row from there; of a type with
+// strings, one at a time with wr_output_seal, which is false when the row's strings do not fit (the
+// row is then not counted and must be offered again).
+static inline void *wr_output_row(const struct wr_output *output)
+{
+    return wr_batch_row(output->batch, output->batch->row_count);
+}
+static inline void wr_output_commit(struct wr_output *output, uint32_t count)
+{
+    output->batch->row_count += count;
+    WR_CHECK(output->batch->row_count <= output->batch->row_capacity);
+}
+static inline bool wr_output_seal(struct wr_output *output)
+{
+    return wr_batch_seal_row(output->batch, &output->layout);
+}
+
+// Passes rows of a batch that is not the node's own: it stays untouched until they are consumed.
+// `selection` is the node's own memory.
+static inline void wr_output_pass(struct wr_output *output, const struct wr_batch *batch,
+                                  const uint16_t *selection, uint32_t count)
+{
+    output->passed    = batch;
+    output->selection = selection;
+    output->count     = count;
+}
+
+// Staging: rows that a user function emits, up to `most`, kept until they fit. wr_output_stage gives
+// a zeroed row; wr_output_unstage moves staged rows to the batch, true when none is left.
+void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change, weir_time time);
+bool  wr_output_unstage(struct wr_node *node, struct wr_output *output);
+// Copies the long strings of staged rows into the call's scratch, so that what they point at may move.
+void wr_output_own_staged(struct wr_node *node, struct wr_output *output);
+// Makes room for staging `most` rows; in open().
+void wr_output_allow_staging(struct wr_output *output, uint32_t most);
+
+// Sends the record at hand to the dead letters of the node, with a reason and itself as JSON.
+void wr_node_reject(struct wr_node *node, const weir_type *type, const void *record, const char *reason);
+
+// User code that no other task of the job may run at the same time (a sink's finish).
+void wr_node_enter_serial(struct wr_node *node);
+void wr_node_leave_serial(struct wr_node *node);
+
+// Sets up the node's call before user code: parameters, watermark; then per row time and change.
+void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t row);
+// Frees what weir_scratch handed out; after the outputs of a record were copied.
+void wr_call_reset(struct weir_call *call);
+
+// The i-th pending row's number in its batch.
+static inline uint32_t wr_inlet_row(const struct wr_inlet *inlet, uint32_t i)
+{
+    return inlet->selection != NULL ? inlet->selection[i] : i;
+}
+
+#endif // WR_OPERATOR_H

@@ -1,0 +1,184 @@
+// What user functions emit: staged until it fits the output's batch, in order; and what else a
+// weir_call offers that does not need an operator's state.
+#include "runtime/operator.h"
+#include <weir/job.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+
+// ---- staging --------------------------------------------------------------------------------------
+
+void wr_output_allow_staging(struct wr_output *output, uint32_t most)
+{
+    if (!output->is_used || most <= output->staged_capacity) {
+        return;
+    }
+    output->staged          = wr_realloc(output->staged, (size_t)(most + 1) * output->layout.row_size);
+    output->staged_facts    = wr_realloc(output->staged_facts, sizeof(*output->staged_facts) * (most + 1));
+    output->staged_capacity = most;
+}
+
+static void *staged_row(const struct wr_output *output, uint32_t index)
+{
+    return output->staged + (size_t)index * output->layout.row_size;
+}
+
+void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change, weir_time time)
+{
+    uint32_t index = output->staged_count;
+    if (index >= output->staged_capacity) {
+        wr_node_fail(node, "one call emitted more than the %u records its binding declares; raise its most",
+                     output->staged_capacity);
+        index = output->staged_capacity; // one spare place takes what nobody will see
+    } else {
+        output->staged_count++;
+    }
+    void *row = staged_row(output, index);
+    memset(row, 0, output->layout.row_size);
+    output->staged_facts[index] = (struct wr_staged){ .time = time, .change = (uint8_t)change };
+    return row;
+}
+
+static bool staged_move_one(struct wr_node *node, struct wr_output *output, uint32_t index)
+{
+    struct wr_batch        *batch = output->batch;
+    const struct wr_staged *facts = &output->staged_facts[index];
+    if (wr_batch_room(batch) == 0) {
+        return false;
+    }
+    if (wr_batch_row_fits_never(&output->layout, staged_row(output, index))) {
+        wr_node_reject(node, NULL, NULL, "an emitted record is larger than a record may be");
+        return true;
+    }
+    memcpy(wr_output_row(output), staged_row(output, index), output->layout.row_size);
+    if (batch->times != NULL) {
+        batch->times[batch->row_count] = facts->time;
+    }
+    if (batch->changes != NULL) {
+        batch->changes[batch->row_count] = facts->change;
+    }
+    return wr_output_seal(output);
+}
+
+bool wr_output_unstage(struct wr_node *node, struct wr_output *output)
+{
+    while (output->staged_next < output->staged_count) {
+        if (!staged_move_one(node, output, output->staged_next)) {
+            return false;
+        }
+        output->staged_next++;
+    }
+    output->staged_next = output->staged_count = 0;
+    return true;
+}
+
+void wr_output_own_staged(struct wr_node *node, struct wr_output *output)
+{
+    for (uint32_t i = output->staged_next; i < output->staged_count; i++) {
+        const size_t bytes = wr_strings_long_bytes(&output->layout.strings, staged_row(output, i));
+        if (bytes > 0) {
+            (void)wr_strings_move(&output->layout.strings, staged_row(output, i),
+                                  weir_scratch(node->call, bytes));
+        }
+    }
+}
+
+// ---- the call -------------------------------------------------------------------------------------
+
+struct wr_scratch_block {
+    struct wr_scratch_block *next;
+    char                     bytes[];
+};
+
+void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t row)
+{
+    struct weir_call *call = node->call;
+    call->event_time       = batch->times != NULL ? batch->times[row] : WEIR_TIME_MIN;
+    call->change           = batch->changes != NULL ? batch->changes[row] : WEIR_INSERT;
+    call->record           = wr_batch_row(batch, row);
+    call->is_rejected      = 0;
+    call->is_cleared       = 0;
+    call->emitted          = 0;
+}
+
+void wr_call_reset(struct weir_call *call)
+{
+    call->scratch_used = 0;
+    while (call->scratch_more != NULL) {
+        struct wr_scratch_block *block = call->scratch_more;
+        call->scratch_more             = block->next;
+        wr_free(block);
+    }
+}
+
+// The first 4 KiB are the call's for good; what is more comes in blocks of its own, so that nothing
+// handed out ever moves.
+char *weir_scratch(weir_call *call, size_t bytes)
+{
+    enum { SCRATCH_BYTES = 4096 };
+    if (call->scratch == NULL) {
+        call->scratch       = wr_alloc(SCRATCH_BYTES);
+        call->scratch_bytes = SCRATCH_BYTES;
+    }
+    if (bytes <= call->scratch_bytes - call->scratch_used) {
+        char *at = call->scratch + call->scratch_used;
+        call->scratch_used += bytes;
+        return at;
+    }
+    struct wr_scratch_block *block = wr_alloc(sizeof(*block) + bytes);
+    block->next                    = call->scratch_more;
+    call->scratch_more             = block;
+    return block->bytes;
+}
+
+const void *weir_parameters(const weir_call *call) { return call->node->spec->parameters; }
+weir_time   weir_event_time(const weir_call *call) { return call->event_time; }
+weir_time   weir_watermark(const weir_call *call) { return call->node->watermark; }
+weir_change weir_change_of(const weir_call *call) { return (weir_change)call->change; }
+
+void *weir_emit_change(weir_call *call, weir_change change, weir_time time)
+{
+    return wr_output_stage(call->node, &call->node->outputs[WR_OUTPUT_MAIN], change, time);
+}
+
+void *weir_emit_row(weir_call *call)
+{
+    return weir_emit_change(call, WEIR_INSERT, call->event_time);
+}
+
+// ---- dead letters of operators ----------------------------------------------------------------------
+
+void weir_reject(weir_call *call, const char *reason, ...)
+{
+    char    text[400];
+    va_list arguments;
+    va_start(arguments, reason);
+    (void)vsnprintf(text, sizeof(text), reason, arguments);
+    va_end(arguments);
+    if (call->is_rejected) {
+        return;
+    }
+    call->is_rejected = 1;
+    wr_node_reject(call->node, NULL, call->record, text);
+}
+
+// A rejected record is counted always; it is sent to whoever listens while the output has room. (An
+// operator's rejects are rare; a source, whose dead letters may be many, has its own way.)
+void wr_node_reject(struct wr_node *node, const weir_type *type, const void *record, const char *reason)
+{
+    (void)type;
+    (void)record;
+    wr_count(node->counters, WR_REJECTED, 1);
+    if (node->output_count <= WR_OUTPUT_REJECTS || !node->outputs[WR_OUTPUT_REJECTS].is_used) {
+        return;
+    }
+    struct wr_output *output = &node->outputs[WR_OUTPUT_REJECTS];
+    if (wr_output_room(output) == 0) {
+        return;
+    }
+    weir_dead_letter *letter = wr_output_row(output);
+    memset(letter, 0, sizeof(*letter));
+    letter->partition = weir_str_from(node->spec->name);
+    letter->reason    = weir_str_from(reason);
+    (void)wr_output_seal(output);
+}

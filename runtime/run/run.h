@@ -1,0 +1,143 @@
+// run: who runs when.
+//
+//   run ---- workers, each a thread (or, simulated, taken in turn by one)
+//              worker ---- tasks, stepped downstream first
+//                            task ---- nodes of one stage, in topological order
+//   channels join tasks: run.channels
+//
+// A step is bounded work that never blocks. A task's nodes hold at most one batch each; a step runs the
+// most downstream node that has rows or a watermark to take, as long as what lies behind it is empty.
+// Only when the whole chain is empty does the task take the next batch, or poll its source.
+//
+// Thread rule: a task, its nodes and its pool belong to its worker; the run's shared fields say who
+// writes them. Everybody else speaks to a worker through its mailbox.
+#ifndef WR_RUN_H
+#define WR_RUN_H
+
+#include "runtime/plan/plan.h"
+
+#include <pthread.h>
+
+// ---- task -------------------------------------------------------------------------------------------
+
+// One channel into a task. Its number among the task's inputs is its number in the first node's
+// watermarks.
+struct wr_input {
+    struct wr_channel *channel;
+    struct wr_batch   *batch;      // being consumed; NULL: none
+    bool               is_aligned; // has delivered the barrier being aligned; read no further
+    bool               has_ended;
+};
+
+enum wr_task_state {
+    WR_TASK_RUNNING,
+    WR_TASK_AT_BARRIER, // every input has delivered it: nodes flush, then take note, in order
+    WR_TASK_ENDING,     // every input has ended: nodes finish, in order
+    WR_TASK_DONE
+};
+
+struct wr_task {
+    struct weir_run       *run;
+    struct wr_worker    *worker;
+    uint32_t             stage, instance;
+    struct wr_node     **nodes;
+    uint32_t             node_count;
+    uint64_t            *behind; // of each node: the nodes its rows can reach, as bits
+    uint64_t             with_rows;      // nodes with rows to take
+    uint64_t             with_watermark; // nodes whose watermark or idleness is to be handed on
+    struct wr_input     *inputs;
+    uint32_t             input_count;
+    uint32_t             live_count;    // inputs that have not ended
+    uint32_t             aligned_count; // of the barrier being aligned
+    uint32_t             turn;
+    struct wr_input     *current; // whose batch is in the chain
+    enum wr_task_state   state;
+    uint32_t             cursor;  // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
+    uint64_t             barrier; // being aligned or last seen
+    uint64_t             asked_barrier; // sources: to be emitted next; 0: none
+    bool                 has_ended_source;
+    struct wr_pool      *pool;
+};
+
+// Bounded work: how much was done; 0: nothing to do now.
+uint32_t wr_task_step(struct wr_task *task);
+// Lets batches go that have waited long enough, or whose receiver is idle.
+void wr_task_flush_aged(struct wr_task *task);
+// When it wants to be stepped again even if nobody wakes it; INT64_MAX: no need.
+int64_t wr_task_wake_at(const struct wr_task *task);
+
+// ---- worker -----------------------------------------------------------------------------------------
+
+// What a worker is asked to do between two steps.
+enum wr_message_verb { WR_MESSAGE_BARRIER, WR_MESSAGE_WAKE };
+
+struct wr_message {
+    enum wr_message_verb verb;
+    uint64_t             barrier;
+    struct wr_message   *next;
+};
+
+struct wr_worker {
+    struct wr_park     park; // first: a line of its own
+    struct weir_run     *run;
+    uint32_t           index;
+    struct wr_task   **tasks; // downstream first
+    uint32_t           task_count;
+    uint32_t           done_count;
+    pthread_t          thread;
+    bool               is_started;
+    pthread_mutex_t    mail_lock;
+    struct wr_message *mail;     // under mail_lock
+    uint32_t           has_mail; // a hint read without it
+};
+
+void     wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier);
+uint32_t wr_worker_step(struct wr_worker *worker); // mailbox, then every task once
+bool     wr_worker_is_done(const struct wr_worker *worker);
+void    *wr_worker_main(void *worker); // the thread
+
+// ---- run --------------------------------------------------------------------------------------------
+
+struct weir_run {
+    weir_job              *job;
+    struct wr_plan        *plan;
+    struct wr_environment *environment;
+    struct wr_worker      *workers;
+    uint32_t               worker_count;
+    struct wr_task       **tasks;
+    uint32_t               task_count;
+    struct wr_channel    **channels;
+    uint32_t               channel_count;
+    struct wr_alignment   *alignment;
+    uint32_t              *first_tasks; // of each stage
+    uint32_t               task_count_planned;
+    struct wr_batch_layout *layouts; // of each edge's channels
+    uint32_t               is_stopping;   // any thread sets it; sources read it
+    uint32_t               drains;        // with is_stopping
+    uint32_t               has_failed;    // set once, under lock; everybody reads it
+    uint32_t               running_count; // workers not yet done
+    pthread_mutex_t        lock; // of failure, serial calls, and the end
+    pthread_mutex_t        serial;
+    pthread_cond_t         ended;
+    weir_status            status;
+};
+
+// Makes tasks, nodes and channels of a plan; takes it over. NULL: the job has the mistake.
+struct weir_run *wr_run_open(struct wr_plan *plan, struct wr_environment *environment);
+void           wr_run_close(struct weir_run *run);
+// The first failure wins: it becomes the job's error, and everybody stops.
+void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sentence);
+bool wr_run_has_failed_any(const struct weir_run *run);
+// Asks every source for a barrier.
+void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
+// Runs everything on this thread, in an order drawn from the seed.
+void wr_run_simulate(struct weir_run *run, uint64_t seed);
+
+// counters.c: what is left of a run's counters when it is gone.
+void wr_job_keep_counters(weir_job *job, const struct weir_run *run);
+
+// node.c: one operator of one task.
+struct wr_node *wr_node_open(struct wr_task *task, uint32_t plan_node);
+void            wr_node_close(struct wr_node *node);
+
+#endif // WR_RUN_H

@@ -1,0 +1,159 @@
+// A worker: a pinned thread that steps its tasks, and what it does when there is nothing to do.
+//
+// Idling is fed by work counts alone: after a pass without work the worker spins for a bounded time,
+// then announces that it will sleep, looks at everything once more, and parks until somebody who has
+// published work wakes it, or until the earliest time one of its tasks asked for.
+#include "runtime/run/run.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+// ---- mailbox --------------------------------------------------------------------------------------
+
+void wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier)
+{
+    struct wr_message *message = wr_alloc(sizeof(*message));
+    *message                   = (struct wr_message){ .verb = verb, .barrier = barrier };
+    (void)pthread_mutex_lock(&worker->mail_lock);
+    struct wr_message **end = &worker->mail;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = message;
+    // Pairs with the acquire in worker_serve_mail; the lock would do, the hint saves taking it.
+    __atomic_store_n(&worker->has_mail, 1, __ATOMIC_RELEASE);
+    (void)pthread_mutex_unlock(&worker->mail_lock);
+    wr_park_wake_any(&worker->park);
+}
+
+static void worker_serve(struct wr_worker *worker, const struct wr_message *message)
+{
+    if (message->verb != WR_MESSAGE_BARRIER) {
+        return; // a wake-up was all
+    }
+    for (uint32_t i = 0; i < worker->task_count; i++) {
+        if (worker->tasks[i]->input_count == 0) {
+            worker->tasks[i]->asked_barrier = message->barrier;
+        }
+    }
+}
+
+static uint32_t worker_serve_mail(struct wr_worker *worker)
+{
+    // Pairs with the release in wr_worker_post_any.
+    if (__atomic_load_n(&worker->has_mail, __ATOMIC_ACQUIRE) == 0) {
+        return 0;
+    }
+    (void)pthread_mutex_lock(&worker->mail_lock);
+    struct wr_message *message = worker->mail;
+    worker->mail               = NULL;
+    __atomic_store_n(&worker->has_mail, 0, __ATOMIC_RELAXED);
+    (void)pthread_mutex_unlock(&worker->mail_lock);
+    uint32_t count = 0;
+    while (message != NULL) {
+        struct wr_message *next = message->next;
+        worker_serve(worker, message);
+        wr_free(message);
+        message = next;
+        count++;
+    }
+    return count;
+}
+
+// ---- steps ----------------------------------------------------------------------------------------
+
+uint32_t wr_worker_step(struct wr_worker *worker)
+{
+    uint32_t work = worker_serve_mail(worker);
+    for (uint32_t i = 0; i < worker->task_count; i++) {
+        struct wr_task *task = worker->tasks[i];
+        if (task->state == WR_TASK_DONE) {
+            continue;
+        }
+        work += wr_task_step(task);
+        wr_task_flush_aged(task);
+        worker->done_count += task->state == WR_TASK_DONE;
+    }
+    return work;
+}
+
+bool wr_worker_is_done(const struct wr_worker *worker)
+{
+    return worker->done_count == worker->task_count || wr_run_has_failed_any(worker->run);
+}
+
+// Microseconds until the earliest time a task asked for; < 0: nobody asked.
+static int64_t worker_patience_us(const struct wr_worker *worker)
+{
+    int64_t wake_at_us = INT64_MAX;
+    for (uint32_t i = 0; i < worker->task_count; i++) {
+        const int64_t wish_us = wr_task_wake_at(worker->tasks[i]);
+        wake_at_us            = wish_us < wake_at_us ? wish_us : wake_at_us;
+    }
+    if (wake_at_us == INT64_MAX) {
+        return -1;
+    }
+    const int64_t patience_us = wake_at_us - wr_now_us(worker->run->environment);
+    return patience_us > 0 ? patience_us : 0;
+}
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// No work for a whole pass: spin while it pays, then sleep.
+static void worker_idle(struct wr_worker *worker, int64_t *idle_since_us)
+{
+    const int64_t now_us = wr_now_us(worker->run->environment);
+    if (*idle_since_us == 0) {
+        *idle_since_us = now_us;
+    }
+    const int64_t patience_us = worker_patience_us(worker);
+    if (now_us - *idle_since_us < worker->run->plan->options.spin_us ||
+        (patience_us >= 0 && patience_us < worker->run->plan->options.spin_us)) {
+        pause_briefly();
+        return;
+    }
+    wr_park_announce(&worker->park);
+    if (wr_worker_step(worker) > 0 || wr_worker_is_done(worker)) {
+        wr_park_cancel(&worker->park);
+        *idle_since_us = 0;
+        return;
+    }
+    wr_park_wait(&worker->park, worker_patience_us(worker));
+    *idle_since_us = 0;
+}
+
+static void worker_name_thread(const struct wr_worker *worker)
+{
+    char name[16];
+    (void)snprintf(name, sizeof(name), "weir/w%u", worker->index % 10000);
+    (void)pthread_setname_np(pthread_self(), name);
+}
+
+void *wr_worker_main(void *opaque)
+{
+    struct wr_worker *worker        = opaque;
+    struct weir_run  *run           = worker->run;
+    int64_t           idle_since_us = 0;
+
+    worker_name_thread(worker);
+    wr_plan_place_thread_any(run->plan, worker->index);
+    while (!wr_worker_is_done(worker)) {
+        if (wr_worker_step(worker) > 0) {
+            idle_since_us = 0;
+        } else if (!wr_worker_is_done(worker)) {
+            worker_idle(worker, &idle_since_us);
+        }
+    }
+    (void)pthread_mutex_lock(&run->lock);
+    run->running_count--;
+    (void)pthread_cond_broadcast(&run->ended);
+    (void)pthread_mutex_unlock(&run->lock);
+    return NULL;
+}

@@ -1,0 +1,103 @@
+// state: what operators remember, in segmented tables.
+//
+//   hash  [ top bits: directory ][ ... next bits: tag ... ][ low bits: slot ]
+//
+//   directory            segment (512 bytes to 64 KiB, one block of the pool)
+//   +-----+     +--------------------------------------------------------------+
+//   | 000 |---->| header | tags, probed 16 at a time | slots: key, value | heap |
+//   | 001 |--+  +--------------------------------------------------------------+
+//   | ... |  +-> ...
+//
+// A full segment splits alone, at a limit staggered by its prefix; there is no table-wide rehash. A
+// segment that a split would not halve grows instead, past 64 KiB if it must. Keys of WR_KEY_BYTES
+// and long strings of values live in the segment's heap; when it is full, what nobody points at any
+// more is dropped before the segment grows. An entry moves only when its segment is made anew
+// (split, grown, compacted, shrunk by a sweep), never because another one was added or erased.
+//
+// Thread rule: one task owns a table. No locks.
+#ifndef WR_STATE_H
+#define WR_STATE_H
+
+#include "runtime/base/type.h"
+
+struct wr_table;
+
+// A split needs every entry's hash. Keys of WR_KEY_BYTES keep it. For the other kinds it is
+// computed again from the key and `seed` as wr_key_hash_many does, unless `stores_hash`: then it
+// takes 8 bytes an entry, and may be anything that is the same for equal keys.
+struct wr_table_options {
+    enum wr_key_kind         key_kind;
+    uint32_t                 value_size;    // bytes, may be 0; aligned as it divides, to 8 at most
+    const struct wr_strings *value_strings; // kept; NULL: values have none
+    uint32_t                 range_bits; // top bits of every hash that are the same in this table
+    bool                     stores_hash;
+    uint64_t                 seed; // of the hashes, where they are not stored
+};
+
+// A column of keys: `fixed` is an array of 4, 8 or 16 byte keys; for WR_KEY_BYTES `bytes[i]` and
+// `lengths[i]`.
+struct wr_keys {
+    const void        *fixed;
+    const char *const *bytes;
+    const uint32_t    *lengths;
+};
+
+struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_options *options);
+void             wr_table_close(struct wr_table *table); // every segment goes back to the pool
+uint64_t         wr_table_count(const struct wr_table *table);
+size_t           wr_table_bytes(const struct wr_table *table); // of its segments and directory
+
+// Finds or makes the entries of `count` keys: values[i] points at the value of keys[i], the same
+// pointer for equal keys; is_new[i] (may be NULL) is 1 for the first of the batch that made its
+// entry. New values are zeros. One pass prefetches, one finds and makes room (splitting), one takes
+// pointers; pointers are valid until the next call that can add or remove. Returns how many keys
+// were resolved: fewer than count only when the pool is out of budget.
+uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
+                               const struct wr_keys *keys, uint32_t count, void **values,
+                               uint8_t *is_new);
+// The same without making any: NULL for a key that is not there.
+void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
+                        uint32_t count, void **values);
+
+// One key: `key` points at the 4, 8 or 16 bytes, or at the `length` bytes of WR_KEY_BYTES.
+void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,
+                       bool *is_new); // NULL: out of budget
+void *wr_table_find(struct wr_table *table, uint64_t hash, const void *key, uint32_t length);
+bool  wr_table_erase(struct wr_table *table, uint64_t hash, const void *key, uint32_t length);
+
+// After user code wrote through values[0..count): long strings in them that point outside their
+// segment's heap are copied in. May move values: values[] is set anew, all other pointers taken
+// before are void. A string may have been copied from another entry of the table.
+// False: out of budget; some strings still point outside and are void with what they point at.
+bool wr_table_keep_strings_many(struct wr_table *table, const uint64_t *hashes,
+                                const struct wr_keys *keys, uint32_t count, void **values);
+
+// Walks all entries in an order of its own; start from a zeroed cursor. Between two calls nothing
+// may be added or removed, except that entries just returned may be erased by wr_table_erase_at.
+// Returns up to `count` entries in keys_out[i] (the key's bytes), lengths (its length), hashes,
+// values; 0 at the end. Any out array may be NULL.
+struct wr_table_cursor {
+    uint64_t segment;
+    uint32_t slot;
+};
+uint32_t wr_table_next(struct wr_table *table, struct wr_table_cursor *cursor, uint32_t count,
+                       const void **keys_out, uint32_t *lengths_out, uint64_t *hashes_out,
+                       void **values_out);
+// Erases the entry whose value is at `value` and whose hash is `hash`; moves no other.
+void wr_table_erase_at(struct wr_table *table, uint64_t hash, const void *value);
+// Keeps the entries for which `keep` is true, segment by segment, up to about `budget` entries a
+// call; true when the walk (from a zeroed cursor) is over. Other calls may come between two of
+// these. Makes segments smaller that have become mostly empty.
+bool wr_table_sweep(struct wr_table *table, struct wr_table_cursor *cursor, uint32_t budget,
+                    bool (*keep)(void *opaque, const void *key, uint32_t length, const void *value),
+                    void *opaque);
+// Every entry whose full hash is `hash`: calls each, which may change the value but neither add nor
+// erase; used where the key is not known (timers).
+void wr_table_find_hash(struct wr_table *table, uint64_t hash,
+                        void (*each)(void *opaque, const void *key, uint32_t length, void *value),
+                        void *opaque);
+
+// Walks everything. Strings of values must have been kept.
+bool wr_table_is_valid(const struct wr_table *table);
+
+#endif // WR_STATE_H

@@ -1,0 +1,154 @@
+// A table: opening, closing, and the calls for keys that the caller names.
+#include "runtime/state/segment.h"
+
+// The largest power of two, up to 8, that divides the size: what a value's type can be aligned to.
+static uint32_t align_of(uint32_t size)
+{
+    const uint32_t lowest = size & -size;
+    return lowest == 0 ? 1 : lowest > 8 ? 8 : lowest;
+}
+
+static void lay_out_slot(struct wr_table *table, const struct wr_table_options *options)
+{
+    static const uint32_t key_bytes[4] = {
+        [WR_KEY_4] = 4, [WR_KEY_8] = 8, [WR_KEY_16] = 16, [WR_KEY_BYTES] = sizeof(struct bytes_key)
+    };
+    uint32_t at         = key_bytes[options->key_kind];
+    uint32_t slot_align = at < 8 ? 4 : 8;
+    if (table->stores_hash) {
+        slot_align     = 8;
+        table->hash_at = (uint32_t)wr_round_up(at, 8);
+        at             = table->hash_at + 8;
+    }
+    const uint32_t value_align = align_of(options->value_size);
+    slot_align                 = value_align > slot_align ? value_align : slot_align;
+    table->value_at            = (uint32_t)wr_round_up(at, value_align);
+    table->slot_bytes = (uint32_t)wr_round_up(table->value_at + options->value_size, slot_align);
+}
+
+struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_options *options)
+{
+    WR_ASSERT(options->key_kind <= WR_KEY_BYTES);
+    WR_ASSERT(options->range_bits < HASH_PREFIX_BITS);
+    struct wr_table *const table = wr_alloc(sizeof(*table));
+    table->keys                  = &wr_table_keys_ops[options->key_kind];
+    table->pool                  = pool;
+    table->range_bits            = options->range_bits;
+    table->seed                  = options->seed;
+    table->key_kind              = options->key_kind;
+    table->value_size            = options->value_size;
+    table->stores_hash           = options->stores_hash && options->key_kind != WR_KEY_BYTES;
+    if (options->value_strings != NULL && options->value_strings->count > 0) {
+        table->strings = options->value_strings;
+    }
+    table->has_heap = table->strings != NULL || options->key_kind == WR_KEY_BYTES;
+    lay_out_slot(table, options);
+    wr_segment_shapes_init(table);
+    // Depth 1 at least: a shift by 64 has no meaning in C.
+    table->depth           = 1;
+    table->directory_shift = 63;
+    table->directory       = wr_alloc(2 * sizeof(*table->directory));
+    table->directory[0]    = (uintptr_t)wr_segment_empty;
+    table->directory[1]    = (uintptr_t)wr_segment_empty;
+    return table;
+}
+
+void wr_table_close(struct wr_table *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    uint64_t at = 0;
+    do {
+        wr_segment_give(table, segment_at(table, at, &at));
+    } while (at != 0);
+    WR_CHECK(table->segment_bytes == 0);
+    wr_free(table->directory);
+    wr_free(table);
+}
+
+uint64_t wr_table_count(const struct wr_table *table) { return table->count; }
+
+size_t wr_table_bytes(const struct wr_table *table)
+{
+    return table->segment_bytes + (sizeof(*table->directory) << table->depth);
+}
+
+// ---- keys the caller names
+// ---------------------------------------------------------------------------
+
+uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
+                               const struct wr_keys *keys, uint32_t count, void **values,
+                               uint8_t *is_new)
+{
+    return table->keys->resolve_many(table, hashes, keys, count, values, is_new);
+}
+
+void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
+                        uint32_t count, void **values)
+{
+    table->keys->find_many(table, hashes, keys, count, values);
+}
+
+void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,
+                       bool *is_new)
+{
+    bool        was_made;
+    char *const slot =
+        table->keys->resolve(table, hash, (struct key_view){ key, length }, &was_made);
+    if (is_new != NULL) {
+        *is_new = was_made && slot != NULL;
+    }
+    return slot == NULL ? NULL : slot + table->value_at;
+}
+
+void *wr_table_find(struct wr_table *table, uint64_t hash, const void *key, uint32_t length)
+{
+    char *const slot = table->keys->find(table, hash, (struct key_view){ key, length });
+    return slot == NULL ? NULL : slot + table->value_at;
+}
+
+void wr_table_erase_at(struct wr_table *table, uint64_t hash, const void *value)
+{
+    struct segment *const segment = segment_of(table, hash);
+    const char *const     slots   = segment_slots(segment, segment->group_count);
+    const size_t          offset  = (size_t)((const char *)value - table->value_at - slots);
+    const size_t          index   = offset / table->slot_bytes;
+    WR_ASSERT(index < (size_t)segment->group_count * GROUP_SLOTS && // a value of this segment
+              offset % table->slot_bytes == 0);
+    wr_segment_erase(table, segment, (uint32_t)index, hash);
+}
+
+bool wr_table_erase(struct wr_table *table, uint64_t hash, const void *key, uint32_t length)
+{
+    void *const value = wr_table_find(table, hash, key, length);
+    if (value != NULL) {
+        wr_table_erase_at(table, hash, value);
+    }
+    return value != NULL;
+}
+
+void wr_table_find_hash(struct wr_table *table, uint64_t hash,
+                        void (*each)(void *opaque, const void *key, uint32_t length, void *value),
+                        void *opaque)
+{
+    const struct segment *const segment = segment_of(table, hash);
+    char *const                 slots   = segment_slots(segment, segment->group_count);
+    uint32_t                    group   = hash_group(hash, segment->group_count);
+    for (uint32_t seen = 0; seen < segment->group_count; seen++) {
+        uint8_t *const tags  = segment_tags(segment) + (size_t)group * GROUP_TAG_BYTES;
+        uint32_t       match = group_match(tags, hash_tag(hash));
+        for (; match != 0; match &= match - 1) {
+            const size_t index = (size_t)group * GROUP_SLOTS + (uint32_t)__builtin_ctz(match);
+            char *const  slot  = slots + index * table->slot_bytes;
+            if (table->keys->hash_of(table, slot) == hash) {
+                const struct key_view key = table->keys->key_of(segment, slot);
+                each(opaque, key.bytes, key.length, slot + table->value_at);
+            }
+        }
+        if (*group_overflow(tags) == 0) {
+            return;
+        }
+        group = group + 1 == segment->group_count ? 0 : group + 1;
+    }
+}
