@@ -8,6 +8,7 @@
 #include "bench/bench.h"
 #include "bench/check.h"
 #include "bench/harness/machine.h"
+#include "bench/jobs/jobs.h"
 #include "bench/roof/crew.h"
 
 #include <errno.h>
@@ -20,11 +21,10 @@
 #define SMALL_EVENTS 2000000
 #define MILLION      UINT64_C(1000000)
 
-// The engine's side is named here when it exists.
 static const struct bench_job jobs[] = {
-    { .name = "gen", .roof = roof_gen, .keys = W2_FEW_KEYS, .events = 200 * MILLION },
-    { .name = "w1", .roof = roof_w1, .keys = W2_FEW_KEYS, .events = 200 * MILLION },
-    { .name = "w2_1k", .roof = roof_w2, .keys = W2_FEW_KEYS, .events = 100 * MILLION },
+    { .name = "gen", .roof = roof_gen, .engine = job_gen, .keys = W2_FEW_KEYS, .events = 200 * MILLION },
+    { .name = "w1", .roof = roof_w1, .engine = job_w1, .keys = W2_FEW_KEYS, .events = 200 * MILLION },
+    { .name = "w2_1k", .roof = roof_w2, .engine = job_w2, .keys = W2_FEW_KEYS, .events = 100 * MILLION },
     { .name       = "w2_1k_shuffle",
       .roof       = roof_w2,
       .keys       = W2_FEW_KEYS,
@@ -37,7 +37,7 @@ static const struct bench_job jobs[] = {
       .events     = 100 * MILLION,
       .exchange   = ROOF_PARTIALS,
       .is_variant = true },
-    { .name = "w2_100k", .roof = roof_w2, .keys = W2_MANY_KEYS, .events = 100 * MILLION },
+    { .name = "w2_100k", .roof = roof_w2, .engine = job_w2, .keys = W2_MANY_KEYS, .events = 100 * MILLION },
     { .name       = "w2_100k_shuffle",
       .roof       = roof_w2,
       .keys       = W2_MANY_KEYS,
@@ -50,7 +50,7 @@ static const struct bench_job jobs[] = {
       .events     = 100 * MILLION,
       .exchange   = ROOF_PARTIALS,
       .is_variant = true },
-    { .name = "w3", .roof = roof_w3, .keys = W3_KEYS, .events = 150 * MILLION },
+    { .name = "w3", .roof = roof_w3, .engine = job_w3, .keys = W3_KEYS, .events = 150 * MILLION },
     { .name       = "w3_shuffle",
       .roof       = roof_w3,
       .keys       = W3_KEYS,
@@ -63,12 +63,12 @@ static const struct bench_job jobs[] = {
       .events     = 150 * MILLION,
       .exchange   = ROOF_PARTIALS,
       .is_variant = true },
-    { .name = "w3_tumbling", .roof = roof_w3_tumbling, .keys = W3_KEYS, .events = 150 * MILLION },
-    { .name = "w4", .roof = roof_w4, .keys = W4_KEYS, .events = 100 * MILLION },
+    { .name = "w3_tumbling", .roof = roof_w3_tumbling, .engine = job_w3_tumbling, .keys = W3_KEYS, .events = 150 * MILLION },
+    { .name = "w4", .roof = roof_w4, .engine = job_w4, .keys = W4_KEYS, .events = 100 * MILLION },
 };
 
 static const struct bench_paced_job paced_jobs[] = {
-    { .name = "w5", .null_pipeline = null_pipeline },
+    { .name = "w5", .null_pipeline = null_pipeline, .engine = job_w5 },
     { .name          = "w5_sleeping",
       .null_pipeline = null_pipeline,
       .is_sleeping   = true,

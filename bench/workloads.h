@@ -71,7 +71,7 @@ enum payment_type {
 
 // One event, 32 bytes. event_time is microseconds since the epoch.
 typedef struct payment {
-    int64_t  event_time;
+    long long event_time; // weir_time
     uint64_t card_id;
     int64_t  amount;
     int32_t  type;

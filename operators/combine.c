@@ -64,7 +64,6 @@ struct combine {
     uint64_t        *hashes;
     uint8_t         *spans;
     void           **places;
-    uint16_t        *row_numbers;
     weir_time       *gathered_times;
 
     // partials of single rows: in the output or, with strings, held here until it takes them
@@ -76,9 +75,9 @@ struct combine {
     weir_time *held_times;
     uint64_t  *held_hashes;
     uint32_t   held_next, held_count;
+    struct wr_inlet *held_inlet; // whose last row counts as unconsumed until they have left
 
-    uint16_t *late; // rows for the late output
-    uint32_t  late_count, late_capacity;
+    weir_time late_before;
 };
 
 // ---- opening ----
@@ -111,7 +110,6 @@ static bool combine_open(struct wr_node *node)
     combine->hashes         = wr_alloc_aligned(GROUP_ROWS * sizeof(uint64_t), WR_CACHE_LINE);
     combine->spans          = wr_alloc_aligned(GROUP_ROWS, WR_CACHE_LINE);
     combine->places         = wr_alloc_aligned(GROUP_ROWS * sizeof(void *), WR_CACHE_LINE);
-    combine->row_numbers    = wr_alloc(GROUP_ROWS * sizeof(uint16_t));
     combine->gathered_times = wr_alloc(GROUP_ROWS * sizeof(weir_time));
     if (combine->has_strings) {
         combine->held =
@@ -131,46 +129,51 @@ static void combine_close(struct wr_node *node)
     wr_free(combine->hashes);
     wr_free(combine->spans);
     wr_free((void *)(uintptr_t)combine->places);
-    wr_free(combine->row_numbers);
     wr_free(combine->gathered_times);
     wr_free(combine->held);
     wr_free(combine->held_times);
     wr_free(combine->held_hashes);
-    wr_free(combine->late);
 }
 
 // ---- the group ----
 
-// Notes the rows at hand that are late and leaves the others in row_numbers. Returns how many rows
-// of the inlet were looked at.
-static uint32_t group_judge(struct combine *combine, const struct wr_inlet *inlet, uint32_t most)
+// Whether a row of the inlet is late. Late rows are not part of a group: one ends before them.
+static bool row_is_late(const struct combine *combine, const struct wr_inlet *inlet, uint32_t i)
 {
-    const weir_time late_before = wr_late_before(&combine->window, combine->node.watermark);
-    combine->count              = 0;
-    for (uint32_t i = 0; i < most; i++) {
-        const uint16_t row = (uint16_t)wr_inlet_row(inlet, inlet->next + i);
-        if (inlet->batch->times[row] < late_before) {
-            combine->late[combine->late_count++] = row;
-        } else {
-            combine->row_numbers[combine->count++] = row;
-        }
-    }
-    combine->first = inlet->batch->rows;
-    combine->rows  = combine->row_numbers;
-    return most;
+    return inlet->batch->times != NULL &&
+           inlet->batch->times[wr_inlet_row(inlet, i)] < combine->late_before;
 }
 
-// Takes the inlet's next `most` rows, less the late ones.
-static uint32_t group_take(struct combine *combine, const struct wr_inlet *inlet, uint32_t most)
+// Takes the inlet's next rows, at most `most`; none if the first is late.
+static void group_take(struct combine *combine, const struct wr_inlet *inlet, uint32_t most)
 {
-    if (combine->judges_lateness && inlet->batch->times != NULL) {
-        return group_judge(combine, inlet, most);
-    }
     combine->count = most;
+    if (combine->judges_lateness) {
+        combine->count = 0;
+        while (combine->count < most &&
+               !row_is_late(combine, inlet, inlet->next + combine->count)) {
+            combine->count++;
+        }
+    }
     combine->first = inlet->selection != NULL ? inlet->batch->rows
                                               : wr_batch_row(inlet->batch, inlet->next);
     combine->rows  = inlet->selection != NULL ? inlet->selection + inlet->next : NULL;
-    return most;
+}
+
+// Consumes the next row, which is late; false: the late output is full.
+static bool late_leave(struct combine *combine, struct wr_inlet *inlet)
+{
+    const uint16_t row = (uint16_t)wr_inlet_row(inlet, inlet->next);
+    if (combine->node.output_count > WR_OUTPUT_LATE &&
+        combine->node.outputs[WR_OUTPUT_LATE].is_used) {
+        struct wr_output *late = &combine->node.outputs[WR_OUTPUT_LATE];
+        if (wr_batch_copy_rows(late->batch, &late->layout, inlet->batch, &row, 0, 1) == 0) {
+            return false;
+        }
+    }
+    wr_count(combine->node.counters, WR_LATE, 1);
+    inlet->next++;
+    return true;
 }
 
 static void group_times(struct combine *combine, const struct wr_inlet *inlet)
@@ -181,7 +184,8 @@ static void group_times(struct combine *combine, const struct wr_inlet *inlet)
         return;
     }
     for (uint32_t i = 0; i < combine->count; i++) {
-        combine->gathered_times[i] = times != NULL ? times[combine->rows[i]] : WEIR_TIME_MIN;
+        combine->gathered_times[i] =
+            times != NULL ? times[wr_inlet_row(inlet, inlet->next + i)] : WEIR_TIME_MIN;
     }
     combine->times = combine->gathered_times;
 }
@@ -221,12 +225,23 @@ static inline __attribute__((always_inline)) void copy_key(char *to, const char 
     memcpy(to, from, bytes);
 }
 
+static inline __attribute__((always_inline)) void singles_clear(const struct combine *combine,
+                                                                uint32_t at, uint32_t count)
+{
+    char *first = combine->singles + (size_t)at * combine->partial_bytes;
+    memset(first, 0, (size_t)count * combine->partial_bytes);
+    for (uint32_t i = 0; i < count && combine->aggregate->init != NULL; i++) {
+        combine->aggregate->init(first + (size_t)i * combine->partial_bytes);
+    }
+}
+
 // The accumulator of row i's own partial, whose key, time and hash are set.
 static inline __attribute__((always_inline)) void *single_make(struct combine *combine, uint32_t i,
                                                                size_t key_bytes)
 {
     const uint32_t at      = combine->single_count++;
     char          *partial = combine->singles + (size_t)at * combine->partial_bytes;
+    singles_clear(combine, at, 1);
     copy_key(partial + combine->key_at, combine->keys + i * key_bytes, key_bytes);
     combine->single_hashes[at] = combine->hashes[i];
     combine->single_times[at]  = combine->is_sliced ? row_start(combine, i) : combine->times[i];
@@ -238,6 +253,7 @@ static inline __attribute__((always_inline)) void places_single(struct combine *
                                                                 size_t          key_bytes)
 {
     const uint32_t count = combine->count;
+    singles_clear(combine, 0, count);
     for (uint32_t i = 0; i < count; i++) {
         char *partial      = combine->singles + (size_t)i * combine->partial_bytes;
         combine->places[i] = partial;
@@ -398,8 +414,7 @@ static bool held_leave(struct combine *combine)
             return false;
         }
         if (wr_batch_row_fits_never(&output->layout, partial)) {
-            wr_node_reject(&combine->node, output->layout.type, partial,
-                           "its key or accumulator is larger than a record may be");
+            wr_node_reject(&combine->node, "its key or accumulator is larger than a record may be");
             continue;
         }
         memcpy(wr_output_row(output), partial, combine->partial_bytes);
@@ -497,10 +512,6 @@ static void singles_begin(struct combine *combine)
     combine->single_hashes =
         combine->has_strings ? combine->held_hashes : output->batch->hashes + at;
     combine->single_count = 0;
-    memset(combine->singles, 0, (size_t)combine->count * combine->partial_bytes);
-    for (uint32_t i = 0; i < combine->count && combine->aggregate->init != NULL; i++) {
-        combine->aggregate->init(combine->singles + (size_t)i * combine->partial_bytes);
-    }
 }
 
 static void singles_end(struct combine *combine)
@@ -535,70 +546,54 @@ static uint32_t group_most(const struct combine *combine, const struct wr_inlet 
     return combine->has_strings || most < room ? most : room;
 }
 
-static void rows_combine(struct combine *combine, struct wr_inlet *inlet)
+// The group's rows become partials, once what is in the way has left. False: the output is full.
+static bool group_consume(struct combine *combine, struct wr_inlet *inlet)
 {
-    while (inlet->next < inlet->count) {
-        const uint32_t late  = combine->late_count;
-        const uint32_t taken = group_take(combine, inlet, group_most(combine, inlet));
-        if (taken == 0) {
-            return;
-        }
-        if (combine->count > 0) {
-            const bool is_folded = combine->is_foldable && combine->pause == 0;
-            group_times(combine, inlet);
-            if (combine->is_sliced) {
-                group_spans(combine);
-            }
-            const uint32_t left = wr_output_room(&combine->node.outputs[WR_OUTPUT_MAIN]);
-            if (is_folded && !lanes_make_room(combine)) {
-                combine->late_count = late; // they are judged again with the others
-                return;
-            }
-            if (left != wr_output_room(&combine->node.outputs[WR_OUTPUT_MAIN])) {
-                combine->late_count = late; // there is less room than this group counted on
-                continue;
-            }
-            group_combine(combine, is_folded);
-        }
-        inlet->next += taken;
-        if (!held_leave(combine)) {
-            inlet->next--; // their strings are the batch's: it is not consumed until they have left
-            return;
-        }
+    const struct wr_output *output    = &combine->node.outputs[WR_OUTPUT_MAIN];
+    const uint32_t          room      = wr_output_room(output);
+    const bool              is_folded = combine->is_foldable && combine->pause == 0;
+    group_times(combine, inlet);
+    if (combine->is_sliced) {
+        group_spans(combine);
     }
-}
-
-static bool late_is_used(const struct combine *combine)
-{
-    return combine->node.output_count > WR_OUTPUT_LATE &&
-           combine->node.outputs[WR_OUTPUT_LATE].is_used;
-}
-
-static void late_leave(struct combine *combine, const struct wr_inlet *inlet)
-{
-    wr_count(combine->node.counters, WR_LATE, combine->late_count);
-    if (combine->late_count > 0 && late_is_used(combine)) {
-        wr_output_pass(&combine->node.outputs[WR_OUTPUT_LATE], inlet->batch, combine->late,
-                       combine->late_count);
+    if (is_folded && !lanes_make_room(combine)) {
+        return false;
     }
+    if (room != wr_output_room(output)) {
+        return true; // less than the group counted on: it is taken again
+    }
+    group_combine(combine, is_folded);
+    inlet->next += combine->count;
+    if (held_leave(combine)) {
+        return true;
+    }
+    inlet->next--; // their strings are the batch's: it is not consumed until they have left
+    combine->held_inlet = inlet;
+    return false;
 }
 
 static void combine_rows(struct wr_node *node, struct wr_inlet *inlet)
 {
     struct combine *combine = (struct combine *)node;
+    combine->late_before    = wr_late_before(&combine->window, node->watermark);
     if (combine->held_count > 0) {
         if (!held_leave(combine)) {
             return;
         }
-        inlet->next++;
+        combine->held_inlet->next++;
     }
-    if (combine->judges_lateness && combine->late_capacity < inlet->count) {
-        combine->late          = wr_realloc(combine->late, inlet->count * sizeof(uint16_t));
-        combine->late_capacity = inlet->count;
+    while (inlet->next < inlet->count) {
+        if (combine->judges_lateness && row_is_late(combine, inlet, inlet->next)) {
+            if (!late_leave(combine, inlet)) {
+                return;
+            }
+            continue;
+        }
+        group_take(combine, inlet, group_most(combine, inlet));
+        if (combine->count == 0 || !group_consume(combine, inlet)) {
+            return;
+        }
     }
-    combine->late_count = 0;
-    rows_combine(combine, inlet);
-    late_leave(combine, inlet);
 }
 
 // ---- time and the end ----
@@ -643,4 +638,5 @@ const struct wr_operator wr_combine_operator = {
     .advance    = combine_advance,
     .finish     = combine_finish,
     .flush      = combine_flush,
+    .uses_time  = true,
 };

@@ -226,12 +226,12 @@ static uint32_t run_take(struct deduplicate *dedup, struct wr_inlet *inlet, weir
 {
     uint32_t selected = 0;
     wr_keyed_take(&dedup->keyed, inlet, count);
-    bucket_find(dedup, bucket - dedup->span, count, dedup->earlier);
-    bucket_find(dedup, bucket + dedup->span, count, dedup->later);
-    // With the bucket's number in the key a neighbour may stand in the table that grows now.
+    // First, because with the bucket's number in the key a neighbour may stand in the table that grows.
     if (!bucket_resolve(dedup, bucket, count, dedup->own)) {
         return 0;
     }
+    bucket_find(dedup, bucket - dedup->span, count, dedup->earlier);
+    bucket_find(dedup, bucket + dedup->span, count, dedup->later);
     for (uint32_t i = 0; i < count; i++) {
         const weir_time time = row_time(inlet, inlet->next + i);
         struct passed  *own  = dedup->own[i];
@@ -288,4 +288,6 @@ const struct wr_operator wr_deduplicate_operator = {
     .close      = deduplicate_close,
     .rows       = deduplicate_rows,
     .advance    = deduplicate_advance,
+    .passes_rows = true,
+    .uses_time   = true,
 };

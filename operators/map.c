@@ -86,7 +86,7 @@ static void map_string_rows(struct wr_node *node, struct wr_inlet *inlet, map_lo
         const uint32_t made = apply(node, inlet, 1, wr_output_row(output), kept);
         if (made == 1) {
             if (wr_batch_row_fits_never(&output->layout, wr_output_row(output))) {
-                wr_node_reject(node, NULL, NULL, "the mapped record is larger than a record may be");
+                wr_node_reject(node, "the mapped record is larger than a record may be");
             } else {
                 map_copy_columns(output, output->batch->row_count, inlet, NULL, 1);
                 if (!wr_output_seal(output)) {

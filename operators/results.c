@@ -70,8 +70,7 @@ static bool waiting_row_leave(struct wr_results *results)
     const uint32_t at   = output->batch->row_count;
     const char    *from = waiting_row(results, i);
     if (results->has_strings && wr_batch_row_fits_never(&output->layout, from)) {
-        wr_node_reject(results->node, results->aggregate->out, from,
-                       "the result is larger than a record may be");
+        wr_node_reject(results->node, "the result is larger than a record may be");
         results->next++;
         return true;
     }

@@ -247,4 +247,5 @@ const struct wr_operator wr_window_operator = {
     .rows       = window_rows,
     .advance    = window_advance,
     .finish     = window_finish,
+    .uses_time  = true,
 };

@@ -122,6 +122,7 @@ struct wr_node {
     uint32_t                  range_bits;
     int64_t                   wake_at_us; // monotonic; INT64_MAX: no need
     struct weir_call         *call;
+    struct wr_letter         *letters; // dead letters that wait for room, oldest first
     bool                      holds_watermark; // the task's: rows of the last advance go first
     bool                      has_handed_idle; // the task's, of sources
     struct wr_park           *park;       // the worker's: for requests, wake = wr_node_wake_any, waker = park
@@ -155,6 +156,8 @@ void wr_node_fail(struct wr_node *node, const char *sentence, ...) WEIR_PRINTF(2
 // For struct wr_request: wakes the worker whose park is given.
 void wr_node_wake_any(void *park);
 
+// True when the job has failed: what is done now is thrown away.
+bool wr_node_has_failed(const struct wr_node *node);
 // True when the job is being stopped and nothing more is worth doing.
 bool wr_node_is_stopping(const struct wr_node *node);
 
@@ -201,8 +204,11 @@ void wr_output_own_staged(struct wr_node *node, struct wr_output *output);
 // Makes room for staging `most` rows; in open().
 void wr_output_allow_staging(struct wr_output *output, uint32_t most);
 
-// Sends the record at hand to the dead letters of the node, with a reason and itself as JSON.
-void wr_node_reject(struct wr_node *node, const weir_type *type, const void *record, const char *reason);
+// Counts a dead letter of the node and, if somebody reads them, keeps it until it fits the output.
+void wr_node_reject(struct wr_node *node, const char *reason);
+// Moves dead letters that wait into the output; true when none waits any more. The task calls it.
+bool wr_node_post_letters(struct wr_node *node);
+void wr_node_drop_letters(struct wr_node *node);
 
 // User code that no other task of the job may run at the same time (a sink's finish).
 void wr_node_enter_serial(struct wr_node *node);

@@ -83,7 +83,7 @@ void wr_csv_records_init(struct wr_csv_records               *records,
 {
     *records = (struct wr_csv_records){
         .place         = WR_CSV_CELL_START,
-        .delimiter     = options->delimiter != 0 ? options->delimiter : ',',
+        .delimiter     = (char)(options->delimiter != 0 ? options->delimiter : ','),
         .newline_count = options->lines_before,
     };
     wr_lines_init(&records->lines, &(struct wr_lines_options){

@@ -26,12 +26,13 @@ static bool needs_quotes(const char *bytes, size_t length, char delimiter)
 // Writes what is between the quotes, if there are any: at most 3 * length bytes.
 static char *write_inner(const char *bytes, size_t length, bool is_quoted, char *to)
 {
-    size_t at = 0;
+    static const char replacement[3] = { '\xef', '\xbf', '\xbd' }; // U+FFFD
+    size_t            at             = 0;
     while (at < length) {
         const size_t step = wr_text_utf8_sequence(bytes + at, length - at);
         if (step == 0) {
-            memcpy(to, "\xef\xbf\xbd", 3);
-            to += 3;
+            memcpy(to, replacement, sizeof(replacement));
+            to += sizeof(replacement);
             at++;
             continue;
         }
@@ -168,7 +169,7 @@ struct wr_csv_plan *wr_csv_plan_open(const weir_type                  *type,
     struct wr_csv_plan *const plan = wr_alloc(sizeof(*plan));
     plan->columns                  = wr_csv_columns_of(type);
     plan->is_nullable              = wr_alloc(plan->columns.count * sizeof(bool));
-    plan->delimiter                = options->delimiter != 0 ? options->delimiter : ',';
+    plan->delimiter                = (char)(options->delimiter != 0 ? options->delimiter : ',');
     plan->has_retracted            = options->has_retracted;
     plan->fixed_bytes              = sizeof("false\n");
     for (uint32_t i = 0; i < plan->columns.count; i++) {

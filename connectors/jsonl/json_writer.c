@@ -57,13 +57,14 @@ static bool needs_care(uint64_t eight)
     return (found & EACH_BYTE(0x80)) != 0;
 }
 
-// Writes a text without its NUL.
-static char *put(const char *text, char *to)
+static char *put(const char *text, size_t length, char *to)
 {
-    const size_t length = strlen(text);
     memcpy(to, text, length);
     return to + length;
 }
+
+// Writes a literal without its NUL.
+#define PUT(literal, to) put("" literal, sizeof(literal) - 1, to)
 
 static char *write_escape(unsigned char byte, char *to)
 {
@@ -71,7 +72,7 @@ static char *write_escape(unsigned char byte, char *to)
     *to++                   = '\\';
     *to++                   = escapes[byte];
     if (escapes[byte] == 'u') {
-        to    = put("00", to);
+        to    = PUT("00", to);
         *to++ = hex[byte >> 4];
         *to++ = hex[byte & 15];
     }
@@ -123,7 +124,7 @@ static char *write_string(const char *bytes, size_t length, char *to)
 static char *write_time(weir_time time, char *to)
 {
     if (time == WEIR_TIME_MIN) {
-        return put("null", to);
+        return PUT("null", to);
     }
     *to                 = '"';
     const size_t length = weir_time_format(time, to + 1);
@@ -133,7 +134,7 @@ static char *write_time(weir_time time, char *to)
 
 static char *write_float(size_t length, char *to)
 {
-    return length != 0 ? to + length : put("null", to);
+    return length != 0 ? to + length : PUT("null", to);
 }
 
 #define LOAD(type, from) (*(const type *)memcpy(&(type){ 0 }, (from), sizeof(type)))
@@ -141,13 +142,13 @@ static char *write_float(size_t length, char *to)
 static char *write_value(const struct step *step, const char *from, char *to)
 {
     switch (step->kind) {
-    case WEIR_KIND_BOOL: return *from != 0 ? put("true", to) : put("false", to);
+    case WEIR_KIND_BOOL: return *from != 0 ? PUT("true", to) : PUT("false", to);
     case WEIR_KIND_I8: return to + wr_text_write_i64(LOAD(int8_t, from), to);
     case WEIR_KIND_I16: return to + wr_text_write_i64(LOAD(int16_t, from), to);
     case WEIR_KIND_I32: return to + wr_text_write_i64(LOAD(int32_t, from), to);
     case WEIR_KIND_I64: {
         const int64_t value = LOAD(int64_t, from);
-        return value == INT64_MIN && step->is_nullable ? put("null", to)
+        return value == INT64_MIN && step->is_nullable ? PUT("null", to)
                                                        : to + wr_text_write_i64(value, to);
     }
     case WEIR_KIND_U8: return to + wr_text_write_u64(LOAD(uint8_t, from), to);
@@ -323,7 +324,7 @@ size_t wr_json_write(const struct wr_json_plan *plan, const void *record, bool i
     at = write_text(plan, plan->text, plan->texts_bytes - plan->text, at);
     if (is_retracted) {
         // In the place of the last bracket.
-        at = put(plan->is_empty ? RETRACTED "}" : "," RETRACTED "}", at - 1);
+        at = plan->is_empty ? PUT(RETRACTED "}", at - 1) : PUT("," RETRACTED "}", at - 1);
     }
     *at++ = '\n';
     return (size_t)(at - to);

@@ -2,12 +2,9 @@
 
 #include <stdio.h>
 
-static const char *const kind_names[] = { "",
-                                          "OrderPlaced",
-                                          "PaymentAuthorized",
-                                          "PaymentFailed",
-                                          "RefundIssued",
-                                          "OrderCancelled" };
+static const char *const kind_names[] = {
+    "", "OrderPlaced", "PaymentAuthorized", "PaymentFailed", "RefundIssued", "OrderCancelled"
+};
 
 const char *payments_kind_name(event_kind kind) { return kind_names[kind]; }
 
@@ -32,11 +29,11 @@ bool payments_check(void *record, const char **reason, char *text, void *opaque)
     if (kind_named(&line->kind) == 0) {
         const uint32_t length = line->kind.length;
         const bool     is_cut = length > SHOWN_BYTES;
-        (void)snprintf(text, REASON_BYTES,
-                       "kind is \"%.*s%s\"; it must be OrderPlaced, PaymentAuthorized, PaymentFailed, "
-                       "RefundIssued or OrderCancelled",
-                       is_cut ? (int)SHOWN_BYTES : (int)length, weir_str_bytes(&line->kind),
-                       is_cut ? "..." : "");
+        (void)snprintf(
+            text, REASON_BYTES, "kind is \"%.*s%s\"; known are %s",
+            is_cut ? (int)SHOWN_BYTES : (int)length, weir_str_bytes(&line->kind),
+            is_cut ? "..." : "",
+            "OrderPlaced, PaymentAuthorized, PaymentFailed, RefundIssued, OrderCancelled");
         *reason = text;
     } else if (line->amount_cents < 0 || line->amount_cents > PAYMENTS_MOST_CENTS) {
         (void)snprintf(text, REASON_BYTES, "amount_cents is %lld; it must be from 0 to %lld",

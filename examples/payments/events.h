@@ -2,8 +2,8 @@
 //
 //   a line of JSON  --read-->  event_line  --checked, typed-->  payment_event
 //
-// An event_line has the fields as they are spelled in the input. Only lines that payments_check finds
-// good become payment_events.
+// An event_line has the fields as they are spelled in the input. Only lines that payments_check
+// finds good become payment_events.
 #ifndef PAYMENTS_EVENTS_H
 #define PAYMENTS_EVENTS_H
 
@@ -13,7 +13,7 @@
 // How far event times may be out of order. The watermark is OUT_OF_ORDER behind the latest event;
 // what is more than LATENESS behind the watermark is late and no part of any view.
 #define PAYMENTS_OUT_OF_ORDER WEIR_SECONDS(5)
-#define PAYMENTS_LATENESS WEIR_MINUTES(2)
+#define PAYMENTS_LATENESS     WEIR_MINUTES(2)
 
 #define PAYMENTS_MOST_CENTS INT64_C(1000000000000)
 
@@ -48,7 +48,8 @@ typedef struct payment_event {
     int64_t   amount_cents;
     int32_t   kind; // enum event_kind
 } payment_event;
-WEIR_RECORD(payment_event, at, event_id, order_id, customer_id, card_id, region, amount_cents, kind);
+WEIR_RECORD(payment_event, at, event_id, order_id, customer_id, card_id, region, amount_cents,
+            kind);
 
 // "OrderPlaced", ...
 const char *payments_kind_name(event_kind kind);

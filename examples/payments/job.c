@@ -35,7 +35,7 @@ static weir_stream read_events(weir_job *job, const payments_options *options)
     source.time.out_of_order    = PAYMENTS_OUT_OF_ORDER;
     source.time.judges_lateness = true;
     source.time.lateness        = PAYMENTS_LATENESS;
-    source.time.max_ahead       = WEIR_TIME_MIN; // silences of years are no mistake here
+    source.time.max_ahead       = -1; // however long nothing happened, what follows is no mistake
     return weir_from_jsonl(job, &source);
 }
 
@@ -63,9 +63,9 @@ weir_job *payments_job_open(const payments_options *options)
     write_lines_as_read(weir_late(lines), directory, "late");
     payments_write_view(weir_dead_letters(lines), directory, "dead_letters", NULL);
 
-    weir_stream events   = payments_typed(lines);
-    weir_stream accepted = weir_deduplicate(weir_key(events, &by_event_id_key), SAME_EVENT_WITHIN,
-                                            PAYMENTS_LATENESS);
+    weir_stream events = payments_typed(lines);
+    weir_stream accepted =
+        weir_deduplicate(weir_key(events, &by_event_id_key), SAME_EVENT_WITHIN, PAYMENTS_LATENESS);
     payments_alerts(accepted, directory);
     payments_kpi(accepted, directory);
     payments_sessions(accepted, directory);
@@ -75,7 +75,7 @@ weir_job *payments_job_open(const payments_options *options)
     return job;
 }
 
-// ---- the summary ------------------------------------------------------------------------------------
+// ---- the summary --------------------------------------------------------------------------------
 
 // Rows of the view that remain: what was inserted and not withdrawn.
 static unsigned long long rows_of(const weir_job *job, const char *view)
@@ -96,7 +96,8 @@ static void print_summary(const weir_job *job, FILE *to)
     (void)fprintf(to, "{\"events\":%llu,\"accepted\":%llu,\"duplicates\":%llu,\"late\":%llu",
                   events + late + dead_letters, accepted, duplicates, late);
     (void)fprintf(to, ",\"dead_letters\":%llu", dead_letters);
-    static const char *const views[] = { "alerts", "kpi", "sessions", "orders", "unpaid", "purchases" };
+    static const char *const views[] = { "alerts", "kpi",    "sessions",
+                                         "orders", "unpaid", "purchases" };
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
         (void)fprintf(to, ",\"%s\":%llu", views[i], rows_of(job, views[i]));
     }
@@ -107,7 +108,7 @@ bool payments_write_summary(const weir_job *job, const char *directory)
 {
     char path[4096];
     (void)snprintf(path, sizeof(path), "%s/summary.json", directory);
-    FILE *file = fopen(path, "w");
+    FILE *file       = fopen(path, "w");
     bool  is_written = file != NULL;
     if (file != NULL) {
         print_summary(job, file);

@@ -14,7 +14,7 @@ enum { DIRECTORY_BYTES = 4000 };
 typedef struct command {
     const char *input;
     const char *output;
-    const char *follow; // NULL: not given
+    const char *follow;       // NULL: not given
     bool        makes_output; // else the graph is only shown
     weir_status status;
 } command;
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
         { "follow", NULL, "at the end of a file wait for more", false, &c.follow },
     };
     const weir_main_options options = {
-        "Views of a stream of orders and payments. `payments generate --help` tells how to make one.",
+        "Views of a stream of orders and payments; see also payments generate --help.",
         own,
         sizeof(own) / sizeof(own[0]),
         build,

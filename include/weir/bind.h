@@ -263,7 +263,7 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
 // The emit functions are declared apart, because the function that emits comes before its binding:
 // WEIR_EMITS(op, type) makes `type *op_emit(weir_call *)` and `type *op_emit_change(weir_call *, ...)`.
 #define WEIR_EMITS(op, out_type)                                                                   \
-    static inline out_type *op##_emit(weir_call *call) { return (out_type *)weir_emit_row(call); } \
+    WEIR_UNUSED static inline out_type *op##_emit(weir_call *call) { return (out_type *)weir_emit_row(call); } \
     WEIR_UNUSED static inline out_type *op##_emit_change(weir_call *call, weir_change change, weir_time time) \
     {                                                                                              \
         return (out_type *)weir_emit_change(call, change, time);                                   \

@@ -65,7 +65,8 @@ typedef struct weir_file_sink_options {
     const char *name; // NULL: "write-" and the file's name
     const char *path; // created or emptied; - for stdout
     char        delimiter; // CSV: 0: comma
-    // JSON: int64 fields in which INT64_MIN is written as null: "cents,price.cents". NULL: none.
+    // Names of int64 fields, "cents,price.cents", in which INT64_MIN means that there is no value: null
+    // in JSON, empty in CSV. NULL: none.
     const char *nullable;
 } weir_file_sink_options;
 

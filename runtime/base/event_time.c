@@ -194,7 +194,7 @@ static inline int64_t take_zone(const char *text, size_t length, bool *is_bad)
     const uint32_t hour   = take_pair(text + 1, is_bad);
     const uint32_t minute = take_pair(text + 4, is_bad);
     *is_bad |= (text[3] != ':') | (hour > 23) | (minute > 59);
-    const int64_t seconds = (int64_t)hour * 3600 + minute * 60;
+    const int64_t seconds = (int64_t)hour * 3600 + (int64_t)minute * 60;
     return text[0] == '-' ? -seconds : seconds;
 }
 

@@ -51,24 +51,18 @@ static int open_retrying(const char *path, int flags)
     return status_of(file);
 }
 
-// Refuses directories, and makes pipes and terminals non-blocking. Returns the file or -errno.
+// Makes pipes and terminals non-blocking. 0, or an errno: directories are refused.
 static int file_prepare(int file)
 {
-    struct stat stat;
-    int         error = 0;
-    if (fstat(file, &stat) < 0) {
-        error = errno;
-    } else if (S_ISDIR(stat.st_mode)) {
-        error = EISDIR;
-    } else if (!S_ISREG(stat.st_mode) &&
-               fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK) < 0) {
-        error = errno;
+    struct stat found;
+    if (fstat(file, &found) < 0) {
+        return errno;
     }
-    if (error != 0) {
-        close(file);
-        return -error;
+    if (S_ISDIR(found.st_mode)) {
+        return EISDIR;
     }
-    return file;
+    const bool is_stream = !S_ISREG(found.st_mode);
+    return is_stream && fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK) < 0 ? errno : 0;
 }
 
 int wr_host_open(WEIR_UNUSED struct wr_environment *self, const char *path, enum wr_open_mode mode)
@@ -77,8 +71,13 @@ int wr_host_open(WEIR_UNUSED struct wr_environment *self, const char *path, enum
     if (standard >= 0) { // shared with other processes: its flags stay as they are
         return status_of(fcntl(standard, F_DUPFD_CLOEXEC, 3));
     }
-    const int file = open_retrying(path, open_flags(mode));
-    return file < 0 ? file : file_prepare(file);
+    const int file  = open_retrying(path, open_flags(mode));
+    const int error = file < 0 ? 0 : file_prepare(file);
+    if (error != 0) {
+        close(file);
+        return -error;
+    }
+    return file;
 }
 
 void wr_host_close(WEIR_UNUSED struct wr_environment *self, int file)

@@ -47,7 +47,7 @@ static bool staged_move_one(struct wr_node *node, struct wr_output *output, uint
         return false;
     }
     if (wr_batch_row_fits_never(&output->layout, staged_row(output, index))) {
-        wr_node_reject(node, NULL, NULL, "an emitted record is larger than a record may be");
+        wr_node_reject(node, "an emitted record is larger than a record may be");
         return true;
     }
     memcpy(wr_output_row(output), staged_row(output, index), output->layout.row_size);
@@ -159,26 +159,58 @@ void weir_reject(weir_call *call, const char *reason, ...)
         return;
     }
     call->is_rejected = 1;
-    wr_node_reject(call->node, NULL, call->record, text);
+    wr_node_reject(call->node, text);
 }
 
-// A rejected record is counted always; it is sent to whoever listens while the output has room. (An
-// operator's rejects are rare; a source, whose dead letters may be many, has its own way.)
-void wr_node_reject(struct wr_node *node, const weir_type *type, const void *record, const char *reason)
+struct wr_letter {
+    struct wr_letter *next;
+    size_t            length;
+    char              reason[];
+};
+
+void wr_node_reject(struct wr_node *node, const char *reason)
 {
-    (void)type;
-    (void)record;
     wr_count(node->counters, WR_REJECTED, 1);
     if (node->output_count <= WR_OUTPUT_REJECTS || !node->outputs[WR_OUTPUT_REJECTS].is_used) {
         return;
     }
-    struct wr_output *output = &node->outputs[WR_OUTPUT_REJECTS];
-    if (wr_output_room(output) == 0) {
-        return;
+    const size_t      length = strlen(reason);
+    struct wr_letter *letter = wr_alloc(sizeof(*letter) + length + 1);
+    letter->length           = length;
+    memcpy(letter->reason, reason, length);
+    struct wr_letter **end = &node->letters;
+    while (*end != NULL) {
+        end = &(*end)->next;
     }
-    weir_dead_letter *letter = wr_output_row(output);
-    memset(letter, 0, sizeof(*letter));
-    letter->partition = weir_str_from(node->spec->name);
-    letter->reason    = weir_str_from(reason);
-    (void)wr_output_seal(output);
+    *end = letter;
+}
+
+bool wr_node_post_letters(struct wr_node *node)
+{
+    while (node->letters != NULL) {
+        struct wr_output *output = &node->outputs[WR_OUTPUT_REJECTS];
+        struct wr_letter *letter = node->letters;
+        if (wr_output_room(output) == 0) {
+            return false;
+        }
+        weir_dead_letter *row = wr_output_row(output);
+        memset(row, 0, sizeof(*row));
+        row->partition = weir_str_from(node->spec->name);
+        row->reason    = weir_str_of(letter->reason, letter->length);
+        if (!wr_output_seal(output)) {
+            return false;
+        }
+        node->letters = letter->next;
+        wr_free(letter);
+    }
+    return true;
+}
+
+void wr_node_drop_letters(struct wr_node *node)
+{
+    while (node->letters != NULL) {
+        struct wr_letter *letter = node->letters;
+        node->letters            = letter->next;
+        wr_free(letter);
+    }
 }

@@ -88,6 +88,7 @@ void wr_node_close(struct wr_node *node)
         output_close(&node->outputs[i]);
     }
     wr_watermarks_fini(&node->watermarks);
+    wr_node_drop_letters(node);
     wr_call_reset(node->call);
     wr_free(node->call->scratch);
     wr_free(node->call);
@@ -110,6 +111,8 @@ void wr_node_fail(struct wr_node *node, const char *sentence, ...)
     wr_run_fail_any(node->task->run, WEIR_FAILED, whole);
     wr_free(whole);
 }
+
+bool wr_node_has_failed(const struct wr_node *node) { return wr_run_has_failed_any(node->task->run); }
 
 bool wr_node_is_stopping(const struct wr_node *node)
 {

@@ -43,6 +43,9 @@ static bool node_deliver(struct wr_task *task, struct wr_node *node)
 {
     bool     is_any = false;
     uint64_t rows   = 0;
+    if (node->letters != NULL) {
+        (void)wr_node_post_letters(node); // what does not fit goes along next time
+    }
     for (uint32_t i = 0; i < node->output_count; i++) {
         struct wr_output *output = &node->outputs[i];
         if (!output->is_used) {
@@ -335,7 +338,8 @@ static bool node_pass_barrier(struct wr_task *task, struct wr_node *node)
 static bool node_finish(struct wr_task *task, struct wr_node *node)
 {
     (void)task;
-    return node->ops->finish == NULL || node->ops->finish(node);
+    const bool is_done = node->ops->finish == NULL || node->ops->finish(node);
+    return is_done && node->letters == NULL;
 }
 
 // Moves on from the state the inputs have led to. True if something was done.

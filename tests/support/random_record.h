@@ -113,8 +113,9 @@ static inline size_t random_text(struct trial_random *random, char *to, size_t m
         if (length + bytes > wanted || length + bytes > most) {
             return length;
         }
-        memcpy(to + length, piece, bytes);
-        length += bytes;
+        for (size_t i = 0; i < bytes; i++) {
+            to[length++] = piece[i];
+        }
     }
 }
 

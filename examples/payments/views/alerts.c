@@ -9,15 +9,15 @@
 #include "views.h"
 
 #define ALERT_LENGTH WEIR_MINUTES(10)
-#define ALERT_SLIDE WEIR_SECONDS(10)
-#define ALERT_OVER 3
+#define ALERT_SLIDE  WEIR_SECONDS(10)
+#define ALERT_OVER   3
 
 static bool is_failure(const payment_event *e) { return e->kind == PAYMENT_FAILED; }
 WEIR_FILTER(failed_payments, payment_event, is_failure);
 
 WEIR_KEY(by_card, payment_event, card_id);
 
-// ---- hot windows ------------------------------------------------------------------------------------
+// ---- hot windows --------------------------------------------------------------------------------
 
 typedef struct failures {
     int64_t count;
@@ -52,7 +52,8 @@ typedef struct hot_window {
 } hot_window;
 WEIR_RECORD(hot_window, card_id, window_end, failures, amount_cents);
 
-static bool to_hot_window(hot_window *out, const by_card *key, const weir_pane *pane, const failures *f)
+static bool to_hot_window(hot_window *out, const by_card *key, const weir_pane *pane,
+                          const failures *f)
 {
     out->card_id      = key->card_id;
     out->window_end   = pane->end;
@@ -63,7 +64,7 @@ static bool to_hot_window(hot_window *out, const by_card *key, const weir_pane *
 WEIR_AGGREGATE_REMOVABLE(hot_windows, payment_event, by_card, failures, hot_window, add_failure,
                          add_failures, take_failures, to_hot_window);
 
-// ---- the first of each run --------------------------------------------------------------------------
+// ---- the first of each run ----------------------------------------------------------------------
 
 WEIR_KEY(by_hot_card, hot_window, card_id);
 
@@ -117,7 +118,8 @@ static void forget(weir_call *call, card_state *card, weir_time end)
     }
 }
 
-static void on_hot_window(weir_call *call, const by_hot_card *key, card_state *card, const hot_window *hot)
+static void on_hot_window(weir_call *call, const by_hot_card *key, card_state *card,
+                          const hot_window *hot)
 {
     const weir_time   end      = hot->window_end;
     const failures    now      = { hot->failures, hot->amount_cents };
@@ -151,7 +153,9 @@ static void on_final(weir_call *call, const by_hot_card *key, card_state *card, 
 }
 WEIR_PROCESS(alerts, hot_window, by_hot_card, card_state, hot_window, on_hot_window, on_final);
 
-static const weir_process_options alerts_options = { { NULL }, { &recent_windows }, { NULL }, true };
+static const weir_process_options alerts_options = {
+    { NULL }, { &recent_windows }, { NULL }, true
+};
 
 void payments_alerts(weir_stream accepted, const char *directory)
 {

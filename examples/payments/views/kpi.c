@@ -56,10 +56,11 @@ typedef struct kpi_row {
     int64_t   cancelled;
     uint32_t  revision; // rows of this region and minute before this one
 } kpi_row;
-WEIR_RECORD(kpi_row, region, minute, orders, order_cents, authorized, authorized_cents, failed, refunds,
-            refunded_cents, cancelled, revision);
+WEIR_RECORD(kpi_row, region, minute, orders, order_cents, authorized, authorized_cents, failed,
+            refunds, refunded_cents, cancelled, revision);
 
-static void to_kpi_row(kpi_row *out, const kpi_region *key, const weir_pane *pane, const activity *a)
+static void to_kpi_row(kpi_row *out, const kpi_region *key, const weir_pane *pane,
+                       const activity *a)
 {
     out->region           = key->region;
     out->minute           = pane->start;
@@ -73,11 +74,13 @@ static void to_kpi_row(kpi_row *out, const kpi_region *key, const weir_pane *pan
     out->cancelled        = a->cancelled;
     out->revision         = pane->firing;
 }
-WEIR_AGGREGATE(kpi, payment_event, kpi_region, activity, kpi_row, add_event, add_activity, to_kpi_row);
+WEIR_AGGREGATE(kpi, payment_event, kpi_region, activity, kpi_row, add_event, add_activity,
+               to_kpi_row);
 
 void payments_kpi(weir_stream accepted, const char *directory)
 {
-    const weir_window minutes = weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), PAYMENTS_LATENESS);
-    const weir_keyed  regions = weir_key(accepted, &kpi_region_key);
+    const weir_window minutes =
+        weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), PAYMENTS_LATENESS);
+    const weir_keyed regions = weir_key(accepted, &kpi_region_key);
     payments_write_view(weir_aggregate(regions, minutes, &kpi), directory, "kpi", NULL);
 }

@@ -3,9 +3,9 @@
 //          life              more than 7 days              the latest life
 //   [ placed .. paid ]  ------------------------->  [ placed .. failed .. cancelled ]
 //
-// More than 7 days without an event end the life of an order; a later event begins a new one. Events
-// arrive out of order, so one that arrives late may belong to a life that was thought over, or join
-// two lives. Therefore:
+// More than 7 days without an event end the life of an order; a later event begins a new one.
+// Events arrive out of order, so one that arrives late may belong to a life that was thought over,
+// or join two lives. Therefore:
 //
 //  - a life is an interval of event time with the fold of its events; lives of an order are always
 //    more than 7 days apart; the fold does not depend on the order in which lives are joined
@@ -14,16 +14,16 @@
 #include "views.h"
 
 #define LIFE_GAP WEIR_DAYS(7)
-// Event times come at most LATENESS behind the watermark, so that a life which ended at `last_at` is
-// over once the watermark has reached last_at + FINAL_AFTER.
+// Event times come at most LATENESS behind the watermark, so that a life which ended at `last_at`
+// is over once the watermark has reached last_at + FINAL_AFTER.
 #define FINAL_AFTER (LIFE_GAP + PAYMENTS_LATENESS + WEIR_MICROSECONDS(1))
 
-#define NO_TIME WEIR_TIME_MIN
+#define NO_TIME  WEIR_TIME_MIN
 #define NO_CENTS INT64_MIN
 
 WEIR_KEY(by_order, payment_event, order_id);
 
-// ---- lives ------------------------------------------------------------------------------------------
+// ---- lives --------------------------------------------------------------------------------------
 
 typedef struct life {
     weir_time first_at;
@@ -37,8 +37,8 @@ typedef struct life {
     int64_t   refunded_cents;
     int32_t   kind; // 0: no life yet
 } life;
-WEIR_RECORD(life, first_at, last_at, last_id, customer_id, placed_at, placed_id, order_cents, paid_cents,
-            refunded_cents, kind);
+WEIR_RECORD(life, first_at, last_at, last_id, customer_id, placed_at, placed_id, order_cents,
+            paid_cents, refunded_cents, kind);
 
 WEIR_LIST(earlier_lives, life);
 
@@ -66,7 +66,8 @@ static life life_of(const payment_event *e)
 }
 
 // Whether an event at `at` with that id comes before another; by bytes where the times are equal.
-static bool is_before(weir_time at, const weir_str *id, weir_time other_at, const weir_str *other_id)
+static bool is_before(weir_time at, const weir_str *id, weir_time other_at,
+                      const weir_str *other_id)
 {
     return at != other_at ? at < other_at : weir_str_compare(id, other_id) < 0;
 }
@@ -108,7 +109,7 @@ static life hold_life(weir_call *call, const life *of)
     return held;
 }
 
-// ---- the view ---------------------------------------------------------------------------------------
+// ---- the view -----------------------------------------------------------------------------------
 
 typedef struct order_row {
     weir_str  order_id;
@@ -120,8 +121,8 @@ typedef struct order_row {
     int64_t   paid_cents;
     int64_t   refunded_cents;
 } order_row;
-WEIR_RECORD(order_row, order_id, customer_id, status, placed_at, updated_at, order_cents, paid_cents,
-            refunded_cents);
+WEIR_RECORD(order_row, order_id, customer_id, status, placed_at, updated_at, order_cents,
+            paid_cents, refunded_cents);
 
 WEIR_EMITS(orders, order_row);
 
@@ -203,6 +204,7 @@ static const weir_process_options orders_options = { { &earlier_lives }, { NULL 
 
 void payments_orders(weir_stream accepted, const char *directory)
 {
-    const weir_stream rows = weir_process(weir_key(accepted, &by_order_key), &orders, &orders_options);
+    const weir_stream rows =
+        weir_process(weir_key(accepted, &by_order_key), &orders, &orders_options);
     payments_write_view(rows, directory, "orders", "order_cents");
 }

@@ -40,12 +40,14 @@ static void to_purchase_row(purchase_row *out, const purchase_region *key, const
     out->count         = t->count;
     out->average_cents = t->cents / t->count;
 }
-WEIR_AGGREGATE(purchases, payment_event, purchase_region, total, purchase_row, add_purchase, add_total,
-               to_purchase_row);
+WEIR_AGGREGATE(purchases, payment_event, purchase_region, total, purchase_row, add_purchase,
+               add_total, to_purchase_row);
 
 void payments_purchases(weir_stream accepted, const char *directory)
 {
-    const weir_window minutes = weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), PAYMENTS_LATENESS);
-    const weir_keyed  regions = weir_key(weir_filter(accepted, &authorized_payments), &purchase_region_key);
+    const weir_window minutes =
+        weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), PAYMENTS_LATENESS);
+    const weir_keyed regions =
+        weir_key(weir_filter(accepted, &authorized_payments), &purchase_region_key);
     payments_write_view(weir_aggregate(regions, minutes, &purchases), directory, "purchases", NULL);
 }

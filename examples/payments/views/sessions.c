@@ -43,7 +43,8 @@ static void to_session(session *out, const by_customer *key, const weir_pane *pa
     out->orders      = b->orders;
     out->order_cents = b->order_cents;
 }
-WEIR_AGGREGATE(sessions, payment_event, by_customer, basket, session, add_order, add_basket, to_session);
+WEIR_AGGREGATE(sessions, payment_event, by_customer, basket, session, add_order, add_basket,
+               to_session);
 
 void payments_sessions(weir_stream accepted, const char *directory)
 {

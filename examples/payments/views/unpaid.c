@@ -10,8 +10,8 @@
 // time iff its own quarter's last settlement is not before it, or the next quarter's first is not
 // after the term. However many events an order has, a quarter stays this small.
 //
-// A placing is judged when the watermark has passed its term. Settlements and placings that come later
-// still are judged again, always by a timer: one row at most a call.
+// A placing is judged when the watermark has passed its term. Settlements and placings that come
+// later still are judged again, always by a timer: one row at most a call.
 #include "views.h"
 
 #define TERM WEIR_MINUTES(15)
@@ -22,9 +22,15 @@
 #define PLACING_KEPT (JUDGED_AFTER + PAYMENTS_LATENESS)
 #define QUARTER_KEPT (TERM + PLACING_KEPT)
 
+static bool places_or_settles(const payment_event *e)
+{
+    return e->kind == ORDER_PLACED || e->kind == PAYMENT_AUTHORIZED || e->kind == ORDER_CANCELLED;
+}
+WEIR_FILTER(placings_and_settlements, payment_event, places_or_settles);
+
 WEIR_KEY(unpaid_order, payment_event, order_id);
 
-// ---- state ------------------------------------------------------------------------------------------
+// ---- state --------------------------------------------------------------------------------------
 
 typedef struct moment {
     weir_time at;
@@ -66,7 +72,7 @@ static bool is_settled(weir_call *call, weir_time placed_at)
     return in_next != NULL && in_next->first <= placed_at + TERM;
 }
 
-// ---- the view ---------------------------------------------------------------------------------------
+// ---- the view -----------------------------------------------------------------------------------
 
 typedef struct unpaid_row {
     weir_str  order_id;
@@ -78,8 +84,8 @@ WEIR_RECORD(unpaid_row, order_id, placed_at, customer_id, order_cents);
 
 WEIR_EMITS(unpaid, unpaid_row);
 
-static void send_unpaid(weir_call *call, weir_change change, const unpaid_order *key, weir_time placed_at,
-                        const placing *p)
+static void send_unpaid(weir_call *call, weir_change change, const unpaid_order *key,
+                        weir_time placed_at, const placing *p)
 {
     unpaid_row *row  = unpaid_emit_change(call, change, placed_at + TERM);
     row->order_id    = key->order_id;
@@ -138,12 +144,13 @@ static void on_event(weir_call *call, const unpaid_order *key, order_account *ac
 {
     if (e->kind == ORDER_PLACED) {
         on_placed(call, key, e);
-    } else if (e->kind == PAYMENT_AUTHORIZED || e->kind == ORDER_CANCELLED) {
+    } else {
         on_settled(call, account, e);
     }
 }
 
-static void judge(weir_call *call, const unpaid_order *key, order_account *account, weir_time placed_at)
+static void judge(weir_call *call, const unpaid_order *key, order_account *account,
+                  weir_time placed_at)
 {
     const moment at = { placed_at };
     placing     *p  = (placing *)weir_map_find(call, &placings, &at);
@@ -185,10 +192,14 @@ static void on_time(weir_call *call, const unpaid_order *key, order_account *acc
 }
 WEIR_PROCESS(unpaid, payment_event, unpaid_order, order_account, unpaid_row, on_event, on_time);
 
-static const weir_process_options unpaid_options = { { NULL }, { &placings, &quarters }, { NULL }, true };
+static const weir_process_options unpaid_options = {
+    { NULL }, { &placings, &quarters }, { NULL }, true
+};
 
 void payments_unpaid(weir_stream accepted, const char *directory)
 {
-    const weir_stream rows = weir_process(weir_key(accepted, &unpaid_order_key), &unpaid, &unpaid_options);
-    payments_write_view(rows, directory, "unpaid", NULL);
+    const weir_stream relevant = weir_filter(accepted, &placings_and_settlements);
+    const weir_keyed  by_order = weir_key(relevant, &unpaid_order_key);
+    payments_write_view(weir_process(by_order, &unpaid, &unpaid_options), directory, "unpaid",
+                        NULL);
 }

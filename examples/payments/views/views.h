@@ -1,8 +1,8 @@
 // views: what is derived from the accepted events, one file a view.
 //
 // Each function adds its part of the graph, which ends in DIRECTORY/<its name>.jsonl. A view comes
-// early and is corrected: a later row of the same identity replaces a row, a retracted one withdraws
-// it. What remains at the end is what a batch over all accepted events would say.
+// early and is corrected: a later row of the same identity replaces a row, a retracted one
+// withdraws it. What remains at the end is what a batch over all accepted events would say.
 #ifndef PAYMENTS_VIEWS_H
 #define PAYMENTS_VIEWS_H
 
@@ -26,7 +26,8 @@ void payments_purchases(weir_stream accepted, const char *directory);
 void payments_write_view(weir_stream view, const char *directory, const char *name,
                          const char *nullable);
 
-// A string that is about to lose its place in a list or map, kept until the function at hand returns.
+// A string that is about to lose its place in a list or map, kept until the function at hand
+// returns.
 weir_str payments_hold(weir_call *call, const weir_str *text);
 
 #endif // PAYMENTS_VIEWS_H

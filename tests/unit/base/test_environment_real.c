@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -451,6 +452,28 @@ Test(environment_real, a_pipe_without_a_writer_yet_is_not_at_its_end)
     close_file(reader);
 }
 
+static void *write_late(void *opaque)
+{
+    (void)opaque;
+    poll(NULL, 0, 20); // gives a reader that does not wait the time to be wrong
+    const int writer = open(path_of("pipe"), O_WRONLY);
+    put(writer, "late");
+    close(writer);
+    return NULL;
+}
+
+Test(environment_real, a_plain_read_waits_for_a_writer)
+{
+    pthread_t thread;
+    char      text[8];
+    cr_assert(mkfifo(path_of("pipe"), 0600) == 0);
+    const int reader = open_file("pipe", WR_OPEN_READ);
+    cr_assert(pthread_create(&thread, NULL, write_late, NULL) == 0);
+    cr_expect(environment->ops->read_at(environment, reader, text, 8, -1) == 4);
+    pthread_join(thread, NULL);
+    close_file(reader);
+}
+
 Test(environment_real, an_idle_pipe_does_not_hold_up_other_requests)
 {
     enum { COUNT = 8 };
@@ -527,44 +550,69 @@ Test(environment_real, closing_cancels_a_read_of_an_idle_terminal)
     close(terminal);
 }
 
-// More than a pipe holds: the write goes on as the reader takes.
-Test(environment_real, a_write_to_a_pipe_is_whole_however_slowly_it_is_read)
+// The standard input is shared with other processes and stays blocking.
+Test(environment_real, closing_cancels_a_read_of_an_idle_standard_input)
 {
-    enum { BYTES = 300000 };
-    char *bytes = wr_alloc(BYTES), *back = wr_alloc(BYTES);
-    for (int i = 0; i < BYTES; i++) {
-        bytes[i] = (char)(i * 7 % 251);
+    int ends[2];
+    cr_assert(pipe(ends) == 0 && dup2(ends[0], 0) == 0);
+    const int         reader = environment->ops->open(environment, "/dev/stdin", WR_OPEN_READ);
+    char              byte;
+    struct wr_request request = request_of(WR_REQUEST_READ, reader, &byte, 1, -1, NULL, NULL);
+    wr_submit(environment, &request);
+    wr_environment_close(environment);
+    environment = wr_environment_open_real();
+    cr_expect(request.result == -ECANCELED);
+    close_file(reader);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static const size_t PIECE = 300000; // more than a pipe holds
+
+// Reads two pieces from a pipe as they come.
+static void read_pieces(int reader, char *bytes)
+{
+    for (size_t got = 0; got < 2 * PIECE;) {
+        struct pollfd wanted = { reader, POLLIN, 0 };
+        poll(&wanted, 1, -1);
+        const ssize_t piece = read(reader, bytes + got, 2 * PIECE - got);
+        got += piece > 0 ? (size_t)piece : 0;
     }
+}
+
+Test(environment_real, writes_to_a_pipe_are_whole_and_one_after_the_other)
+{
+    char *first = wr_alloc(PIECE), *second = wr_alloc(PIECE), *back = wr_alloc(2 * PIECE);
+    memset(first, 'a', PIECE);
+    memset(second, 'b', PIECE);
     sem_t done;
     sem_init(&done, 0, 0);
     cr_assert(mkfifo(path_of("pipe"), 0600) == 0);
-    const int         reader  = open(path_of("pipe"), O_RDONLY | O_NONBLOCK);
-    const int         writer  = open_file("pipe", WR_OPEN_WRITE);
-    struct wr_request request = request_of(WR_REQUEST_WRITE, writer, bytes, BYTES, -1, post, &done);
-    wr_submit(environment, &request);
-    for (size_t got = 0; got < BYTES;) {
-        struct pollfd wanted = { reader, POLLIN, 0 };
-        poll(&wanted, 1, -1);
-        const ssize_t piece = read(reader, back + got, BYTES - got);
-        got += piece > 0 ? (size_t)piece : 0;
-    }
+    const int         reader = open(path_of("pipe"), O_RDONLY | O_NONBLOCK);
+    const int         writer = open_file("pipe", WR_OPEN_WRITE);
+    struct wr_request one    = request_of(WR_REQUEST_WRITE, writer, first, PIECE, -1, post, &done);
+    struct wr_request two    = request_of(WR_REQUEST_WRITE, writer, second, PIECE, -1, post, &done);
+    wr_submit(environment, &one);
+    wr_submit(environment, &two);
+    read_pieces(reader, back);
     sem_wait(&done);
-    cr_expect(request.result == BYTES);
-    cr_expect(memcmp(back, bytes, BYTES) == 0);
+    sem_wait(&done);
+    cr_expect(one.result == (int64_t)PIECE && two.result == (int64_t)PIECE);
+    cr_expect(memcmp(back, first, PIECE) == 0 && memcmp(back + PIECE, second, PIECE) == 0);
     close_file(writer);
     close(reader);
-    wr_free(bytes);
+    wr_free(first);
+    wr_free(second);
     wr_free(back);
 }
 
 Test(environment_real, closing_cancels_a_write_to_a_pipe_that_nobody_reads)
 {
-    enum { BYTES = 300000 };
-    char *bytes = wr_alloc(BYTES);
+    char *bytes = wr_alloc(PIECE);
     cr_assert(mkfifo(path_of("pipe"), 0600) == 0);
     const int         reader  = open(path_of("pipe"), O_RDONLY | O_NONBLOCK);
     const int         writer  = open_file("pipe", WR_OPEN_WRITE);
-    struct wr_request request = request_of(WR_REQUEST_WRITE, writer, bytes, BYTES, -1, NULL, NULL);
+    struct wr_request request = request_of(WR_REQUEST_WRITE, writer, bytes, PIECE, -1, NULL, NULL);
     wr_submit(environment, &request);
     wr_environment_close(environment);
     environment = wr_environment_open_real();

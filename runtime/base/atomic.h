@@ -1,0 +1,28 @@
+// Atomic loads and stores of plain fields, for the few files outside flow, run and watch that share
+// memory between threads. Each use names its pair.
+#ifndef WR_ATOMIC_H
+#define WR_ATOMIC_H
+
+#include <stdint.h>
+
+// A value that stands for itself: it is seen whole, and says nothing about other memory.
+static inline int64_t wr_load_relaxed(const int64_t *from)
+{
+    return __atomic_load_n(from, __ATOMIC_RELAXED);
+}
+static inline void wr_store_relaxed(int64_t *to, int64_t value)
+{
+    __atomic_store_n(to, value, __ATOMIC_RELAXED);
+}
+
+// Who loads what was stored sees everything written before the store.
+static inline int64_t wr_load_acquire(const int64_t *from)
+{
+    return __atomic_load_n(from, __ATOMIC_ACQUIRE);
+}
+static inline void wr_store_release(int64_t *to, int64_t value)
+{
+    __atomic_store_n(to, value, __ATOMIC_RELEASE);
+}
+
+#endif // WR_ATOMIC_H
