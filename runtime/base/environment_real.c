@@ -321,9 +321,10 @@ static int stream_thread_start(struct real_environment *self)
     if (self->stream_event < 0) {
         self->stream_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     }
-    const int error         = self->stream_event < 0
-                                  ? errno
-                                  : thread_start(&self->stream_thread, stream_main, self, "weir/stream");
+    if (self->stream_event < 0) {
+        return errno;
+    }
+    const int error         = thread_start(&self->stream_thread, stream_main, self, "weir/stream");
     self->has_stream_thread = error == 0;
     return error;
 }

@@ -116,11 +116,12 @@ static bool fields_by_library(const struct fields *f, char sign, weir_time *time
     if (tm.tm_mon != f->month - 1 || tm.tm_mday != f->day) {
         return false; // timegm carried it over
     }
-    weir_time zone = sign == 'Z' ? 0 : f->zone_hour * 3600 + f->zone_minute * 60;
-    zone           = sign == '-' ? -zone : zone;
-    *time          = (day + f->hour * 3600 + f->minute * 60 + f->second - zone) * 1000000;
+    const int ahead = f->zone_hour * 3600 + f->zone_minute * 60;
+    const int zone  = sign == 'Z' ? 0 : sign == '-' ? -ahead : ahead;
+    const int local = f->hour * 3600 + f->minute * 60 + f->second;
+    *time           = (day + local - zone) * 1000000;
     for (int i = 0, unit = 100000; i < f->fraction_digits; i++, unit /= 10) {
-        *time += f->fraction[i] * unit;
+        *time += (weir_time)f->fraction[i] * unit;
     }
     return true;
 }

@@ -288,9 +288,11 @@ static weir_time clamp(weir_time time)
     return time > WEIR_TIME_MAX ? WEIR_TIME_MAX : time < WEIR_TIME_MIN ? WEIR_TIME_MIN : time;
 }
 
+// The results of all that has ended until now.
 static void expect_results(struct trial_case *trial)
 {
     const weir_window *window = &trial->setting.window;
+    trial->expected.count     = 0;
     for (uint32_t i = 0; i < trial->value_count; i++) {
         const struct value *value = &trial->values[i];
         if (value->count == 0 || !value_has_result(value->sum)) {
@@ -304,6 +306,9 @@ static void expect_results(struct trial_case *trial)
                                : window->kind == WEIR_WINDOW_SESSION ? value->last + window->gap
                                                                      : value->last + 1);
         row.base.most  = trial->setting.aggregate_number == 1 ? value->most : 0;
+        if (!is_reached(row.base.end, trial->watermark)) {
+            continue;
+        }
         if (trial->setting.is_text) {
             memcpy(row.text, value->text, sizeof(row.text));
         }
@@ -473,6 +478,24 @@ static void case_open(struct trial_case *trial, struct trial_random *random,
     trial->watermark = WEIR_TIME_MIN;
 }
 
+static void case_compare(struct trial_case *trial)
+{
+    expect_results(trial);
+    qsort(trial->seen.rows, trial->seen.count, sizeof(struct outcome), outcome_compare);
+    qsort(trial->expected.rows, trial->expected.count, sizeof(struct outcome), outcome_compare);
+    for (uint32_t i = 0; i < trial->seen.count && i < trial->expected.count; i++) {
+        const result *seen     = &trial->seen.rows[i].base;
+        const result *expected = &trial->expected.rows[i].base;
+        CASE_CHECK(outcome_equal(&trial->seen.rows[i], &trial->expected.rows[i]),
+                   "key %" PRIu64 " [%lld, %lld) sum %" PRId64 " count %" PRIu64
+                   ", expected key %" PRIu64 " [%lld, %lld) sum %" PRId64 " count %" PRIu64,
+                   seen->key, seen->start, seen->end, seen->sum, seen->count, expected->key,
+                   expected->start, expected->end, expected->sum, expected->count);
+    }
+    CASE_CHECK(trial->seen.count == trial->expected.count, "%u results, not %u at %lld",
+               trial->seen.count, trial->expected.count, trial->watermark);
+}
+
 // One combine's watermark rises; the window's follows the lowest.
 static void case_advance(struct trial_case *trial, uint32_t i, weir_time watermark)
 {
@@ -488,6 +511,9 @@ static void case_advance(struct trial_case *trial, uint32_t i, weir_time waterma
     if (lowest > trial->watermark) {
         node_harness_advance(&trial->window, lowest);
         trial->watermark = lowest;
+        if (trial->setting.window.kind <= WEIR_WINDOW_SESSION) {
+            case_compare(trial);
+        }
         expect_watermark(trial);
     }
 }
@@ -526,28 +552,14 @@ static void case_drain(struct trial_case *trial)
     node_harness_finish(&trial->window);
 }
 
-static void case_compare(struct trial_case *trial)
+static void case_count_late(struct trial_case *trial)
 {
     uint64_t late = node_harness_counter(&trial->window, WR_LATE);
     for (uint32_t i = 0; i < trial->setting.combine_count; i++) {
         late += node_harness_counter(&trial->combines[i], WR_LATE);
     }
-    expect_results(trial);
-    qsort(trial->seen.rows, trial->seen.count, sizeof(struct outcome), outcome_compare);
-    qsort(trial->expected.rows, trial->expected.count, sizeof(struct outcome), outcome_compare);
     CASE_CHECK(late == trial->late, "%" PRIu64 " late rows, not %" PRIu64, late, trial->late);
     CASE_CHECK(!trial->setting.judges || trial->late_seen == late, "late rows are missing");
-    for (uint32_t i = 0; i < trial->seen.count && i < trial->expected.count; i++) {
-        const result *seen     = &trial->seen.rows[i].base;
-        const result *expected = &trial->expected.rows[i].base;
-        CASE_CHECK(outcome_equal(&trial->seen.rows[i], &trial->expected.rows[i]),
-                   "key %" PRIu64 " [%lld, %lld) sum %" PRId64 " count %" PRIu64
-                   ", expected key %" PRIu64 " [%lld, %lld) sum %" PRId64 " count %" PRIu64,
-                   seen->key, seen->start, seen->end, seen->sum, seen->count, expected->key,
-                   expected->start, expected->end, expected->sum, expected->count);
-    }
-    CASE_CHECK(trial->seen.count == trial->expected.count, "%u results, not %u", trial->seen.count,
-               trial->expected.count);
 }
 
 static void case_reset(struct trial_case *trial, uint64_t seed)
@@ -588,6 +600,7 @@ static void case_run(struct trial_case *trial, uint64_t seed)
     }
     case_drain(trial);
     case_compare(trial);
+    case_count_late(trial);
 
     for (uint32_t i = 0; i < trial->setting.combine_count; i++) {
         node_harness_close(&trial->combines[i]);

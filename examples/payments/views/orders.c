@@ -99,13 +99,24 @@ static void join(life *l, const life *other)
     l->refunded_cents += other->refunded_cents;
 }
 
-// A life whose strings stay where they are while it moves between the state and the list.
+// A string that stays where it is until the function at hand returns.
+static weir_str hold(weir_call *call, const weir_str *text)
+{
+    if (weir_str_is_inline(text)) {
+        return *text;
+    }
+    char *bytes = weir_scratch(call, text->length);
+    memcpy(bytes, weir_str_bytes(text), text->length);
+    return weir_str_of(bytes, text->length);
+}
+
+// A life on its way between the state and the list.
 static life hold_life(weir_call *call, const life *of)
 {
     life held        = *of;
-    held.last_id     = payments_hold(call, &of->last_id);
-    held.customer_id = payments_hold(call, &of->customer_id);
-    held.placed_id   = payments_hold(call, &of->placed_id);
+    held.last_id     = hold(call, &of->last_id);
+    held.customer_id = hold(call, &of->customer_id);
+    held.placed_id   = hold(call, &of->placed_id);
     return held;
 }
 

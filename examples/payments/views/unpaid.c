@@ -56,9 +56,11 @@ WEIR_MAP_STATE(placings, moment, placing);
 WEIR_MAP_STATE(quarters, moment, quarter);
 
 typedef struct order_account {
-    uint32_t unpaid_count; // placings whose row has been sent
+    uint32_t placing_count; // in placings
+    uint32_t quarter_count; // in quarters
+    uint32_t unpaid_count;  // placings whose row has been sent
 } order_account;
-WEIR_RECORD(order_account, unpaid_count);
+WEIR_RECORD(order_account, placing_count, quarter_count, unpaid_count);
 
 static bool is_settled(weir_call *call, weir_time placed_at)
 {
@@ -90,17 +92,19 @@ static void send_unpaid(weir_call *call, weir_change change, const unpaid_order 
     unpaid_row *row  = unpaid_emit_change(call, change, placed_at + TERM);
     row->order_id    = key->order_id;
     row->placed_at   = placed_at;
-    row->customer_id = payments_hold(call, &p->customer_id);
+    row->customer_id = p->customer_id;
     row->order_cents = p->order_cents;
 }
 
-static void on_placed(weir_call *call, const unpaid_order *key, const payment_event *e)
+static void on_placed(weir_call *call, const unpaid_order *key, order_account *account,
+                      const payment_event *e)
 {
     const moment at = { e->at };
     placing     *p  = (placing *)weir_map_put(call, &placings, &at);
     if (p->is_known && weir_str_compare(&p->event_id, &e->event_id) <= 0) {
         return;
     }
+    account->placing_count += p->is_known ? 0 : 1;
     p->is_known    = true;
     p->event_id    = e->event_id;
     p->customer_id = e->customer_id;
@@ -112,11 +116,12 @@ static void on_placed(weir_call *call, const unpaid_order *key, const payment_ev
     }
 }
 
-static void on_settled(weir_call *call, const order_account *account, const payment_event *e)
+static void on_settled(weir_call *call, order_account *account, const payment_event *e)
 {
     const moment start = { weir_time_floor(e->at, TERM, 0) };
     quarter     *q     = (quarter *)weir_map_put(call, &quarters, &start);
     if (!q->is_known) {
+        account->quarter_count++;
         q->is_known = true;
         q->first    = e->at;
         q->last     = e->at;
@@ -143,7 +148,7 @@ static void on_event(weir_call *call, const unpaid_order *key, order_account *ac
                      const payment_event *e)
 {
     if (e->kind == ORDER_PLACED) {
-        on_placed(call, key, e);
+        on_placed(call, key, account, e);
     } else {
         on_settled(call, account, e);
     }
@@ -169,24 +174,38 @@ static void judge(weir_call *call, const unpaid_order *key, order_account *accou
             account->unpaid_count--;
             send_unpaid(call, WEIR_DELETE, key, placed_at, p);
         }
-        (void)weir_map_remove(call, &placings, &at); // settled once is settled for ever
+        // Settled once is settled for ever.
+        account->placing_count -= (uint32_t)weir_map_remove(call, &placings, &at);
     }
 }
 
 static void forget_placing(weir_call *call, order_account *account, weir_time placed_at)
 {
-    const moment at = { placed_at };
-    account->unpaid_count -= (uint32_t)weir_map_remove(call, &placings, &at);
+    const moment   at      = { placed_at };
+    const uint32_t removed = (uint32_t)weir_map_remove(call, &placings, &at);
+    account->placing_count -= removed;
+    account->unpaid_count -= removed; // one that was paid in time has gone before
+}
+
+static void forget_quarter(weir_call *call, order_account *account, weir_time start)
+{
+    const moment at = { start };
+    account->quarter_count -= (uint32_t)weir_map_remove(call, &quarters, &at);
 }
 
 // A timer's time says what it is for: each part finds nothing where it is for another.
 static void on_time(weir_call *call, const unpaid_order *key, order_account *account, weir_time at)
 {
-    const moment quarter_start = { at - QUARTER_KEPT };
-    judge(call, key, account, at - JUDGED_AFTER);
-    forget_placing(call, account, at - PLACING_KEPT);
-    (void)weir_map_remove(call, &quarters, &quarter_start);
-    if (weir_map_count(call, &placings) == 0 && weir_map_count(call, &quarters) == 0) {
+    if (account->placing_count > 0) {
+        judge(call, key, account, at - JUDGED_AFTER);
+    }
+    if (account->unpaid_count > 0) {
+        forget_placing(call, account, at - PLACING_KEPT);
+    }
+    if (account->quarter_count > 0) {
+        forget_quarter(call, account, at - QUARTER_KEPT);
+    }
+    if (account->placing_count == 0 && account->quarter_count == 0) {
         weir_state_clear(call);
     }
 }

@@ -17,13 +17,3 @@ void payments_write_view(weir_stream view, const char *directory, const char *na
     options.nullable = nullable;
     (void)weir_to_jsonl(view, &options);
 }
-
-weir_str payments_hold(weir_call *call, const weir_str *text)
-{
-    if (weir_str_is_inline(text)) {
-        return *text;
-    }
-    char *bytes = weir_scratch(call, text->length);
-    memcpy(bytes, weir_str_bytes(text), text->length);
-    return weir_str_of(bytes, text->length);
-}

@@ -26,8 +26,4 @@ void payments_purchases(weir_stream accepted, const char *directory);
 void payments_write_view(weir_stream view, const char *directory, const char *name,
                          const char *nullable);
 
-// A string that is about to lose its place in a list or map, kept until the function at hand
-// returns.
-weir_str payments_hold(weir_call *call, const weir_str *text);
-
 #endif // PAYMENTS_VIEWS_H

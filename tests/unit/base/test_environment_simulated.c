@@ -311,6 +311,17 @@ Test(environment_simulated, rename_replaces_the_target)
     cr_expect_str_eq(read_file("/b"), "new");
 }
 
+Test(environment_simulated, a_file_does_not_replace_a_directory_nor_the_other_way_round)
+{
+    write_file("/a", "x");
+    environment->ops->make_directory(environment, "/d");
+    environment->ops->make_directory(environment, "/e");
+    cr_expect(environment->ops->rename(environment, "/a", "/d") == -EISDIR);
+    cr_expect(environment->ops->rename(environment, "/d", "/a") == -ENOTDIR);
+    cr_expect(environment->ops->rename(environment, "/d", "/e") == -ENOTEMPTY);
+    cr_expect(is_there("/a") && is_there("/d"));
+}
+
 Test(environment_simulated, a_renamed_directory_takes_its_files_along)
 {
     environment->ops->make_directory(environment, "/d");
@@ -495,7 +506,7 @@ Test(environment_simulated, what_fell_due_while_time_was_spent_completes_without
     submit_writes(environment);
     wr_simulation_spend(environment, WEIR_SECONDS(1));
     const int64_t now = wr_now_us(environment);
-    cr_expect(wr_simulation_advance(environment, now - 500));
+    cr_expect(wr_simulation_advance(environment, 0));
     cr_expect(wr_now_us(environment) == now);
     cr_expect(wr_simulation_pending(environment) == 0);
 }
@@ -698,11 +709,12 @@ Test(simulated_on_host, a_directory_of_the_host_does_not_move)
 Test(simulated_on_host, a_listing_merges_both)
 {
     char names[128] = "";
+    write_file(path_of("a"), "");
+    write_file(path_of("a0"), "");
     write_file(path_of("c"), "");
-    write_file(path_of("b"), "");
-    environment->ops->unlink(environment, path_of("a"));
+    environment->ops->unlink(environment, path_of("c"));
     cr_expect(environment->ops->list(environment, directory, append_name, names) == 0);
-    cr_expect_str_eq(names, "b c ");
+    cr_expect_str_eq(names, "a a0 b ");
 }
 
 Test(simulated_on_host, a_directory_made_in_memory_lists_and_takes_files)
