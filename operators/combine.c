@@ -270,11 +270,21 @@ static inline __attribute__((always_inline)) void places_single(struct combine *
     combine->single_count = count;
 }
 
+#define NUMBER_MASK ((1u << WR_FOLD_NUMBER_BITS) - 1)
+
+// The tag of a hash, for entry 0.
+static inline uint32_t hash_tag(uint64_t hash)
+{
+    return ((uint32_t)(hash >> 24) | 1u << WR_FOLD_NUMBER_BITS) & ~NUMBER_MASK;
+}
+
+// Bit i: the i-th tag of the set is this one, whatever its entry.
 #if defined(__SSE2__)
 static inline uint32_t set_match(const uint32_t *tags, uint32_t tag)
 {
     const __m128i have = _mm_load_si128((const __m128i *)(const void *)tags);
-    const __m128i same = _mm_cmpeq_epi32(have, _mm_set1_epi32((int)tag));
+    const __m128i bare = _mm_and_si128(have, _mm_set1_epi32((int)~NUMBER_MASK));
+    const __m128i same = _mm_cmpeq_epi32(bare, _mm_set1_epi32((int)tag));
     return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(same));
 }
 #else
@@ -282,7 +292,7 @@ static inline uint32_t set_match(const uint32_t *tags, uint32_t tag)
 {
     uint32_t match = 0;
     for (uint32_t i = 0; i < WR_FOLD_WAYS; i++) {
-        match |= (uint32_t)(tags[i] == tag) << i;
+        match |= (uint32_t)((tags[i] & ~NUMBER_MASK) == tag) << i;
     }
     return match;
 }
@@ -296,11 +306,12 @@ static void *lane_add(struct combine *combine, struct wr_fold_lane *lane, uint32
     if (free == 0) {
         return NULL;
     }
-    const uint32_t slot       = set + (uint32_t)__builtin_ctz(free);
-    char          *entry      = lane->entries + (size_t)slot * fold->entry_bytes;
-    lane->tags[slot]          = (uint32_t)(combine->hashes[i] >> 24) | 1;
-    lane->hashes[slot]        = combine->hashes[i];
-    lane->order[lane->used++] = (uint16_t)slot;
+    const uint32_t slot   = set + (uint32_t)__builtin_ctz(free);
+    const uint32_t number = lane->used++;
+    char          *entry  = lane->entries + (size_t)number * fold->entry_bytes;
+    lane->tags[slot]      = hash_tag(combine->hashes[i]) | number;
+    lane->hashes[number]  = combine->hashes[i];
+    lane->slots[number]   = (uint16_t)slot;
     memset(entry, 0, fold->entry_bytes);
     memcpy(entry + fold->key_at, combine->keys + (size_t)i * fold->key_bytes, fold->key_bytes);
     if (combine->aggregate->init != NULL) {
@@ -309,18 +320,23 @@ static void *lane_add(struct combine *combine, struct wr_fold_lane *lane, uint32
     return entry;
 }
 
-// The entry of row i's key in the lane, or NULL.
-static inline __attribute__((always_inline)) void *lane_find(const struct combine *combine,
+// What the loop over rows reads again and again; as a copy of its own it stays in registers.
+struct find {
+    uint32_t set_mask, key_at, entry_bytes;
+};
+
+// The entry of the key in the lane, or NULL.
+static inline __attribute__((always_inline)) void *lane_find(struct find find,
                                                              const struct wr_fold_lane *lane,
-                                                             uint32_t set, uint32_t i,
+                                                             uint64_t hash, const char *key,
                                                              size_t key_bytes)
 {
-    const uint32_t tag   = (uint32_t)(combine->hashes[i] >> 24) | 1;
-    uint32_t       match = set_match(lane->tags + set, tag);
+    const uint32_t *tags  = lane->tags + (hash & find.set_mask) * WR_FOLD_WAYS;
+    uint32_t        match = set_match(tags, hash_tag(hash));
     while (match != 0) {
-        const uint32_t slot  = set + (uint32_t)__builtin_ctz(match);
-        char          *entry = lane->entries + (size_t)slot * combine->fold.entry_bytes;
-        if (memcmp(entry + combine->key_at, combine->keys + i * key_bytes, key_bytes) == 0) {
+        const uint32_t number = tags[__builtin_ctz(match)] & NUMBER_MASK;
+        char          *entry  = lane->entries + (size_t)number * find.entry_bytes;
+        if (memcmp(entry + find.key_at, key, key_bytes) == 0) {
             return entry;
         }
         match &= match - 1;
@@ -340,23 +356,28 @@ static bool key_is_long(const struct combine *combine, uint32_t i)
 static inline __attribute__((always_inline)) void
 places_fold(struct combine *combine, struct wr_fold_lane *const *lanes, size_t key_bytes)
 {
-    const uint32_t sets = combine->fold.entry_count / WR_FOLD_WAYS;
-    const bool     may_be_long = combine->codec.strings.count > 0;
-    uint32_t       hits = 0;
-    for (uint32_t i = 0; i < combine->count; i++) {
-        struct wr_fold_lane *lane  = lanes[combine->spans[i]];
+    const struct find find        = { combine->fold.entry_count / WR_FOLD_WAYS - 1, combine->key_at,
+                                      combine->fold.entry_bytes };
+    const bool        may_be_long = combine->codec.strings.count > 0;
+    const uint64_t   *hashes      = combine->hashes;
+    const uint8_t    *spans       = combine->spans;
+    const char       *keys        = combine->keys;
+    void            **places      = combine->places;
+    const uint32_t    count       = combine->count;
+    uint32_t          hits        = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct wr_fold_lane *lane  = lanes[spans[i]];
         void                *place = NULL;
         if (WR_LIKELY(lane != NULL) && !(may_be_long && key_is_long(combine, i))) {
-            const uint32_t set = (uint32_t)(combine->hashes[i] & (sets - 1)) * WR_FOLD_WAYS;
-            place              = lane_find(combine, lane, set, i, key_bytes);
+            place = lane_find(find, lane, hashes[i], keys + i * key_bytes, key_bytes);
             if (WR_LIKELY(place != NULL)) {
-                combine->places[i] = place;
+                places[i] = place;
                 hits++;
                 continue;
             }
-            place = lane_add(combine, lane, set, i);
+            place = lane_add(combine, lane, (uint32_t)(hashes[i] & find.set_mask) * WR_FOLD_WAYS, i);
         }
-        combine->places[i] = place != NULL ? place : single_make(combine, i, key_bytes);
+        places[i] = place != NULL ? place : single_make(combine, i, key_bytes);
     }
     combine->hits += hits;
 }

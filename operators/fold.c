@@ -3,7 +3,7 @@
 
 // A lane's entries fill at most half of a usual second-level cache's fourth part.
 #define LANE_BYTES (128u << 10)
-#define LANE_ENTRIES_MAX 4096u
+#define LANE_ENTRIES_MAX (1u << WR_FOLD_NUMBER_BITS)
 #define LANE_ENTRIES_MIN 64u
 
 void wr_fold_init(struct wr_fold *fold, uint32_t entry_bytes, uint32_t key_at, uint32_t key_bytes)
@@ -17,7 +17,7 @@ void wr_fold_init(struct wr_fold *fold, uint32_t entry_bytes, uint32_t key_at, u
         struct wr_fold_lane *lane = &fold->lanes[i];
         lane->tags                = wr_alloc_aligned(count * sizeof(*lane->tags), WR_CACHE_LINE);
         lane->hashes              = wr_alloc_aligned(count * sizeof(*lane->hashes), WR_CACHE_LINE);
-        lane->order               = wr_alloc(count * sizeof(*lane->order));
+        lane->slots               = wr_alloc(count * sizeof(*lane->slots));
         lane->entries             = wr_alloc_aligned((size_t)count * entry_bytes, WR_CACHE_LINE);
     }
 }
@@ -27,7 +27,7 @@ void wr_fold_fini(struct wr_fold *fold)
     for (uint32_t i = 0; i < WR_FOLD_LANES; i++) {
         wr_free(fold->lanes[i].tags);
         wr_free(fold->lanes[i].hashes);
-        wr_free(fold->lanes[i].order);
+        wr_free(fold->lanes[i].slots);
         wr_free(fold->lanes[i].entries);
     }
     *fold = (struct wr_fold){ 0 };

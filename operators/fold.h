@@ -2,9 +2,11 @@
 //
 //   four lanes, one a slice: slice n is in lane n mod 4
 //
-//   lane    tags     | 4 of 32 bits | ... |     a set is compared at once; 0: free
-//           entries  | accumulator | key |      as partials leave, at the slot of their tag
-//           order    slots in use, in order of coming
+//   lane    tags      | 4 of 32 bits | ... |     a set is compared at once; 0: free
+//           tag       | 20 bits of hash, never 0 | 12 bits: number of the entry |
+//           entries   | accumulator | key |      as partials leave, in order of coming: dense, so
+//                                                that few keys stay in the first-level cache
+//           slots     of each entry's tag
 //
 // A row whose set is full of other keys is not folded, and nobody is evicted for it: pointers to
 // entries stay good until a drain.
@@ -15,13 +17,14 @@
 
 #define WR_FOLD_LANES 4u
 #define WR_FOLD_WAYS 4u
+#define WR_FOLD_NUMBER_BITS 12u
 
 struct wr_fold_lane {
     weir_time start; // of the slice; says nothing while used is 0
     uint32_t  used;
     uint32_t *tags;
     uint64_t *hashes;
-    uint16_t *order;
+    uint16_t *slots;
     char     *entries;
 };
 
@@ -46,10 +49,10 @@ static inline struct wr_fold_lane *wr_fold_lane_of(struct wr_fold *fold, weir_ti
 static inline const char *wr_fold_take(const struct wr_fold *fold, struct wr_fold_lane *lane,
                                        uint64_t *hash)
 {
-    const uint32_t slot = lane->order[--lane->used];
-    lane->tags[slot]    = 0;
-    *hash               = lane->hashes[slot];
-    return lane->entries + (size_t)slot * fold->entry_bytes;
+    const uint32_t number           = --lane->used;
+    lane->tags[lane->slots[number]] = 0;
+    *hash                           = lane->hashes[number];
+    return lane->entries + (size_t)number * fold->entry_bytes;
 }
 
 #endif // WR_OPERATORS_FOLD_H

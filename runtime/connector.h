@@ -71,8 +71,9 @@ weir_stream wr_job_add_sink(weir_stream in, const struct wr_operator *ops, const
                             const void *binding, uint32_t parallelism, void (*free_options)(void *options));
 // Keeps a mistake of a connector's options; sticky.
 weir_stream wr_job_refuse(weir_job *job, const char *sentence, ...) WEIR_PRINTF(2, 3);
-// The type a stream carries, and whether it carries changes; NULL after a mistake.
+// The type a stream carries, NULL after a mistake; and whether it carries changes.
 const weir_type *wr_stream_type(weir_stream stream);
+bool             wr_stream_sends_changes(weir_stream stream);
 
 // Sends a dead letter from a source's reader; false if the reject output has no room (send it again
 // later). If nobody listens it is only counted.

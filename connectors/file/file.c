@@ -15,7 +15,8 @@ struct wr_file {
     void           *park;    // of the owner; NULL: nobody is to be woken
 };
 
-// ---- opening and closing --------------------------------------------------------------------------
+// ---- opening and closing
+// --------------------------------------------------------------------------
 
 static const char *path_of(const char *path, enum wr_open_mode mode)
 {
@@ -83,7 +84,8 @@ void wr_file_close(struct wr_file *file)
 bool     wr_file_is_stream(const struct wr_file *file) { return file->is_stream; }
 uint64_t wr_file_size_bytes(const struct wr_file *file) { return file->size_bytes; }
 
-// ---- buffers --------------------------------------------------------------------------------------
+// ---- buffers
+// --------------------------------------------------------------------------------------
 
 struct wr_file_buffer *wr_file_buffer(struct wr_file *file, uint32_t index)
 {
@@ -101,25 +103,26 @@ void wr_file_grow(struct wr_file_buffer *buffer, size_t capacity, size_t padding
     }
 }
 
-// ---- requests -------------------------------------------------------------------------------------
+// ---- requests
+// -------------------------------------------------------------------------------------
 
 // On an I/O thread, or on the owner's.
 static void file_wake(void *file) { file_let_go(file, false); }
 
-void wr_file_submit(struct wr_file *file, struct wr_file_buffer *buffer,
-                    enum wr_request_verb verb, uint64_t offset)
+void wr_file_submit(struct wr_file *file, struct wr_file_buffer *buffer, enum wr_request_verb verb,
+                    uint64_t offset)
 {
     WR_ASSERT(!buffer->is_under_way);
     const size_t bytes = verb == WR_REQUEST_READ ? buffer->capacity : buffer->length;
     WR_ASSERT(bytes > 0);
-    buffer->is_under_way    = true;
-    buffer->request.verb    = verb;
-    buffer->request.file    = file->descriptor;
-    buffer->request.buffer  = buffer->bytes;
-    buffer->request.bytes   = bytes;
-    buffer->request.offset  = file->is_stream ? -1 : (int64_t)offset;
-    buffer->request.wake    = file_wake;
-    buffer->request.waker   = file;
+    buffer->is_under_way   = true;
+    buffer->request.verb   = verb;
+    buffer->request.file   = file->descriptor;
+    buffer->request.buffer = buffer->bytes;
+    buffer->request.bytes  = bytes;
+    buffer->request.offset = file->is_stream ? -1 : (int64_t)offset;
+    buffer->request.wake   = file_wake;
+    buffer->request.waker  = file;
     (void)pthread_mutex_lock(&file->lock);
     file->holders++;
     (void)pthread_mutex_unlock(&file->lock);

@@ -8,8 +8,8 @@
 // A read of an idle pipe may never end, and nobody can take it back. So a file that is closed while
 // a request is under way lives on until that ends; from then on nobody is woken.
 //
-// Thread rule: `holders` and `park` are guarded by the lock; everything else is the owner's, but for
-// a buffer and a request that are under way.
+// Thread rule: `holders` and `park` are guarded by the lock; everything else is the owner's, but
+// for a buffer and a request that are under way.
 #ifndef WR_FILE_H
 #define WR_FILE_H
 
@@ -42,9 +42,10 @@ struct wr_file_buffer *wr_file_buffer(struct wr_file *file, uint32_t index);
 void wr_file_grow(struct wr_file_buffer *buffer, size_t capacity, size_t padding);
 
 // Reads up to the buffer's capacity, or writes its length, at `offset` (ignored for a stream).
-void wr_file_submit(struct wr_file *file, struct wr_file_buffer *buffer,
-                    enum wr_request_verb verb, uint64_t offset);
-// Whether the request has ended: then *result is the bytes or -errno, and the buffer is the owner's.
+void wr_file_submit(struct wr_file *file, struct wr_file_buffer *buffer, enum wr_request_verb verb,
+                    uint64_t offset);
+// Whether the request has ended: then *result is the bytes or -errno, and the buffer is the
+// owner's.
 bool wr_file_is_done(struct wr_file *file, struct wr_file_buffer *buffer, int64_t *result);
 
 // The system's words for an errno, without its sign mattering. Borrowed from `text` or static.

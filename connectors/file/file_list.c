@@ -12,7 +12,8 @@ struct search {
     int                       error; // of a directory that could not be listed
 };
 
-// ---- paths ----------------------------------------------------------------------------------------
+// ---- paths
+// ----------------------------------------------------------------------------------------
 
 static bool is_pattern(const char *part, size_t length)
 {
@@ -52,7 +53,8 @@ static void list_clear(struct wr_partition_list *list)
     *list = (struct wr_partition_list){ .count = 0 };
 }
 
-// ---- patterns -------------------------------------------------------------------------------------
+// ---- patterns
+// -------------------------------------------------------------------------------------
 
 static void search_part(struct search *search, const char *directory, const char *rest);
 
@@ -97,14 +99,15 @@ static void search_part(struct search *search, const char *directory, const char
     char                  *pattern     = wr_format("%.*s", (int)length, rest);
     struct match           match       = { search, directory, pattern, behind };
     const char            *listed      = directory[0] != '\0' ? directory : ".";
-    const int status = environment->ops->list(environment, listed, match_name, &match);
+    const int              status = environment->ops->list(environment, listed, match_name, &match);
     if (status < 0 && status != -ENOENT && status != -ENOTDIR) {
         search->error = status;
     }
     wr_free(pattern);
 }
 
-// ---- directories ----------------------------------------------------------------------------------
+// ---- directories
+// ----------------------------------------------------------------------------------
 
 static void directory_name(void *opaque, const char *name)
 {
@@ -129,7 +132,8 @@ static void search_directory(struct search *search, const char *path)
     search->error    = status < 0 ? status : 0;
 }
 
-// ---- all together ---------------------------------------------------------------------------------
+// ---- all together
+// ---------------------------------------------------------------------------------
 
 static bool refuse(weir_status *status, char **error, weir_status why, char *sentence)
 {
@@ -167,7 +171,7 @@ static bool files_are_readable(const struct search *search, weir_status *status,
 static bool search_path(struct search *search, const char *path, weir_status *status, char **error)
 {
     struct wr_file_info info;
-    const int found = search->environment->ops->info(search->environment, path, &info);
+    const int           found = search->environment->ops->info(search->environment, path, &info);
     if (found == 0 && info.is_directory) {
         search_directory(search, path);
     } else if (found == 0) {

@@ -8,8 +8,8 @@
 
 #include "runtime/connector.h"
 
-// As wr_connector.list. A pattern may hold * ? and [] in any part of the path; a path that exists as
-// it is written is no pattern.
+// As wr_connector.list. A pattern may hold * ? and [] in any part of the path; a path that exists
+// as it is written is no pattern.
 bool wr_file_list(struct wr_environment *environment, const char *path,
                   struct wr_partition_list *list, weir_status *status, char **error);
 

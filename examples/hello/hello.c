@@ -1,51 +1,39 @@
-// hello: made-up clicks on three pages, the human ones counted second by second, as JSON on stdout.
+// hello: made-up visits of four pages, counted by page and second; page 0 is nobody's business.
 #include <weir.h>
 
-typedef struct click {
+typedef struct visit {
     weir_time at;
-    int32_t   page, is_robot;
-} click;
-WEIR_RECORD(click, at, page, is_robot);
-
-static void make_click(click *c, uint64_t number, weir_time due)
+    int64_t   page, count;
+} visit;
+WEIR_RECORD(visit, at, page, count);
+static void make(visit *v, uint64_t number, weir_time due)
 {
-    c->at       = due + WEIR_MILLISECONDS(number);
-    c->page     = (int32_t)(number % 7 % 3);
-    c->is_robot = number % 10 == 0;
+    v->at    = due + WEIR_MILLISECONDS(number);
+    v->page  = (int64_t)(number % 7 % 4);
+    v->count = 1;
 }
-WEIR_GENERATOR(clicks, click, make_click);
-
-static bool is_human(const click *c) { return !c->is_robot; }
-WEIR_FILTER(human_clicks, click, is_human);
-WEIR_KEY(by_page, click, page);
-
-typedef struct visits {
-    weir_time second;
-    int64_t   count, page;
-} visits;
-WEIR_RECORD(visits, second, page, count);
-static void add(visits *v, const click *c) { v->count += c->is_robot ? 0 : 1; }
-static void merge(visits *v, const visits *more) { v->count += more->count; }
-static void result(visits *out, const by_page *key, const weir_pane *pane, const visits *v)
+WEIR_GENERATOR(visits, visit, make);
+static bool is_counted(const visit *v) { return v->page != 0; }
+WEIR_FILTER(counted, visit, is_counted);
+WEIR_KEY(by_page, visit, page);
+static void add(visit *sum, const visit *v) { sum->count += v->count; }
+static void result(visit *out, const by_page *key, const weir_pane *pane, const visit *sum)
 {
-    out->second = pane->start;
-    out->page   = key->page;
-    out->count  = v->count;
+    out->at    = pane->start;
+    out->page  = key->page;
+    out->count = sum->count;
 }
-WEIR_AGGREGATE(visits_per_page, click, by_page, visits, visits, add, merge, result);
+WEIR_AGGREGATE(visits_per_page, visit, by_page, visit, visit, add, add, result);
 
 int main(int argc, char **argv)
 {
-    static weir_generator_options ten_seconds; // zeros are defaults
-    static weir_file_sink_options to_stdout;
-    ten_seconds.events     = 10000;
-    ten_seconds.time.field = "at";
-    to_stdout.path         = "-";
-
+    static const weir_file_sink_options to_stdout = { NULL, "-", 0, NULL };
+    static weir_generator_options       options; // zeros are defaults
+    options.events     = 10000;
+    options.time.field = "at";
     weir_job   *job    = weir_job_open("hello");
-    weir_stream all    = weir_generate(job, &clicks, &ten_seconds);
-    weir_stream human  = weir_filter(all, &human_clicks);
-    weir_keyed  pages  = weir_key(human, &by_page_key);
+    weir_stream some   = weir_filter(weir_generate(job, &visits, &options), &counted);
+    weir_keyed  pages  = weir_key(some, &by_page_key);
     weir_stream counts = weir_aggregate(pages, weir_tumbling(WEIR_SECONDS(1)), &visits_per_page);
     weir_to_jsonl(counts, &to_stdout);
     return weir_main(job, argc, argv);

@@ -10,7 +10,8 @@
 #define WR_GRAPH_H
 
 #include "runtime/connector.h"
-#include "runtime/flow/exchange.h"
+#include "runtime/run/exchange.h"
+#include "runtime/run/run.h"
 #include <weir/run.h>
 
 // How rows reach a node: from where, and by which exchange.
@@ -51,10 +52,8 @@ struct weir_job {
     uint32_t               node_count;
     char                  *error;
     weir_status            error_status;
-    struct weir_run         *last_run; // running; NULL: its counters are in `kept`
-    struct wr_kept_counters *kept;     // run/counters.c
-    uint32_t                 kept_count;
-    void (*drop_kept)(weir_job *job);
+    struct weir_run       *run;   // while one runs
+    struct wr_tally       *tally; // what the last one counted
 };
 
 // Keeps the first mistake.

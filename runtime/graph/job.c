@@ -34,9 +34,7 @@ void weir_job_close(weir_job *job)
     for (uint32_t i = 0; i < job->node_count; i++) {
         graph_node_free(job->nodes[i]);
     }
-    if (job->drop_kept != NULL) {
-        job->drop_kept(job);
-    }
+    wr_tally_close(job->tally);
     wr_free(job->nodes);
     wr_free(job->error);
     wr_free(job->name);
@@ -162,4 +160,22 @@ bool wr_job_check(weir_job *job)
         return false;
     }
     return job_has_no_cycle(job) && job_names_are_unique(job);
+}
+
+// ---- counters -------------------------------------------------------------------------------------
+
+uint64_t weir_job_counter(const weir_job *job, const char *operator_name, weir_counter counter)
+{
+    if (operator_name == NULL) {
+        return 0;
+    }
+    return job->run != NULL
+               ? wr_run_counter_any(job->run, operator_name, (enum wr_counter)counter)
+               : wr_tally_counter(job->tally, operator_name, (enum wr_counter)counter);
+}
+
+uint64_t weir_job_sources_counter(const weir_job *job, weir_counter counter)
+{
+    return job->run != NULL ? wr_run_counter_any(job->run, NULL, (enum wr_counter)counter)
+                            : wr_tally_counter(job->tally, NULL, (enum wr_counter)counter);
 }

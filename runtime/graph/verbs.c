@@ -68,6 +68,12 @@ const weir_type *wr_stream_type(weir_stream stream)
     return output != NULL ? output->type : NULL;
 }
 
+bool wr_stream_sends_changes(weir_stream stream)
+{
+    const struct wr_graph_output *output = stream_output(stream);
+    return output != NULL && output->sends_changes;
+}
+
 static void stream_mistake(weir_stream stream, const char *sentence, ...) WEIR_PRINTF(2, 3);
 static void stream_mistake(weir_stream stream, const char *sentence, ...)
 {

@@ -328,7 +328,7 @@ static void plan_choose_columns(struct wr_plan *plan)
     plan_spread_time(plan);
     for (uint32_t i = 0; i < plan->edge_count; i++) {
         struct wr_plan_edge   *edge   = &plan->edges[i];
-        struct wr_plan_output *output = &plan->nodes[edge->from]->outputs[edge->output];
+        struct wr_output_outline *output = &plan->nodes[edge->from]->outputs[edge->output];
         edge->columns                 = 0;
         if (plan->nodes[edge->to]->uses_time) {
             edge->columns |= WR_COLUMN_TIME;

@@ -17,20 +17,13 @@
 
 enum { WR_STAGE_NODES_MAX = 64 };
 
-struct wr_plan_output {
-    const weir_type *type; // NULL: none, or nobody listens
-    uint32_t         columns;
-    bool             sends_changes;
-    bool             is_used;
-};
-
 struct wr_plan_node {
     const struct wr_graph_node *graph; // whose user-visible operator it is part of
     struct wr_spec              spec;
     char                       *name;    // the spec's, if made by the plan
     void                       *options; // the spec's, if made by the plan
     struct wr_partial_layout   *partial; // of combine: owns its output's type
-    struct wr_plan_output      *outputs;
+    struct wr_output_outline      *outputs;
     uint32_t                    output_count;
     uint32_t                    stage;
     uint32_t                    index;       // in its stage
@@ -76,6 +69,9 @@ struct wr_plan {
 struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
                              struct wr_environment *environment);
 void            wr_plan_close(struct wr_plan *plan);
+
+// build.c: makes tasks, nodes and channels of the plan. What could not be opened is the run's failure.
+struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
 uint64_t wr_plan_memory_bound(const struct wr_plan *plan);

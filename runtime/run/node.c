@@ -7,17 +7,14 @@
 
 // ---- making ---------------------------------------------------------------------------------------
 
-static void output_open(struct wr_output *output, const struct wr_plan_output *plan, bool is_main,
+static void output_open(struct wr_output *output, const struct wr_output_outline *outline, bool is_main,
                         bool passes_rows, uint32_t block_bytes)
 {
-    if (plan->type == NULL) {
-        return;
-    }
-    output->is_used = plan->is_used || is_main;
+    output->is_used = outline->type != NULL && (outline->is_used || is_main);
     if (!output->is_used) {
         return;
     }
-    output->layout = wr_batch_layout_of(plan->type, plan->columns, block_bytes);
+    output->layout = wr_batch_layout_of(outline->type, outline->columns, block_bytes);
     if (!passes_rows) {
         output->batch = wr_batch_open(&output->layout);
     }
@@ -42,41 +39,76 @@ static uint32_t range_bits_of(uint32_t parallelism)
     return (parallelism & (parallelism - 1)) == 0 ? (uint32_t)__builtin_ctz(parallelism) : 0;
 }
 
-struct wr_node *wr_node_open(struct wr_task *task, uint32_t plan_node)
+static void node_open_outputs(struct wr_node *node, const struct wr_node_outline *outline)
 {
-    struct weir_run           *run  = task->run;
-    const struct wr_plan      *plan = run->plan;
-    const struct wr_plan_node *from = plan->nodes[plan_node];
-    struct wr_node *node = wr_alloc_aligned(from->spec.operator_->node_bytes, WR_CACHE_LINE);
-
-    node->ops          = from->spec.operator_;
-    node->spec         = &from->spec;
-    node->task         = task;
-    node->environment  = run->environment;
-    node->pool         = task->pool;
-    node->index        = from->index;
-    node->instance     = task->instance;
-    node->parallelism  = plan->stages[task->stage].parallelism;
-    node->watermark    = WEIR_TIME_MIN;
-    node->seed         = plan->options.seed;
-    node->range_bits   = range_bits_of(node->parallelism);
-    node->wake_at_us   = INT64_MAX;
-    node->park         = &task->worker->park;
-    node->alignment    = run->alignment;
-    node->source_watermark = WEIR_TIME_MIN;
-    node->counters         = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
-    wr_gauge(node->counters, WR_WATERMARK, (uint64_t)WEIR_TIME_MIN);
-    node->call         = wr_alloc(sizeof(*node->call));
-    node->call->node   = node;
-    node->output_count = from->output_count;
-    node->outputs      = wr_alloc(sizeof(*node->outputs) * (from->output_count + 1));
-    for (uint32_t i = 0; i < from->output_count; i++) {
-        const bool is_main = i == WR_OUTPUT_MAIN;
-        output_open(&node->outputs[i], &from->outputs[i], is_main,
-                    node->ops->passes_rows && i != WR_OUTPUT_LATE && i != WR_OUTPUT_REJECTS,
-                    plan->node_block_bytes);
+    node->output_count = outline->output_count;
+    node->outputs      = wr_alloc(sizeof(*node->outputs) * (outline->output_count + 1));
+    for (uint32_t i = 0; i < outline->output_count; i++) {
+        const bool is_aside = i == WR_OUTPUT_LATE || i == WR_OUTPUT_REJECTS;
+        output_open(&node->outputs[i], &outline->outputs[i], i == WR_OUTPUT_MAIN,
+                    node->ops->passes_rows && !is_aside, outline->block_bytes);
     }
+}
+
+struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outline *outline)
+{
+    const struct weir_run    *run  = task->run;
+    const struct wr_operator *ops  = outline->spec->operator_;
+    struct wr_node           *node = wr_alloc_aligned(ops->node_bytes, WR_CACHE_LINE);
+
+    node->ops              = ops;
+    node->spec             = outline->spec;
+    node->task             = task;
+    node->environment      = run->environment;
+    node->pool             = task->pool;
+    node->index            = task->node_count;
+    node->instance         = task->instance;
+    node->parallelism      = task->parallelism;
+    node->watermark        = WEIR_TIME_MIN;
+    node->source_watermark = WEIR_TIME_MIN;
+    node->seed             = run->seed;
+    node->range_bits       = range_bits_of(task->parallelism);
+    node->wake_at_us       = INT64_MAX;
+    node->park             = &task->worker->park;
+    node->alignment        = run->alignment;
+    node->alignment_base   = outline->alignment_base;
+    node->inlets           = wr_alloc(sizeof(struct wr_inlet) * (outline->inlet_count + 1));
+    node->counters         = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
+    node->call             = wr_alloc(sizeof(*node->call));
+    node->call->node       = node;
+    wr_gauge(node->counters, WR_WATERMARK, (uint64_t)WEIR_TIME_MIN);
+    node_open_outputs(node, outline);
+    task->nodes[task->node_count++] = node;
     return node;
+}
+
+// Inlets were given their room when the node was made, so that they do not move.
+static struct wr_inlet *node_add_inlet(struct wr_node *node)
+{
+    struct wr_inlet *inlet = &node->inlets[node->inlet_count];
+    inlet->node            = node;
+    inlet->index           = node->inlet_count++;
+    return inlet;
+}
+
+void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to)
+{
+    struct wr_output *sends = &from->outputs[output];
+    WR_ASSERT(from->task == to->task && from->index < to->index);
+    sends->consumers = wr_realloc(sends->consumers, sizeof(struct wr_inlet *) * (sends->consumer_count + 1));
+    sends->consumers[sends->consumer_count++] = node_add_inlet(to);
+}
+
+void wr_node_init_watermarks(struct wr_node *node, uint32_t channel_count)
+{
+    if (channel_count > 0) {
+        WR_ASSERT(node->inlet_count == 0);
+        (void)node_add_inlet(node); // one for the rows of all channels
+    }
+    const uint32_t count = channel_count > 0 ? channel_count : node->inlet_count;
+    if (count > 0) {
+        wr_watermarks_init(&node->watermarks, count);
+    }
 }
 
 void wr_node_close(struct wr_node *node)

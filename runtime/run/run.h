@@ -14,7 +14,8 @@
 #ifndef WR_RUN_H
 #define WR_RUN_H
 
-#include "runtime/plan/plan.h"
+#include "runtime/operator.h"
+#include <weir/run.h>
 
 #include <pthread.h>
 
@@ -39,7 +40,7 @@ enum wr_task_state {
 struct wr_task {
     struct weir_run       *run;
     struct wr_worker    *worker;
-    uint32_t             stage, instance;
+    uint32_t             instance, parallelism; // task i of n of its stage
     struct wr_node     **nodes;
     uint32_t             node_count;
     uint64_t            *behind; // of each node: the nodes its rows can reach, as bits
@@ -99,45 +100,106 @@ void    *wr_worker_main(void *worker); // the thread
 // ---- run --------------------------------------------------------------------------------------------
 
 struct weir_run {
-    weir_job              *job;
-    struct wr_plan        *plan;
-    struct wr_environment *environment;
-    struct wr_worker      *workers;
-    uint32_t               worker_count;
-    struct wr_task       **tasks;
-    uint32_t               task_count;
-    struct wr_channel    **channels;
-    uint32_t               channel_count;
-    struct wr_alignment   *alignment;
-    uint32_t              *first_tasks; // of each stage
-    uint32_t               task_count_planned;
-    struct wr_batch_layout *layouts; // of each edge's channels
-    uint32_t               is_stopping;   // any thread sets it; sources read it
-    uint32_t               drains;        // with is_stopping
-    uint32_t               has_failed;    // set once, under lock; everybody reads it
-    uint32_t               running_count; // workers not yet done
-    pthread_mutex_t        lock; // of failure, serial calls, and the end
-    pthread_mutex_t        serial;
-    pthread_cond_t         ended;
-    weir_status            status;
+    struct wr_environment  *environment;
+    struct wr_worker       *workers;
+    uint32_t                worker_count;
+    struct wr_task        **tasks; // upstream first
+    uint32_t                task_count;
+    struct wr_channel     **channels;
+    uint32_t                channel_count;
+    struct wr_batch_layout **layouts; // of the channels' batches
+    uint32_t                layout_count;
+    struct wr_alignment    *alignment;
+    uint64_t                seed; // of the keys' hash
+    int64_t                 spin_us;
+    bool                    is_simulated;
+    // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
+    void (*pin_any)(const void *opaque, uint32_t worker);
+    const void *opaque;
+    struct wr_plan *plan; // what it was made of; kept for whoever closes it
+
+    uint32_t        is_stopping;   // any thread sets it; sources read it
+    uint32_t        drains;        // with is_stopping
+    uint32_t        has_failed;    // set once, under lock; everybody reads it
+    uint32_t        running_count; // workers not yet done; under lock
+    weir_status     status;        // under lock
+    char           *failure;       // the first one's sentence; under lock
+    pthread_mutex_t lock;
+    pthread_mutex_t serial; // of user functions that must not overlap
+    pthread_cond_t  ended;
 };
 
-// Makes tasks, nodes and channels of a plan; takes it over. NULL: the job has the mistake.
-struct weir_run *wr_run_open(struct wr_plan *plan, struct wr_environment *environment);
-void           wr_run_close(struct weir_run *run);
-// The first failure wins: it becomes the job's error, and everybody stops.
+struct wr_run_options {
+    struct wr_environment *environment; // handed: closed with the run
+    uint32_t               worker_count;
+    uint32_t               partition_count; // of all sources
+    uint64_t               seed;
+    int64_t                spin_us;
+    bool                   is_simulated;
+    void (*pin_any)(const void *opaque, uint32_t worker);
+    const void *opaque;
+};
+
+// Making a run: open it, add tasks in topological order of their stages, add their nodes, join nodes and
+// tasks, then wr_run_prepare. Nothing here fails; what an operator's open refuses is a failed run.
+struct weir_run *wr_run_open(const struct wr_run_options *options);
+void             wr_run_close(struct weir_run *run);
+
+struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance, uint32_t parallelism,
+                                uint32_t node_count, size_t state_budget);
+
+// What a node is made of.
+struct wr_output_outline {
+    const weir_type *type; // NULL: there is no such output
+    uint32_t         columns;
+    bool             sends_changes;
+    bool             is_used;
+};
+struct wr_node_outline {
+    const struct wr_spec           *spec; // kept
+    const struct wr_output_outline *outputs;
+    uint32_t                        output_count;
+    uint32_t                        inlet_count; // fused edges into it
+    uint32_t                        block_bytes; // of its outputs' batches
+    uint32_t                        alignment_base;
+};
+// node.c: the task's next node.
+struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outline *outline);
+void            wr_node_close(struct wr_node *node);
+// When all is joined: an input for each channel, if it is fed by channels, else for each inlet.
+void wr_node_init_watermarks(struct wr_node *node, uint32_t channel_count);
+// Rows of `from`'s output are read by `to`, a later node of the same task.
+void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to);
+
+// Layouts live as long as the run.
+const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type, uint32_t columns,
+                                                uint32_t block_bytes);
+struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
+                                      uint32_t credits, const struct wr_task *from, struct wr_task *to);
+// Opens the operators and deals the tasks to their workers.
+void wr_run_prepare(struct weir_run *run);
+
+// Starts the threads; or runs everything on this one, in an order drawn from the seed.
+void wr_run_start(struct weir_run *run);
+void wr_run_simulate(struct weir_run *run, uint64_t seed);
+// Waits for the threads to have ended, and takes them back.
+void wr_run_join(struct weir_run *run);
+
+// The first failure wins, and everybody stops.
 void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sentence);
 bool wr_run_has_failed_any(const struct weir_run *run);
 // Asks every source for a barrier.
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
-// Runs everything on this thread, in an order drawn from the seed.
-void wr_run_simulate(struct weir_run *run, uint64_t seed);
 
-// counters.c: what is left of a run's counters when it is gone.
-void wr_job_keep_counters(weir_job *job, const struct weir_run *run);
+// ---- counters ---------------------------------------------------------------------------------------
 
-// node.c: one operator of one task.
-struct wr_node *wr_node_open(struct wr_task *task, uint32_t plan_node);
-void            wr_node_close(struct wr_node *node);
+// A counter of all nodes of that name (NULL: of all sources), combined: sums; of watermarks the least.
+uint64_t wr_run_counter_any(const struct weir_run *run, const char *name, enum wr_counter counter);
+
+// What is left of a run's counters when it is gone.
+struct wr_tally;
+struct wr_tally *wr_tally_open(const struct weir_run *run);
+void             wr_tally_close(struct wr_tally *tally); // NULL is fine
+uint64_t wr_tally_counter(const struct wr_tally *tally, const char *name, enum wr_counter counter);
 
 #endif // WR_RUN_H

@@ -1,4 +1,5 @@
 // A task: one stage's chain of nodes, stepped. See run.h for the rules it keeps.
+#include "runtime/run/exchange.h"
 #include "runtime/run/run.h"
 
 #include <stdlib.h>

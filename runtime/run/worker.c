@@ -114,8 +114,8 @@ static void worker_idle(struct wr_worker *worker, int64_t *idle_since_us)
         *idle_since_us = now_us;
     }
     const int64_t patience_us = worker_patience_us(worker);
-    if (now_us - *idle_since_us < worker->run->plan->options.spin_us ||
-        (patience_us >= 0 && patience_us < worker->run->plan->options.spin_us)) {
+    if (now_us - *idle_since_us < worker->run->spin_us ||
+        (patience_us >= 0 && patience_us < worker->run->spin_us)) {
         pause_briefly();
         return;
     }
@@ -143,7 +143,9 @@ void *wr_worker_main(void *opaque)
     int64_t           idle_since_us = 0;
 
     worker_name_thread(worker);
-    wr_plan_place_thread_any(run->plan, worker->index);
+    if (run->pin_any != NULL) {
+        run->pin_any(run->opaque, worker->index);
+    }
     while (!wr_worker_is_done(worker)) {
         if (wr_worker_step(worker) > 0) {
             idle_since_us = 0;

@@ -140,7 +140,9 @@ static void case_run(struct trial_case *trial, uint64_t seed)
                     trial->expected_count);
         if (trial_one_in(&random, 2)) {
             lowest += unit * (weir_time)trial_below(&random, trial_one_in(&random, 8) ? 200 : 15);
-            node_harness_advance(&trial->node, weir_time_add(lowest, lateness));
+            const weir_time watermark = weir_time_add(lowest, lateness);
+            node_harness_advance(&trial->node, watermark < WEIR_TIME_MAX ? watermark
+                                                                         : WEIR_TIME_MAX - 1);
         }
     }
     TRIAL_CHECK(node_harness_counter(&trial->node, WR_DUPLICATES) == rows - passed,

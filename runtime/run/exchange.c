@@ -1,5 +1,5 @@
 // Spreading rows over channels; see exchange.h.
-#include "runtime/flow/exchange.h"
+#include "runtime/run/exchange.h"
 
 struct exchange_lane {
     struct wr_channel *channel;

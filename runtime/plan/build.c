@@ -1,0 +1,132 @@
+// A plan made real: a task for each instance of each stage, a node for each of its operators, a channel
+// for each pair of tasks that an exchange joins.
+#include "runtime/plan/plan.h"
+
+// The tasks of a stage stand one after the other in the run.
+struct build {
+    const struct wr_plan *plan;
+    struct weir_run      *run;
+    uint32_t             *first_tasks; // of each stage
+    uint32_t             *partition_bases; // of each plan node that is a source
+};
+
+static struct wr_task *build_task(const struct build *build, uint32_t stage, uint32_t instance)
+{
+    return build->run->tasks[build->first_tasks[stage] + instance];
+}
+
+static uint32_t plan_task_count(const struct wr_plan *plan)
+{
+    uint32_t count = 0;
+    for (uint32_t s = 0; s < plan->stage_count; s++) {
+        count += plan->stages[s].parallelism;
+    }
+    return count;
+}
+
+// Sources number their partitions one after the other, for alignment across them.
+static void build_number_partitions(struct build *build)
+{
+    uint32_t base = 0;
+    for (uint32_t i = 0; i < build->plan->node_count; i++) {
+        const struct wr_plan_node *node = build->plan->nodes[i];
+        build->partition_bases[i]       = base;
+        if (node->spec.operator_ == &wr_source_operator) {
+            base += node->graph->partition_count;
+        }
+    }
+}
+
+static void build_stage(struct build *build, uint32_t stage_id)
+{
+    const struct wr_plan       *plan   = build->plan;
+    const struct wr_plan_stage *stage  = &plan->stages[stage_id];
+    const uint64_t              budget = plan->options.state_budget;
+
+    build->first_tasks[stage_id] = build->run->task_count;
+    for (uint32_t i = 0; i < stage->parallelism; i++) {
+        struct wr_task *task =
+            wr_run_add_task(build->run, stage->first_worker + i, i, stage->parallelism, stage->node_count,
+                            budget == 0 ? 0 : budget / plan_task_count(plan) + 1);
+        for (uint32_t k = 0; k < stage->node_count; k++) {
+            const struct wr_plan_node   *node    = plan->nodes[stage->nodes[k]];
+            const struct wr_node_outline outline = {
+                .spec           = &node->spec,
+                .outputs        = node->outputs,
+                .output_count   = node->output_count,
+                .inlet_count    = node->inlet_count,
+                .block_bytes    = plan->node_block_bytes,
+                .alignment_base = build->partition_bases[stage->nodes[k]],
+            };
+            (void)wr_task_add_node(task, &outline);
+        }
+    }
+}
+
+// Inside each task: the sender's output to the reader, or to the exchange that stands for it.
+static void build_join_nodes(const struct build *build, const struct wr_plan_edge *edge)
+{
+    const struct wr_plan      *plan   = build->plan;
+    const struct wr_plan_node *from   = plan->nodes[edge->from];
+    const struct wr_plan_node *reader = plan->nodes[edge->is_fused ? edge->to : edge->exchange];
+    for (uint32_t i = 0; i < plan->stages[from->stage].parallelism; i++) {
+        const struct wr_task *task = build_task(build, from->stage, i);
+        wr_node_join(task->nodes[from->index], edge->output, task->nodes[reader->index]);
+    }
+}
+
+// Between tasks: from each sender to every taker, or, forward, to the one of its own number.
+static void build_join_tasks(const struct build *build, const struct wr_plan_edge *edge)
+{
+    const struct wr_plan         *plan       = build->plan;
+    const struct wr_plan_node    *from       = plan->nodes[edge->from];
+    const struct wr_plan_node    *to         = plan->nodes[edge->to];
+    const bool                    is_forward = edge->kind == WR_EXCHANGE_FORWARD;
+    const uint32_t                lanes = is_forward ? 1 : plan->stages[to->stage].parallelism;
+    struct wr_channel           **channels = wr_alloc(sizeof(struct wr_channel *) * lanes);
+    const struct wr_batch_layout *layout   = wr_run_add_layout(
+          build->run, from->outputs[edge->output].type, edge->columns, plan->channel_block_bytes);
+
+    for (uint32_t s = 0; s < plan->stages[from->stage].parallelism; s++) {
+        struct wr_task *sender = build_task(build, from->stage, s);
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            channels[lane] = wr_run_add_channel(build->run, layout, plan->options.credits, sender,
+                                                build_task(build, to->stage, is_forward ? s : lane));
+        }
+        wr_exchange_connect(sender->nodes[plan->nodes[edge->exchange]->index], channels, lanes);
+    }
+    wr_free(channels);
+}
+
+static void plan_pin_any(const void *plan, uint32_t worker) { wr_plan_place_thread_any(plan, worker); }
+
+struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment)
+{
+    const struct wr_run_options options = {
+        .environment     = environment,
+        .worker_count    = plan->options.workers,
+        .partition_count = plan->partition_count,
+        .seed            = plan->options.seed,
+        .spin_us         = plan->options.spin_us,
+        .is_simulated    = plan->options.is_simulated,
+        .pin_any         = plan_pin_any,
+        .opaque          = plan,
+    };
+    struct build build = { .plan = plan, .run = wr_run_open(&options) };
+    build.first_tasks     = wr_alloc(sizeof(*build.first_tasks) * (plan->stage_count + 1));
+    build.partition_bases = wr_alloc(sizeof(*build.partition_bases) * (plan->node_count + 1));
+    build_number_partitions(&build);
+    for (uint32_t s = 0; s < plan->stage_count; s++) {
+        build_stage(&build, s);
+    }
+    for (uint32_t i = 0; i < plan->edge_count; i++) {
+        build_join_nodes(&build, &plan->edges[i]);
+        if (!plan->edges[i].is_fused) {
+            build_join_tasks(&build, &plan->edges[i]);
+        }
+    }
+    wr_free(build.first_tasks);
+    wr_free(build.partition_bases);
+    wr_run_prepare(build.run);
+    return build.run;
+}
