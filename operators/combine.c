@@ -352,34 +352,45 @@ static bool key_is_long(const struct combine *combine, uint32_t i)
            wr_strings_long_bytes(strings, combine->keys + (size_t)i * combine->key_bytes) > 0;
 }
 
+// Where row i goes that has no entry: a new one, or its own partial. Out of line, so that the loop
+// that finds keeps its registers.
+static __attribute__((noinline)) void *place_missed(struct combine *combine,
+                                                    struct wr_fold_lane *lane, uint32_t i)
+{
+    const uint32_t set_mask = combine->fold.entry_count / WR_FOLD_WAYS - 1;
+    void          *place    = NULL;
+    if (lane != NULL && !key_is_long(combine, i)) {
+        const uint32_t set = (uint32_t)combine->hashes[i] & set_mask;
+        place              = lane_add(combine, lane, set * WR_FOLD_WAYS, i);
+    }
+    return place != NULL ? place : single_make(combine, i, combine->key_bytes);
+}
+
 // Each row an entry of the fold, or its own partial. lanes[span]: NULL where rows are not folded.
 static inline __attribute__((always_inline)) void
 places_fold(struct combine *combine, struct wr_fold_lane *const *lanes, size_t key_bytes)
 {
     const struct find find        = { combine->fold.entry_count / WR_FOLD_WAYS - 1, combine->key_at,
                                       combine->fold.entry_bytes };
-    const bool        may_be_long = combine->codec.strings.count > 0;
-    const uint64_t   *hashes      = combine->hashes;
-    const uint8_t    *spans       = combine->spans;
-    const char       *keys        = combine->keys;
-    void            **places      = combine->places;
-    const uint32_t    count       = combine->count;
-    uint32_t          hits        = 0;
+    const uint64_t   *hashes = combine->hashes;
+    const uint8_t    *spans  = combine->spans;
+    const char       *keys   = combine->keys;
+    void            **places = combine->places;
+    const uint32_t    count  = combine->count;
+    uint32_t          misses = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct wr_fold_lane *lane  = lanes[spans[i]];
         void                *place = NULL;
-        if (WR_LIKELY(lane != NULL) && !(may_be_long && key_is_long(combine, i))) {
+        if (WR_LIKELY(lane != NULL)) { // a key with a long string is in no lane
             place = lane_find(find, lane, hashes[i], keys + i * key_bytes, key_bytes);
-            if (WR_LIKELY(place != NULL)) {
-                places[i] = place;
-                hits++;
-                continue;
-            }
-            place = lane_add(combine, lane, (uint32_t)(hashes[i] & find.set_mask) * WR_FOLD_WAYS, i);
         }
-        places[i] = place != NULL ? place : single_make(combine, i, key_bytes);
+        if (WR_UNLIKELY(place == NULL)) {
+            place = place_missed(combine, lane, i);
+            misses++;
+        }
+        places[i] = place;
     }
-    combine->hits += hits;
+    combine->hits += count - misses;
 }
 
 // The lanes by span. A lane that holds a slice further ahead is left to it.

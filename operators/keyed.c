@@ -92,7 +92,7 @@ void wr_keyed_take(struct wr_keyed *keyed, const struct wr_inlet *inlet, uint32_
     } else {
         keyed->binding->rows(wr_batch_row(batch, inlet->next), NULL, count, keyed->keys);
     }
-    if (batch->hashes != NULL) {
+    if (batch->hashes != NULL && batch->hashed_by == keyed->binding) {
         for (uint32_t i = 0; i < count; i++) {
             keyed->hashes[i] = batch->hashes[wr_inlet_row(inlet, inlet->next + i)];
         }

@@ -24,7 +24,6 @@
 
 #define MAX_AHEAD_DEFAULT    WEIR_DAYS(1)
 #define ALIGN_WITHIN_DEFAULT WEIR_MINUTES(1)
-#define PAUSE_US             200
 
 struct partition {
     struct wr_reader *reader;
@@ -262,15 +261,26 @@ static void partition_end(struct source_node *source, struct partition *partitio
 }
 
 // Whether it is so far ahead of the job's slowest partition that it has to wait. The slowest itself
-// never is.
+// never is. Who publishes what ends the wait wakes the worker.
 static bool partition_is_paused(struct source_node *source, const struct partition *partition)
 {
+    struct wr_node *node   = &source->node;
+    const uint32_t  number = node->alignment_base + partition->reader->partition;
     if (!source->has_time || source->align_within < 0 ||
         partition->watermark <= weir_time_add(source->known_minimum, source->align_within)) {
         return false;
     }
-    source->known_minimum = wr_alignment_minimum_any(source->node.alignment);
-    return partition->watermark > weir_time_add(source->known_minimum, source->align_within);
+    if (wr_alignment_awaits_any(node->alignment, number)) {
+        return true;
+    }
+    source->known_minimum = wr_alignment_minimum_any(node->alignment);
+    if (partition->watermark <= weir_time_add(source->known_minimum, source->align_within)) {
+        return false;
+    }
+    wr_alignment_await_any(node->alignment, number,
+                           weir_time_add(partition->watermark, -source->align_within), wr_node_wake_any,
+                           node->park);
+    return wr_alignment_awaits_any(node->alignment, number);
 }
 
 // ---- event times
@@ -558,7 +568,6 @@ static enum wr_poll source_poll(struct wr_node *node)
         is_open = true;
         if (partition_is_paused(source, partition)) {
             partition->quiet_since_us = -1;
-            partition_wish(source, wr_now_us(node->environment) + PAUSE_US);
         } else if (source_read(source, partition) || source_has_rejects(source)) {
             return WR_POLL_ROWS;
         }

@@ -3,10 +3,12 @@
 #include "connectors/csv/csv_writer.h"
 #include "connectors/file/file_sink.h"
 
-static void *csv_open(const weir_type *type, char delimiter, bool has_retracted)
+static void *csv_open(const weir_type *type, const struct wr_sink_format_options *format)
 {
-    const struct wr_csv_plan_options options = { .delimiter     = delimiter,
-                                                 .has_retracted = has_retracted };
+    const struct wr_csv_plan_options options = { .delimiter      = format->delimiter,
+                                                 .has_retracted  = format->has_retracted,
+                                                 .nullable       = format->nullable,
+                                                 .nullable_count = format->nullable_count };
     return wr_csv_plan_open(type, &options);
 }
 

@@ -11,8 +11,8 @@ struct file_sink_options {
     const struct wr_sink_format *format;
     const weir_type             *type;
     char                        *path;
-    char                         delimiter;
-    bool                         has_retracted;
+    char                        *names; // what `format_options.nullable` points into
+    struct wr_sink_format_options format_options;
 };
 
 struct file_sink {
@@ -124,7 +124,7 @@ static bool sink_open(struct wr_node *node)
     const struct wr_sink_format    *format  = options->format;
     int                             error   = 0;
 
-    sink->plan = format->open(options->type, options->delimiter, options->has_retracted);
+    sink->plan = format->open(options->type, &options->format_options);
     if (sink->plan == NULL) {
         wr_node_fail(node, "there is no memory for a writer of %s", options->type->name);
         return false;
@@ -238,7 +238,34 @@ static void options_free(void *opaque)
 {
     struct file_sink_options *options = opaque;
     wr_free(options->path);
+    wr_free(options->names);
+    wr_free((void *)(uintptr_t)options->format_options.nullable);
     wr_free(options);
+}
+
+// Cuts "a,b" into names; false, after saying which, if one is no int64 field of the type.
+static bool options_take_nullable(struct file_sink_options *options, weir_job *job, const char *sink,
+                                  const char *list)
+{
+    options->names = wr_copy_text(list);
+    for (char *name = options->names; name != NULL;) {
+        char *comma = strchr(name, ',');
+        if (comma != NULL) {
+            *comma = '\0';
+        }
+        const weir_field *field = weir_type_field(options->type, name);
+        if (strchr(name, '.') == NULL && (field == NULL || field->kind != WEIR_KIND_I64)) {
+            (void)wr_job_refuse(job, "%s: \"%s\" cannot be null: %s has no int64 field of that name", sink,
+                                name, options->type->name);
+            return false;
+        }
+        struct wr_sink_format_options *format = &options->format_options;
+        format->nullable =
+            wr_realloc((void *)(uintptr_t)format->nullable, sizeof(char *) * (format->nullable_count + 1));
+        format->nullable[format->nullable_count++] = name;
+        name                                       = comma != NULL ? comma + 1 : NULL;
+    }
+    return true;
 }
 
 weir_stream wr_file_sink_add(weir_stream in, const char *verb,
@@ -267,8 +294,11 @@ weir_stream wr_file_sink_add(weir_stream in, const char *verb,
         copy->format                   = format;
         copy->type                     = type;
         copy->path                     = wr_copy_text(options->path);
-        copy->delimiter                = options->delimiter;
-        copy->has_retracted            = wr_stream_sends_changes(in);
+        copy->format_options.delimiter     = options->delimiter;
+        copy->format_options.has_retracted = wr_stream_sends_changes(in);
+        if (options->nullable != NULL) {
+            (void)options_take_nullable(copy, in.job, name, options->nullable);
+        }
         added = wr_job_add_sink(in, &file_sink_operator, name, copy, NULL, 1, options_free);
     }
     wr_free(own);

@@ -10,9 +10,16 @@
 #include "connectors/file/file.h"
 #include "runtime/connector.h"
 
+struct wr_sink_format_options {
+    char         delimiter;
+    bool         has_retracted; // the stream carries changes
+    const char **nullable;      // names of fields in which INT64_MIN means that there is no value
+    uint32_t     nullable_count;
+};
+
 // How a record becomes a line; `plan` is the format's own, made once a node.
 struct wr_sink_format {
-    void *(*open)(const weir_type *type, char delimiter, bool has_retracted);
+    void *(*open)(const weir_type *type, const struct wr_sink_format_options *options);
     void (*close)(void *plan);
     const char *(*header)(const void *plan, size_t *length); // NULL: none
     // Bytes that write may touch, at most; and the line, with its newline, whose length it returns.

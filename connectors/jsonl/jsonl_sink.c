@@ -2,11 +2,10 @@
 #include "connectors/file/file_sink.h"
 #include "connectors/jsonl/json_writer.h"
 
-static void *jsonl_open(const weir_type *type, char delimiter, bool has_retracted)
+static void *jsonl_open(const weir_type *type, const struct wr_sink_format_options *format)
 {
-    (void)delimiter;
-    (void)has_retracted;
-    return wr_json_plan_open(type, NULL);
+    const struct wr_json_plan_options options = { format->nullable, format->nullable_count };
+    return wr_json_plan_open(type, &options);
 }
 
 static void   jsonl_close(void *plan) { wr_json_plan_close(plan); }

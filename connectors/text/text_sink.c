@@ -8,10 +8,9 @@ struct text_plan {
     uint32_t text_at;
 };
 
-static void *text_open(const weir_type *type, char delimiter, bool has_retracted)
+static void *text_open(const weir_type *type, const struct wr_sink_format_options *format)
 {
-    (void)delimiter;
-    (void)has_retracted;
+    (void)format;
     struct text_plan *plan = wr_alloc(sizeof(*plan));
     plan->text_at          = weir_type_field(type, "text")->offset;
     return plan;

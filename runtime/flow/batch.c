@@ -81,7 +81,8 @@ struct wr_batch *wr_batch_open(const struct wr_batch_layout *layout)
         batch->times = (weir_time *)(void *)(block + layout->times_at);
     }
     if ((layout->columns & WR_COLUMN_HASH) != 0) {
-        batch->hashes = (uint64_t *)(void *)(block + layout->hashes_at);
+        batch->hashes    = (uint64_t *)(void *)(block + layout->hashes_at);
+        batch->hashed_by = layout->hashed_by;
     }
     if ((layout->columns & WR_COLUMN_CHANGE) != 0) {
         batch->changes = (uint8_t *)(block + layout->changes_at);

@@ -48,6 +48,7 @@ struct wr_batch_layout {
     struct wr_strings strings; // of type
     uint32_t          row_size;
     uint32_t          columns;      // enum wr_column, or-ed
+    const void       *hashed_by;    // the key whose hashes the hash column holds; NULL: not said
     uint32_t          block_bytes;  // header included
     uint32_t          row_capacity; // rows that fit when no string is long
     uint32_t          times_at, hashes_at, changes_at, rows_at; // byte offsets in the block
@@ -62,6 +63,7 @@ struct wr_batch {
     char           *rows;
     weir_time      *times;   // NULL: no such column
     uint64_t       *hashes;  // NULL: no such column
+    const void     *hashed_by; // whose hashes they are: the layout's
     uint8_t        *changes; // enum wr_change; NULL: all are inserts
     weir_time       watermark; // after the rows; WEIR_TIME_MIN: says nothing new
     enum wr_control control;   // after the watermark

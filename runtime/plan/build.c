@@ -85,7 +85,7 @@ static void build_join_tasks(const struct build *build, const struct wr_plan_edg
     const uint32_t                lanes = is_forward ? 1 : plan->stages[to->stage].parallelism;
     struct wr_channel           **channels = wr_alloc(sizeof(struct wr_channel *) * lanes);
     const struct wr_batch_layout *layout   = wr_run_add_layout(
-          build->run, from->outputs[edge->output].type, edge->columns, plan->channel_block_bytes);
+          build->run, from->outputs[edge->output].type, edge->columns, edge->key, plan->channel_block_bytes);
 
     for (uint32_t s = 0; s < plan->stages[from->stage].parallelism; s++) {
         struct wr_task *sender = build_task(build, from->stage, s);

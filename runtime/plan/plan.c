@@ -98,6 +98,7 @@ static uint32_t plan_add_combine(struct wr_plan *plan, const struct wr_graph_nod
     node->outputs[WR_OUTPUT_MAIN].type         = node->partial->type;
     node->outputs[WR_OUTPUT_MAIN].sends_changes = false;
     node->outputs[WR_OUTPUT_MAIN].columns      = WR_COLUMN_TIME | WR_COLUMN_HASH;
+    node->outputs[WR_OUTPUT_MAIN].hashed_by    = graph->spec.key;
     return id;
 }
 

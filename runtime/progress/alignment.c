@@ -4,19 +4,42 @@
 //
 // Both facts lie in one word, so that a reader never sees a state without its watermark. An entry
 // is written by the one task that reads the partition and read by all source tasks. It stands for
-// itself: nothing else is published with it, so its loads and stores are relaxed. Two entries may
-// be seen some moments apart; as watermarks only rise, a minimum over them is then too low, never
+// itself: nothing else is published with it. Two entries may be seen some moments apart; as watermarks only rise, a minimum over them is then too low, never
 // too high, but for a partition that just came back from idleness.
+//
+// Who is paused waits for the minimum to rise; nobody looks at it in vain meanwhile:
+//
+//      the paused task                            a task that publishes
+//      lower lowest_wanted (under the lock)       store its entry
+//      look at the minimum; if too low, sleep     look at lowest_wanted; if it has just come past
+//                                                 that: wake those whose wish is met (under the lock)
+//
+// Each stores before it looks, all four in one order, so that one of the two sees the other. Of
+// several that must come past the wish, the last to take the lock sees what all have published.
 #include "runtime/base/atomic.h"
 #include "runtime/progress/progress.h"
+
+#include <pthread.h>
+
+#define WANTS_NOTHING INT64_MAX // no minimum ever comes to that
 
 struct entry {
     _Alignas(WR_CACHE_LINE) int64_t word;
 };
 
+// A paused partition's; written under the lock.
+struct wish {
+    int64_t wanted; // WANTS_NOTHING: none
+    void (*wake)(void *waker);
+    void *waker;
+};
+
 struct wr_alignment {
-    uint32_t      entry_count;
-    struct entry *entries;
+    uint32_t        entry_count;
+    struct entry   *entries;
+    struct wish    *wishes; // of each partition
+    pthread_mutex_t lock;
+    _Alignas(WR_CACHE_LINE) int64_t lowest_wanted; // of all wishes; written under the lock
 };
 
 // WEIR_TIME_MAX would not fit in 63 bits: one microsecond before the end of time is as good here.
@@ -31,12 +54,16 @@ static weir_time word_watermark(int64_t word) { return (weir_time)((word - (word
 
 struct wr_alignment *wr_alignment_open(uint32_t partition_count)
 {
-    struct wr_alignment *alignment = wr_alloc(sizeof(*alignment));
+    struct wr_alignment *alignment = wr_alloc_aligned(sizeof(*alignment), WR_CACHE_LINE);
     alignment->entry_count         = partition_count;
+    alignment->lowest_wanted       = WANTS_NOTHING;
+    alignment->wishes              = wr_alloc((partition_count + 1) * sizeof(struct wish));
+    (void)pthread_mutex_init(&alignment->lock, NULL);
     alignment->entries =
         wr_alloc_aligned((partition_count + 1) * sizeof(struct entry), WR_CACHE_LINE);
     for (uint32_t i = 0; i < partition_count; i++) {
         wr_store_relaxed(&alignment->entries[i].word, word_of(WEIR_TIME_MIN, true));
+        wr_store_relaxed(&alignment->wishes[i].wanted, WANTS_NOTHING);
     }
     return alignment;
 }
@@ -44,10 +71,67 @@ struct wr_alignment *wr_alignment_open(uint32_t partition_count)
 void wr_alignment_close(struct wr_alignment *alignment)
 {
     if (alignment != NULL) {
+        (void)pthread_mutex_destroy(&alignment->lock);
+        wr_free(alignment->wishes);
         wr_free(alignment->entries);
         wr_free(alignment);
     }
 }
+
+// ---- wishes ----
+
+static int64_t alignment_recount(struct wr_alignment *alignment)
+{
+    int64_t lowest = WANTS_NOTHING;
+    for (uint32_t i = 0; i < alignment->entry_count; i++) {
+        const int64_t wanted = wr_load_relaxed(&alignment->wishes[i].wanted);
+        lowest               = wanted < lowest ? wanted : lowest;
+    }
+    // Pairs with the load in wr_alignment_publish_any.
+    wr_store_in_order(&alignment->lowest_wanted, lowest);
+    return lowest;
+}
+
+static void alignment_grant(struct wr_alignment *alignment, weir_time minimum)
+{
+    for (uint32_t i = 0; i < alignment->entry_count; i++) {
+        struct wish *wish = &alignment->wishes[i];
+        if (wr_load_relaxed(&wish->wanted) <= minimum) {
+            // Pairs with the load in wr_alignment_awaits_any.
+            wr_store_in_order(&wish->wanted, WANTS_NOTHING);
+            wish->wake(wish->waker);
+        }
+    }
+}
+
+// Under the lock. The minimum is looked at after lowest_wanted was written, until nothing changes.
+static void alignment_settle(struct wr_alignment *alignment)
+{
+    while (alignment_recount(alignment) <= wr_alignment_minimum_any(alignment)) {
+        alignment_grant(alignment, wr_alignment_minimum_any(alignment));
+    }
+}
+
+void wr_alignment_await_any(struct wr_alignment *alignment, uint32_t partition, weir_time wanted,
+                            void (*wake)(void *waker), void *waker)
+{
+    WR_ASSERT(partition < alignment->entry_count && wanted <= WEIR_TIME_MAX);
+    struct wish *wish = &alignment->wishes[partition];
+    (void)pthread_mutex_lock(&alignment->lock);
+    wish->wake  = wake;
+    wish->waker = waker;
+    wr_store_in_order(&wish->wanted, wanted);
+    alignment_settle(alignment);
+    (void)pthread_mutex_unlock(&alignment->lock);
+}
+
+bool wr_alignment_awaits_any(const struct wr_alignment *alignment, uint32_t partition)
+{
+    // Pairs with the store in alignment_grant: who still sees a wish is woken after that look.
+    return wr_load_in_order(&alignment->wishes[partition].wanted) != WANTS_NOTHING;
+}
+
+// ---- publishing ----
 
 void wr_alignment_publish_any(struct wr_alignment *alignment, uint32_t partition,
                               weir_time watermark, enum wr_partition_state state)
@@ -56,9 +140,17 @@ void wr_alignment_publish_any(struct wr_alignment *alignment, uint32_t partition
     WR_ASSERT(watermark >= WEIR_TIME_MIN && watermark <= WEIR_TIME_MAX);
     int64_t *const word = &alignment->entries[partition].word;
     const int64_t  next = word_of(watermark, state == WR_PARTITION_READING);
-    WR_CHECK(word_watermark(next) >= word_watermark(wr_load_relaxed(word))); // I9
-    // Pairs with the load in wr_alignment_minimum_any; see the top for why relaxed is enough.
-    wr_store_relaxed(word, next);
+    const weir_time before = word_watermark(wr_load_relaxed(word));
+    WR_CHECK(word_watermark(next) >= before); // I9
+    // Pairs with the load in wr_alignment_minimum_any, and with the store in alignment_recount.
+    wr_store_in_order(word, next);
+    const int64_t wanted = wr_load_in_order(&alignment->lowest_wanted);
+    if (before < wanted && wanted != WANTS_NOTHING &&
+        (word_watermark(next) >= wanted || !word_is_reading(next))) {
+        (void)pthread_mutex_lock(&alignment->lock);
+        alignment_settle(alignment);
+        (void)pthread_mutex_unlock(&alignment->lock);
+    }
 }
 
 weir_time wr_alignment_minimum_any(const struct wr_alignment *alignment)
@@ -68,7 +160,7 @@ weir_time wr_alignment_minimum_any(const struct wr_alignment *alignment)
     bool      is_reading = false;
     for (uint32_t i = 0; i < alignment->entry_count; i++) {
         // Pairs with the store in wr_alignment_publish_any.
-        const int64_t   word      = wr_load_relaxed(&alignment->entries[i].word);
+        const int64_t   word      = wr_load_in_order(&alignment->entries[i].word);
         const weir_time watermark = word_watermark(word);
         highest                   = watermark > highest ? watermark : highest;
         if (word_is_reading(word)) {

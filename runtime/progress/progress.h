@@ -76,5 +76,11 @@ void                 wr_alignment_publish_any(struct wr_alignment *alignment, ui
                                               weir_time watermark, enum wr_partition_state state);
 // The minimum over the reading partitions; if none reads, the highest ever published.
 weir_time wr_alignment_minimum_any(const struct wr_alignment *alignment);
+// A wish of a paused partition, by the task that reads it: wake(waker) once, when the minimum has
+// come to `wanted`, by whoever publishes that; at once if it already has.
+void wr_alignment_await_any(struct wr_alignment *alignment, uint32_t partition, weir_time wanted,
+                            void (*wake)(void *waker), void *waker);
+// Whether the partition has a wish that is not met.
+bool wr_alignment_awaits_any(const struct wr_alignment *alignment, uint32_t partition);
 
 #endif // WR_PROGRESS_H

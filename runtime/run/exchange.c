@@ -112,7 +112,7 @@ static void exchange_hash(struct exchange_node *exchange, const struct wr_inlet 
             exchange->hashes[i] =
                 options->place(wr_batch_row(batch, wr_inlet_row(inlet, i)), options->opaque);
         }
-    } else if (batch->hashes != NULL) {
+    } else if (batch->hashes != NULL && batch->hashed_by == options->key) {
         for (uint32_t i = 0; i < inlet->count; i++) {
             exchange->hashes[i] = batch->hashes[wr_inlet_row(inlet, i)];
         }
@@ -192,10 +192,12 @@ static void lane_send(struct exchange_node *exchange, struct exchange_lane *lane
     wr_channel_send(lane->channel, batch);
 }
 
-// Whether the lane's receiver has yet to hear of the watermark or of idleness.
+// Whether the lane's receiver has yet to hear of the watermark or of idleness; the end is the last it
+// hears of anything.
 static bool lane_owes(const struct exchange_node *exchange, const struct exchange_lane *lane)
 {
-    return lane->sent_watermark < exchange->node.watermark || lane->sent_idle != exchange->is_idle;
+    return !lane->sent_end && (lane->sent_watermark < exchange->node.watermark ||
+                               lane->sent_idle != exchange->is_idle);
 }
 
 // Copies up to what fits of the lane's rows into its open batch; how many.
@@ -328,6 +330,7 @@ static void exchange_barrier(struct wr_node *node, uint64_t barrier)
         control->control   = WR_CONTROL_BARRIER;
         control->barrier   = barrier;
         control->watermark = node->watermark;
+        control->is_idle   = exchange->is_idle; // else it would wake the receiver's input
         wr_channel_send(lane->channel, control);
     }
 }

@@ -15,6 +15,7 @@ static void output_open(struct wr_output *output, const struct wr_output_outline
         return;
     }
     output->layout = wr_batch_layout_of(outline->type, outline->columns, block_bytes);
+    output->layout.hashed_by = outline->hashed_by; // before its batch is made
     if (!passes_rows) {
         output->batch = wr_batch_open(&output->layout);
     }

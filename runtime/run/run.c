@@ -85,10 +85,11 @@ struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t 
 }
 
 const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type, uint32_t columns,
-                                                uint32_t block_bytes)
+                                                const void *hashed_by, uint32_t block_bytes)
 {
     struct wr_batch_layout *layout = wr_alloc(sizeof(*layout));
     *layout                        = wr_batch_layout_of(type, columns, block_bytes);
+    layout->hashed_by              = hashed_by;
     run->layouts = wr_realloc(run->layouts, sizeof(struct wr_batch_layout *) * (run->layout_count + 1));
     run->layouts[run->layout_count++] = layout;
     return layout;

@@ -152,6 +152,7 @@ struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t 
 struct wr_output_outline {
     const weir_type *type; // NULL: there is no such output
     uint32_t         columns;
+    const void      *hashed_by; // of its hash column, if it has one
     bool             sends_changes;
     bool             is_used;
 };
@@ -173,7 +174,7 @@ void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to);
 
 // Layouts live as long as the run.
 const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type, uint32_t columns,
-                                                uint32_t block_bytes);
+                                                const void *hashed_by, uint32_t block_bytes);
 struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
                                       uint32_t credits, const struct wr_task *from, struct wr_task *to);
 // Opens the operators and deals the tasks to their workers.

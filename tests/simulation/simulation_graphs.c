@@ -16,7 +16,7 @@
 #include <weir/run.h>
 
 enum { SOURCES = 3, PARTITIONS = 4, STEPS = 16, STREAMS = 64, TAPS = 80, TASKS = 16, BARRIERS = 6 };
-enum { FROM_TIMER = 255, MODEL_MAX = 60000 };
+enum { FROM_TIMER = 255, MODEL_MAX = 60000, MADE_WORDS = MODEL_MAX / 64 + 1 };
 
 typedef struct event {
     uint64_t  origin; // the number its source gave it; of timers its deadline
@@ -413,7 +413,7 @@ static void taps_reset(void)
         memset(taps[i].tasks, 0, sizeof(taps[i].tasks));
         taps[i].task_count = 0;
         if (taps[i].made != NULL) {
-            memset(taps[i].made, 0, MODEL_MAX / 8 + 8);
+            memset(taps[i].made, 0, MADE_WORDS * sizeof(uint64_t));
         }
     }
 }
@@ -526,7 +526,7 @@ static void add_split(const struct stream *in, uint32_t from, uint32_t tasks)
         out->salt          = streams[stream_count - 1 - branch].salt;
         out->tasks         = tasks;
         out->branch        = branch;
-        out->is_ordered    = reader_keeps_order(in, tasks);
+        out->is_ordered    = reader_keeps_order(in, tasks) && !in->is_broadcast;
         out->handle        = branch == 0 ? split : weir_branch(split, branch);
         if (branch == 0) {
             name_step(out);
@@ -576,7 +576,7 @@ static void add_operator(enum step_kind kind, const struct stream *in, uint32_t 
     const bool     is_keyed = kind == STEP_REDUCE || kind == STEP_PROCESS;
     struct stream *out      = stream_new(kind, from);
     out->tasks              = tasks;
-    out->is_ordered         = is_keyed ? in->is_ordered : reader_keeps_order(in, tasks);
+    out->is_ordered = is_keyed ? in->is_ordered : reader_keeps_order(in, tasks) && !in->is_broadcast;
     out->has_path           = kind == STEP_MAP;
     switch (kind) {
     case STEP_FILTER: out->handle = weir_filter(in->handle, &some); break;
@@ -624,12 +624,11 @@ static void add_tap(struct trial_random *random, uint32_t stream, uint32_t witne
                          .is_ordered = reader_keeps_order(in, tasks),
                          .is_slow    = trial_one_in(random, 4) };
     if (witness_of < SOURCES) {
-        tap->made = calloc(MODEL_MAX / 64 + 1, 8);
+        tap->made = calloc(MADE_WORDS, sizeof(uint64_t));
     }
     snprintf(name, sizeof(name), "tap-%u", tap->id);
     (void)wr_job_add_sink(in->handle, trial_one_in(random, 2) ? &tap_operator : &timed_tap_operator, name,
                           NULL, tap, tasks, NULL);
-    streams[stream].tasks |= 0;
 }
 
 static bool stream_is_read(uint32_t stream)
@@ -1029,7 +1028,7 @@ int main(int argc, char **argv)
     uint64_t              ran      = 0;
     trial_watchdog_start(&watchdog);
     for (uint64_t i = 0; i < cases; i++) {
-        struct trial_random    random     = { wr_mix64(seed, i) };
+        struct trial_random    random     = { wr_mix64(wr_mix64(seed, 1), i) };
         const bool             is_endless = trial_one_in(&random, 4);
         weir_job              *job        = make_job(&random, is_endless);
         const weir_run_options options    = random_options(&random);
@@ -1052,10 +1051,10 @@ int main(int argc, char **argv)
             ran++;
         }
         weir_job_close(job);
+        model_drop();
         trial_progress(&watchdog);
     }
     taps_reset();
-    model_drop();
     for (uint32_t i = 0; i < TAPS; i++) {
         free(taps[i].made);
     }
