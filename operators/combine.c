@@ -1,18 +1,19 @@
 // combine: rows become partials (accumulator, key, slice) before they travel; see partial.h.
 //
-//   rows --> keys --> hashes --> slices --> a place for each row --> the user's add, over the places
+//   rows --> keys --> hashes --> slices --> a place for each row --> the user's add, over the
+//   places
 //                                             |              |
 //                                     entry of the fold      a partial of its own, in the output
 //
 // Time windows are folded: rows of equal key and slice meet in one partial, which leaves before a
-// watermark that closes its slice, or when asked (flush, the end). A row behind the watermark is not
-// folded, so that a partial that comes too late at the window is one row. What folding saves is
+// watermark that closes its slice, or when asked (flush, the end). A row behind the watermark is
+// not folded, so that a partial that comes too late at the window is one row. What folding saves is
 // measured: below one hit in two rows it pauses, and every row is a partial of its own.
 //
 // The other windows get one partial a row, with the row's own event time.
 //
-// Standing in the window's task, combine also judges lateness: late rows leave by the late output as
-// they came.
+// Standing in the window's task, combine also judges lateness: late rows leave by the late output
+// as they came.
 //
 // Nothing may be held back at a barrier: flush(forced) is called until nothing leaves before it.
 #include "operators/fold.h"
@@ -26,14 +27,14 @@
 #include <emmintrin.h>
 #endif
 
-#define GROUP_ROWS WR_GROUP_ROWS
+#define GROUP_ROWS  WR_GROUP_ROWS
 #define SAMPLE_ROWS (64u << 10) // folding is judged by this many rows
-#define PAUSE_ROWS (1u << 20)   // and then pauses for these
-#define SPAN_SLICES 3u          // slices around a group's first row that are told without a division
+#define PAUSE_ROWS  (1u << 20)  // and then pauses for these
+#define SPAN_SLICES 3u // slices around a group's first row that are told without a division
 
 // A row's number in `bounds` below; the others lie outside.
 #define SPAN_FIRST 1u
-#define SPAN_LAST SPAN_SLICES
+#define SPAN_LAST  SPAN_SLICES
 
 struct combine {
     struct wr_node                node;
@@ -67,14 +68,14 @@ struct combine {
     weir_time       *gathered_times;
 
     // partials of single rows: in the output or, with strings, held here until it takes them
-    char      *singles;
-    weir_time *single_times;
-    uint64_t  *single_hashes;
-    uint32_t   single_count;
-    char      *held;
-    weir_time *held_times;
-    uint64_t  *held_hashes;
-    uint32_t   held_next, held_count;
+    char            *singles;
+    weir_time       *single_times;
+    uint64_t        *single_hashes;
+    uint32_t         single_count;
+    char            *held;
+    weir_time       *held_times;
+    uint64_t        *held_hashes;
+    uint32_t         held_next, held_count;
     struct wr_inlet *held_inlet; // whose last row counts as unconsumed until they have left
 
     weir_time late_before;
@@ -106,10 +107,10 @@ static bool combine_open(struct wr_node *node)
     if (combine->is_foldable) {
         wr_fold_init(&combine->fold, combine->partial_bytes, combine->key_at, combine->key_bytes);
     }
-    combine->keys = wr_alloc_aligned((size_t)GROUP_ROWS * combine->key_bytes, WR_CACHE_LINE);
-    combine->hashes         = wr_alloc_aligned(GROUP_ROWS * sizeof(uint64_t), WR_CACHE_LINE);
-    combine->spans          = wr_alloc_aligned(GROUP_ROWS, WR_CACHE_LINE);
-    combine->places         = wr_alloc_aligned(GROUP_ROWS * sizeof(void *), WR_CACHE_LINE);
+    combine->keys   = wr_alloc_aligned((size_t)GROUP_ROWS * combine->key_bytes, WR_CACHE_LINE);
+    combine->hashes = wr_alloc_aligned(GROUP_ROWS * sizeof(uint64_t), WR_CACHE_LINE);
+    combine->spans  = wr_alloc_aligned(GROUP_ROWS, WR_CACHE_LINE);
+    combine->places = wr_alloc_aligned(GROUP_ROWS * sizeof(void *), WR_CACHE_LINE);
     combine->gathered_times = wr_alloc(GROUP_ROWS * sizeof(weir_time));
     if (combine->has_strings) {
         combine->held =
@@ -155,9 +156,9 @@ static void group_take(struct combine *combine, const struct wr_inlet *inlet, ui
             combine->count++;
         }
     }
-    combine->first = inlet->selection != NULL ? inlet->batch->rows
-                                              : wr_batch_row(inlet->batch, inlet->next);
-    combine->rows  = inlet->selection != NULL ? inlet->selection + inlet->next : NULL;
+    combine->first =
+        inlet->selection != NULL ? inlet->batch->rows : wr_batch_row(inlet->batch, inlet->next);
+    combine->rows = inlet->selection != NULL ? inlet->selection + inlet->next : NULL;
 }
 
 // Consumes the next row, which is late; false: the late output is full.
@@ -203,18 +204,18 @@ static void group_spans(struct combine *combine)
     const weir_time  b0 = bound[0], b1 = bound[1], b2 = bound[2], b3 = bound[3];
     const weir_time *times = combine->times;
     for (uint32_t i = 0; i < combine->count; i++) {
-        combine->spans[i] = (uint8_t)((times[i] >= b0) + (times[i] >= b1) + (times[i] >= b2) +
-                                      (times[i] >= b3));
+        combine->spans[i] =
+            (uint8_t)((times[i] >= b0) + (times[i] >= b1) + (times[i] >= b2) + (times[i] >= b3));
     }
 }
 
 static weir_time row_start(const struct combine *combine, uint32_t i)
 {
-    const uint32_t  span  = combine->spans[i];
-    const weir_time start = span >= SPAN_FIRST && span <= SPAN_LAST
-                                ? combine->bounds[span - 1]
-                                : wr_slice_start(combine->times[i], combine->window.slide,
-                                                 combine->window.offset);
+    const uint32_t  span = combine->spans[i];
+    const weir_time start =
+        span >= SPAN_FIRST && span <= SPAN_LAST
+            ? combine->bounds[span - 1]
+            : wr_slice_start(combine->times[i], combine->window.slide, combine->window.offset);
     return start > WEIR_TIME_MIN ? start : WEIR_TIME_MIN;
 }
 
@@ -326,7 +327,7 @@ struct find {
 };
 
 // The entry of the key in the lane, or NULL.
-static inline __attribute__((always_inline)) void *lane_find(struct find find,
+static inline __attribute__((always_inline)) void *lane_find(struct find                find,
                                                              const struct wr_fold_lane *lane,
                                                              uint64_t hash, const char *key,
                                                              size_t key_bytes)
@@ -354,7 +355,7 @@ static bool key_is_long(const struct combine *combine, uint32_t i)
 
 // Where row i goes that has no entry: a new one, or its own partial. Out of line, so that the loop
 // that finds keeps its registers.
-static __attribute__((noinline)) void *place_missed(struct combine *combine,
+static __attribute__((noinline)) void *place_missed(struct combine      *combine,
                                                     struct wr_fold_lane *lane, uint32_t i)
 {
     const uint32_t set_mask = combine->fold.entry_count / WR_FOLD_WAYS - 1;
@@ -370,8 +371,8 @@ static __attribute__((noinline)) void *place_missed(struct combine *combine,
 static inline __attribute__((always_inline)) void
 places_fold(struct combine *combine, struct wr_fold_lane *const *lanes, size_t key_bytes)
 {
-    const struct find find        = { combine->fold.entry_count / WR_FOLD_WAYS - 1, combine->key_at,
-                                      combine->fold.entry_bytes };
+    const struct find find   = { combine->fold.entry_count / WR_FOLD_WAYS - 1, combine->key_at,
+                                 combine->fold.entry_bytes };
     const uint64_t   *hashes = combine->hashes;
     const uint8_t    *spans  = combine->spans;
     const char       *keys   = combine->keys;
@@ -400,9 +401,9 @@ static void lanes_choose(struct combine *combine, struct wr_fold_lane **lanes)
     lanes[0]              = NULL;
     lanes[SPAN_LAST + 1]  = NULL;
     for (uint32_t span = SPAN_FIRST; span <= SPAN_LAST; span++) {
-        const weir_time      start  = combine->bounds[span - 1];
-        const weir_time      number = (start - combine->window.offset) / slide;
-        struct wr_fold_lane *lane   = wr_fold_lane_of(&combine->fold, number);
+        const weir_time      start     = combine->bounds[span - 1];
+        const weir_time      number    = (start - combine->window.offset) / slide;
+        struct wr_fold_lane *lane      = wr_fold_lane_of(&combine->fold, number);
         const bool           is_behind = start + slide <= combine->node.watermark;
         if (lane->used == 0 && !is_behind) {
             lane->start = start;
@@ -471,8 +472,7 @@ static bool lane_leave(struct combine *combine, struct wr_fold_lane *lane)
         if (wr_output_room(output) == 0) {
             return false;
         }
-        const char *entry =
-            wr_fold_take(&combine->fold, lane, &output->batch->hashes[at]);
+        const char *entry = wr_fold_take(&combine->fold, lane, &output->batch->hashes[at]);
         memcpy(wr_output_row(output), entry, combine->partial_bytes);
         output->batch->times[at] = start;
         if (!combine->has_strings) {
@@ -539,7 +539,7 @@ static void singles_begin(struct combine *combine)
 {
     const struct wr_output *output = &combine->node.outputs[WR_OUTPUT_MAIN];
     const uint32_t          at     = output->batch->row_count;
-    combine->singles      = combine->has_strings ? combine->held : wr_output_row(output);
+    combine->singles               = combine->has_strings ? combine->held : wr_output_row(output);
     combine->single_times = combine->has_strings ? combine->held_times : output->batch->times + at;
     combine->single_hashes =
         combine->has_strings ? combine->held_hashes : output->batch->hashes + at;

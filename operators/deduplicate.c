@@ -2,10 +2,10 @@
 //
 //   buckets   [n span, (n + 1) span) of event time: key -> the time of the row that passed
 //
-// Two rows of one key that passed are more than `within` apart. A bucket spans `within` (1 at least),
-// so that it holds one of them at most, and a row looks into its own bucket and the two beside it. A
-// bucket goes when no row that is not late can come within reach of it. Rows are taken in runs of one
-// bucket; within a run they see each other in order.
+// Two rows of one key that passed are more than `within` apart. A bucket spans `within` (1 at
+// least), so that it holds one of them at most, and a row looks into its own bucket and the two
+// beside it. A bucket goes when no row that is not late can come within reach of it. Rows are taken
+// in runs of one bucket; within a run they see each other in order.
 //
 // Where `within` is short against the lateness there would be a bucket a moment: then the bucket's
 // number is part of the key, and a table holds many buckets.
@@ -68,8 +68,8 @@ static bool deduplicate_open(struct wr_node *node)
                                 : WR_SPAN_MAX / 2;
     const weir_time usual = least > WEIR_SECONDS(1) ? least : WEIR_SECONDS(1);
     dedup->is_numbered    = dedup->span < usual;
-    dedup->width          = dedup->is_numbered ? (usual + dedup->span - 1) / dedup->span * dedup->span
-                                               : dedup->span;
+    dedup->width =
+        dedup->is_numbered ? (usual + dedup->span - 1) / dedup->span * dedup->span : dedup->span;
 
     const struct wr_table_options tables = {
         .key_kind   = dedup->is_numbered ? WR_KEY_BYTES : dedup->keyed.codec.kind,
@@ -129,8 +129,8 @@ static void column_reserve(struct deduplicate *dedup, uint32_t count)
     }
 }
 
-// The keys taken, as the table of the bucket that starts at `bucket` knows them. The number is mixed
-// into the hash below the bits that choose the task, or one key's buckets would all collide.
+// The keys taken, as the table of the bucket that starts at `bucket` knows them. The number is
+// mixed into the hash below the bits that choose the task, or one key's buckets would all collide.
 static void column_make(struct deduplicate *dedup, weir_time bucket, uint32_t count)
 {
     struct bucket_keys *column = &dedup->column;
@@ -174,7 +174,8 @@ static void bucket_find(struct deduplicate *dedup, weir_time bucket, uint32_t co
     wr_table_find_many(table, dedup->column.hashes, &dedup->column.keys, count, values);
 }
 
-static bool bucket_resolve(struct deduplicate *dedup, weir_time bucket, uint32_t count, void **values)
+static bool bucket_resolve(struct deduplicate *dedup, weir_time bucket, uint32_t count,
+                           void **values)
 {
     struct wr_table *table = wr_slices_make(&dedup->tables, table_start(dedup, bucket));
     column_make(dedup, bucket, count);
@@ -226,7 +227,8 @@ static uint32_t run_take(struct deduplicate *dedup, struct wr_inlet *inlet, weir
 {
     uint32_t selected = 0;
     wr_keyed_take(&dedup->keyed, inlet, count);
-    // First, because with the bucket's number in the key a neighbour may stand in the table that grows.
+    // First, because with the bucket's number in the key a neighbour may stand in the table that
+    // grows.
     if (!bucket_resolve(dedup, bucket, count, dedup->own)) {
         return 0;
     }
@@ -270,8 +272,8 @@ static void deduplicate_rows(struct wr_node *node, struct wr_inlet *inlet)
     }
 }
 
-// A row that is not late is at most `lateness` behind the watermark and reaches `within` further; the
-// last moment of a table is width - 1 after its start.
+// A row that is not late is at most `lateness` behind the watermark and reaches `within` further;
+// the last moment of a table is width - 1 after its start.
 static bool deduplicate_advance(struct wr_node *node, weir_time watermark)
 {
     struct deduplicate *dedup = (struct deduplicate *)node;
@@ -282,12 +284,12 @@ static bool deduplicate_advance(struct wr_node *node, weir_time watermark)
 }
 
 const struct wr_operator wr_deduplicate_operator = {
-    .verb       = "deduplicate",
-    .node_bytes = sizeof(struct deduplicate),
-    .open       = deduplicate_open,
-    .close      = deduplicate_close,
-    .rows       = deduplicate_rows,
-    .advance    = deduplicate_advance,
+    .verb        = "deduplicate",
+    .node_bytes  = sizeof(struct deduplicate),
+    .open        = deduplicate_open,
+    .close       = deduplicate_close,
+    .rows        = deduplicate_rows,
+    .advance     = deduplicate_advance,
     .passes_rows = true,
     .uses_time   = true,
 };

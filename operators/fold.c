@@ -1,8 +1,8 @@
 // The table where combine folds rows; see fold.h.
 #include "operators/fold.h"
 
-// A lane's entries fill at most half of a usual second-level cache's fourth part.
-#define LANE_BYTES (128u << 10)
+// Two lanes are in use as a rule, and share the second-level cache with a batch or two.
+#define LANE_BYTES       (128u << 10)
 #define LANE_ENTRIES_MAX (1u << WR_FOLD_NUMBER_BITS)
 #define LANE_ENTRIES_MIN 64u
 
@@ -13,12 +13,13 @@ void wr_fold_init(struct wr_fold *fold, uint32_t entry_bytes, uint32_t key_at, u
         count /= 2;
     }
     *fold = (struct wr_fold){ count, entry_bytes, key_at, key_bytes, { { 0 } } };
+    // wr_alloc leaves pages alone that nobody has written: a lane costs what it holds.
     for (uint32_t i = 0; i < WR_FOLD_LANES; i++) {
         struct wr_fold_lane *lane = &fold->lanes[i];
-        lane->tags                = wr_alloc_aligned(count * sizeof(*lane->tags), WR_CACHE_LINE);
-        lane->hashes              = wr_alloc_aligned(count * sizeof(*lane->hashes), WR_CACHE_LINE);
+        lane->tags                = wr_alloc(count * sizeof(*lane->tags));
+        lane->hashes              = wr_alloc(count * sizeof(*lane->hashes));
         lane->slots               = wr_alloc(count * sizeof(*lane->slots));
-        lane->entries             = wr_alloc_aligned((size_t)count * entry_bytes, WR_CACHE_LINE);
+        lane->entries             = wr_alloc((size_t)count * entry_bytes);
     }
 }
 

@@ -15,8 +15,8 @@
 
 #include "runtime/base/type.h"
 
-#define WR_FOLD_LANES 4u
-#define WR_FOLD_WAYS 4u
+#define WR_FOLD_LANES       4u
+#define WR_FOLD_WAYS        4u
 #define WR_FOLD_NUMBER_BITS 12u
 
 struct wr_fold_lane {
@@ -45,7 +45,8 @@ static inline struct wr_fold_lane *wr_fold_lane_of(struct wr_fold *fold, weir_ti
     return &fold->lanes[(uint64_t)number % WR_FOLD_LANES];
 }
 
-// Takes the newest entry out of the lane, which must have one; it stays readable until the next find.
+// Takes the newest entry out of the lane, which must have one; it stays readable until the next
+// find.
 static inline const char *wr_fold_take(const struct wr_fold *fold, struct wr_fold_lane *lane,
                                        uint64_t *hash)
 {

@@ -15,8 +15,8 @@ struct wr_partial_layout wr_partial_layout_of(const weir_aggregate_binding *aggr
     const weir_type *accumulator = aggregate->accumulator;
     const weir_type *key         = aggregate->key;
     const uint32_t   key_at      = wr_partial_key_at(aggregate);
-    const uint32_t   align       = accumulator->align > key->align ? accumulator->align : key->align;
-    const weir_field fields[2]   = {
+    const uint32_t   align     = accumulator->align > key->align ? accumulator->align : key->align;
+    const weir_field fields[2] = {
         { "accumulator", accumulator, 0, accumulator->size, WEIR_KIND_RECORD, 1 },
         { "key", key, key_at, key->size, WEIR_KIND_RECORD, 1 },
     };
@@ -58,7 +58,8 @@ void wr_key_block_fini(struct wr_key_block *block)
     *block = (struct wr_key_block){ .width = 0 };
 }
 
-static inline const char *key_row(const char *first, size_t stride, const uint16_t *rows, uint32_t i)
+static inline const char *key_row(const char *first, size_t stride, const uint16_t *rows,
+                                  uint32_t i)
 {
     return first + (rows != NULL ? rows[i] : i) * stride;
 }

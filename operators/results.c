@@ -131,8 +131,8 @@ static uint32_t results_make(struct wr_results *results, void *rows, const void 
     call->event_time        = wr_time_clamp(pane->end - 1);
     call->change            = WEIR_INSERT;
     memset(rows, 0, (size_t)count * results->aggregate->out->size);
-    return results->aggregate->results(call, rows, keys, &shown,
-                                       (const void *const *)accumulators, count, results->kept);
+    return results->aggregate->results(call, rows, keys, &shown, (const void *const *)accumulators,
+                                       count, results->kept);
 }
 
 static bool results_make_one(struct wr_results *results, void *row, const void *key,
@@ -174,8 +174,8 @@ static void scan_emit(struct wr_results *results, const weir_pane *pane, uint32_
 
 static void scan_wait(struct wr_results *results, const weir_pane *pane, uint32_t count)
 {
-    results->count = results_make(results, results->rows, results->structs, pane,
-                                  results->accumulators, count);
+    results->count =
+        results_make(results, results->rows, results->structs, pane, results->accumulators, count);
     for (uint32_t i = 0; i < results->count; i++) {
         results->times[i]   = wr_time_clamp(pane->end - 1);
         results->changes[i] = WEIR_INSERT;

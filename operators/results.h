@@ -59,9 +59,9 @@ struct wr_pane_value {
     const void *accumulator;
 };
 
-// A pane's value goes from `before` to `after`: lets the insert, update or delete wait that this is,
-// if any. *emitted counts the rows that left for this pane so far; 0 with a result in `before` means
-// that one did.
+// A pane's value goes from `before` to `after`: lets the insert, update or delete wait that this
+// is, if any. *emitted counts the rows that left for this pane so far; 0 with a result in `before`
+// means that one did.
 void wr_results_correct(struct wr_results *results, const void *key,
                         const struct wr_pane_value *before, const struct wr_pane_value *after,
                         uint32_t *emitted);

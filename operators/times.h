@@ -11,7 +11,7 @@
 #include "runtime/base/base.h"
 #include <weir/window.h>
 
-#define WR_SPAN_MAX ((weir_time)1 << 60)
+#define WR_SPAN_MAX     ((weir_time)1 << 60)
 #define WR_LATENESS_MAX ((weir_time)1 << 61) // more is as if no record were ever late
 
 static inline weir_time wr_time_clamp(weir_time time)
@@ -49,8 +49,8 @@ static inline bool wr_time_is_reached(weir_time end, weir_time watermark)
 }
 
 // Records before this time are late: every window that could take one has ended more than the
-// allowed lateness ago. A session is judged as if the record were alone in it. Of a sliced window it
-// is the start of a slice.
+// allowed lateness ago. A session is judged as if the record were alone in it. Of a sliced window
+// it is the start of a slice.
 static inline weir_time wr_late_before(const weir_window *window, weir_time watermark)
 {
     const weir_time behind = watermark - window->lateness;

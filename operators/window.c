@@ -1,6 +1,7 @@
 // window: turns partials into results, one for each key and window that has records; see window.h.
 //
-//   combine --> (exchange by key) --> window --> results, with corrections where lateness is allowed
+//   combine --> (exchange by key) --> window --> results, with corrections where lateness is
+//   allowed
 //
 // Rows are consumed in groups; a group that needs room in the output is consumed row by row.
 #include "operators/window.h"

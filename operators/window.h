@@ -59,18 +59,18 @@ struct wr_time_windows {
 };
 
 struct wr_sessions {
-    struct wr_table  *heads;    // key -> the number of its newest session
-    struct wr_table  *sessions; // number -> accumulator, struct session, key
-    struct wr_timers *timers;   // (when to look at it, number)
-    struct wr_strings strings;  // of a session: its accumulator's, its key's
-    uint64_t          numbers;  // given so far
+    struct wr_table  *heads;      // key -> the number of its newest session
+    struct wr_table  *sessions;   // number -> accumulator, struct session, key
+    struct wr_timers *timers;     // (when to look at it, number)
+    struct wr_strings strings;    // of a session: its accumulator's, its key's
+    uint64_t          numbers;    // given so far
     bool              is_emitted; // what the row at hand changes has been made, and may wait
     uint32_t          emitted;    // and its session's count of rows emitted
     uint64_t          leaving;    // a session to drop when its result has left; 0: none
 };
 
 struct wr_counted {
-    struct wr_table       *table; // key -> accumulator, struct tally
+    struct wr_table       *table;       // key -> accumulator, struct tally
     uint64_t               empty_count; // entries without a record, about
     struct wr_table_cursor cursor;
     bool                   is_sweeping, is_finishing;
@@ -101,7 +101,8 @@ extern const struct wr_window_kind_ops wr_session_window_ops;
 extern const struct wr_window_kind_ops wr_count_window_ops;
 extern const struct wr_window_kind_ops wr_global_window_ops;
 
-// ---- window.c ----------------------------------------------------------------------------------------
+// ---- window.c
+// ----------------------------------------------------------------------------------------
 
 // The window's key, `value_bytes` a value, which begins with an accumulator unless `is_plain`.
 struct wr_table_options wr_window_table_options(const struct wr_window *window, size_t value_bytes,
@@ -123,7 +124,8 @@ void wr_window_merge_one(const struct wr_window *window, void *into, const void 
 void wr_window_clear(const struct wr_window *window, void *accumulator);
 bool wr_window_keep_strings(struct wr_window *window, struct wr_table *table);
 
-// ---- window_running.c --------------------------------------------------------------------------------
+// ---- window_running.c
+// --------------------------------------------------------------------------------
 
 void     wr_running_open(struct wr_window *window);
 void     wr_running_close(struct wr_window *window);

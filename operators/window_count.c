@@ -1,15 +1,15 @@
-// Count windows (every n records of a key, in order of arrival) and the global window (all of them):
-// one accumulator a key.
+// Count windows (every n records of a key, in order of arrival) and the global window (all of
+// them): one accumulator a key.
 //
 //   value   | accumulator | struct tally |
 //
-// A count window's result is made when its last record is in; the entry is full until the result has
-// left, and then begins anew. Entries that hold nothing are swept out when they are many.
+// A count window's result is made when its last record is in; the entry is full until the result
+// has left, and then begins anew. Entries that hold nothing are swept out when they are many.
 #include "operators/window.h"
 
 #include <string.h>
 
-#define EMPTY_MIN 1024u    // entries without a record before a sweep pays
+#define EMPTY_MIN    1024u // entries without a record before a sweep pays
 #define SWEEP_BUDGET 4096u // entries looked at between two batches
 
 struct tally {
@@ -150,9 +150,9 @@ static void global_rows(struct wr_window *window, struct wr_inlet *inlet)
             return;
         }
         for (uint32_t i = 0; i < group->count; i++) {
-            tally_add(tally_in(window, group->values[i]),
-                      group->batch->times != NULL ? group->batch->times[group->rows[i]]
-                                                  : WEIR_TIME_MIN);
+            tally_add(tally_in(window, group->values[i]), group->batch->times != NULL
+                                                              ? group->batch->times[group->rows[i]]
+                                                              : WEIR_TIME_MIN);
         }
         if (!wr_window_keep_strings(window, window->counted.table)) {
             return;
@@ -168,9 +168,9 @@ static bool entries_read(struct wr_window *window)
     struct wr_counted *counted = &window->counted;
     struct wr_results *results = &window->results;
     counted->held_next         = 0;
-    counted->held_count        = wr_table_next(counted->table, &counted->cursor, WR_GROUP_ROWS,
-                                               results->keys, results->lengths, NULL,
-                                               results->accumulators);
+    counted->held_count =
+        wr_table_next(counted->table, &counted->cursor, WR_GROUP_ROWS, results->keys,
+                      results->lengths, NULL, results->accumulators);
     wr_key_block_structs(&window->keys, results->keys, results->lengths, counted->held_count,
                          results->structs);
     return counted->held_count > 0;

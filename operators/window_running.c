@@ -1,20 +1,23 @@
-// The running aggregate of a sliding window: for each key the aggregate over the window's slices, and
-// how many of them have the key. A slide costs what the slice that comes and the one that goes hold.
+// The running aggregate of a sliding window: for each key the aggregate over the window's slices,
+// and how many of them have the key. A slide costs what the slice that comes and the one that goes
+// hold.
 //
 //   comes    each of its keys: merged in, one more live slice
 //   goes     each of its keys: one live slice less, and at none the entry goes too; else
 //
 //     removable      what the slice holds is taken out again
-//     any other      two stacks. The window is cut at `middle`; a slice before it keeps, beside each
-//                    key's accumulator, that key's rest: the aggregate over the slices behind it up to
-//                    the middle. `back` is the aggregate from the middle on.
+//     any other      two stacks. The window is cut at `middle`; a slice before it keeps, beside
+//     each
+//                    key's accumulator, that key's rest: the aggregate over the slices behind it up
+//                    to the middle. `back` is the aggregate from the middle on.
 //
 //                        | s0: rest | s1: rest | s2: rest | s3 | s4 |      key = rest of the slice
 //                                             middle ---->  \  back  /     that goes + back
 //
 //                    A slice behind the middle that goes first gives all of them their rests and
 //                    moves the middle to the window's end: each slice once, as it passes.
-//     with strings   its keys are looked up in all the other slices: rests would have to keep strings
+//     with strings   its keys are looked up in all the other slices: rests would have to keep
+//     strings
 //                    while their own table is being read.
 #include "operators/window.h"
 
@@ -112,8 +115,8 @@ static uint32_t slice_read(struct wr_window *window, struct wr_table *slice,
 {
     struct wr_group   *group   = &window->group;
     struct wr_results *results = &window->results;
-    group->count               = wr_table_next(slice, cursor, WR_GROUP_ROWS, results->keys,
-                                               results->lengths, group->hashes, entries);
+    group->count = wr_table_next(slice, cursor, WR_GROUP_ROWS, results->keys, results->lengths,
+                                 group->hashes, entries);
     wr_key_block_load(&group->keys, results->keys, results->lengths, group->count);
     return group->count;
 }
@@ -173,7 +176,8 @@ void wr_running_add(struct wr_window *window, struct wr_table *slice)
 // ---- rests ----
 
 // Gives the entries of one slice their rests, out of `tail`, and merges them into it.
-static bool slice_take_rests(struct wr_window *window, struct wr_table *slice, struct wr_table *tail)
+static bool slice_take_rests(struct wr_window *window, struct wr_table *slice,
+                             struct wr_table *tail)
 {
     struct wr_group       *group  = &window->group;
     struct wr_table_cursor cursor = { 0 };
@@ -295,8 +299,8 @@ static void entries_search(struct wr_window *window, weir_time start)
         const void          *key   = wr_key_block_at(&group->keys, i, &length);
         void                *value = wr_table_find(table, group->hashes[i], key, length);
         const struct wr_keys one   = { group->keys.width > 0 ? key : NULL,
-                                       group->keys.width > 0 ? NULL : &group->keys.bytes[i],
-                                       group->keys.width > 0 ? NULL : &group->keys.lengths[i] };
+                                     group->keys.width > 0 ? NULL : &group->keys.bytes[i],
+                                     group->keys.width > 0 ? NULL : &group->keys.lengths[i] };
         if (entry_leave(window, group->hashes[i], value)) {
             continue;
         }
@@ -330,8 +334,8 @@ void wr_running_leave(struct wr_window *window, weir_time start, struct wr_table
 
 // ---- rows behind the newest window ----
 
-// The i-th row of the group has come into the slice at `start`, before the middle: the slices before
-// it have it in their rest. `entry` is the key's in the slice.
+// The i-th row of the group has come into the slice at `start`, before the middle: the slices
+// before it have it in their rest. `entry` is the key's in the slice.
 static void row_into_rests(struct wr_window *window, uint32_t i, weir_time start, void *entry,
                            bool is_new)
 {

@@ -5,16 +5,17 @@
 //   timers     (deadline, number): when to look at a session again; one that is not the session's
 //              deadline is stale
 //
-//   [start, end) with end = last + gap. A record at `time` joins a session when start - gap < time <
-//   end. Sessions of a key lie at least a gap apart, so that a record joins two at most: then these
-//   become one.
+//   [start, end) with end = last + gap. A record at `time` joins a session when start - gap < time
+//   < end. Sessions of a key lie at least a gap apart, so that a record joins two at most: then
+//   these become one.
 //
 // A session fires when the watermark reaches its end, and stays until its end + lateness. A fired
-// one that a record joins is corrected: an update as long as its start stays, which is what tells one
-// session of a key from another; else its result is withdrawn and the new one inserted. If it is now
-// open again its result is withdrawn until it fires.
+// one that a record joins is corrected: an update as long as its start stays, which is what tells
+// one session of a key from another; else its result is withdrawn and the new one inserted. If it
+// is now open again its result is withdrawn until it fires.
 //
-// A record so late that its session has been dropped, but not late by itself, begins a session anew.
+// A record so late that its session has been dropped, but not late by itself, begins a session
+// anew.
 #include "operators/window.h"
 
 #include "runtime/progress/progress.h"
@@ -93,7 +94,7 @@ static void session_open(struct wr_window *window)
 {
     struct wr_sessions           *sessions = &window->sessions;
     const struct wr_table_options heads = wr_window_table_options(window, sizeof(uint64_t), true);
-    const size_t bytes = session_key_at(window) + window->aggregate->key->size;
+    const size_t                  bytes = session_key_at(window) + window->aggregate->key->size;
 
     sessions->strings =
         strings_joined(&window->strings, &window->keys.codec.strings, session_key_at(window));
@@ -146,8 +147,7 @@ struct joined {
 // By unsigned differences: times may lie further apart than a weir_time can say.
 static bool is_gap_between(const struct wr_window *window, weir_time earlier, weir_time later)
 {
-    return later > earlier &&
-           (uint64_t)later - (uint64_t)earlier >= (uint64_t)window->window.gap;
+    return later > earlier && (uint64_t)later - (uint64_t)earlier >= (uint64_t)window->window.gap;
 }
 
 static bool session_takes(const struct wr_window *window, const struct session *session,
@@ -223,12 +223,12 @@ static void joined_withdraw(struct wr_window *window, const struct joined *joine
 
 static void joined_fire(struct wr_window *window, const struct joined *joined, const void *key)
 {
-    const struct wr_pane_value after = { joined->start, joined->last + window->window.gap,
-                                         window->after };
-    struct wr_pane_value before  = { .accumulator = NULL };
-    struct session      *oldest  = joined->earlier != NULL ? joined->earlier : joined->later;
-    uint32_t            *emitted = &window->sessions.emitted;
-    *emitted                     = 0;
+    const struct wr_pane_value after   = { joined->start, joined->last + window->window.gap,
+                                           window->after };
+    struct wr_pane_value       before  = { .accumulator = NULL };
+    struct session            *oldest  = joined->earlier != NULL ? joined->earlier : joined->later;
+    uint32_t                  *emitted = &window->sessions.emitted;
+    *emitted                           = 0;
     if (oldest != NULL && oldest->has_fired && oldest->start == joined->start) {
         before   = session_value(window, oldest);
         *emitted = oldest->emitted;
@@ -239,9 +239,9 @@ static void joined_fire(struct wr_window *window, const struct joined *joined, c
 // Makes the rows by which the i-th row of the group changes what has been sent.
 static void row_emit(struct wr_window *window, const struct joined *joined, uint32_t i)
 {
-    const void     *key    = wr_window_key(window, i);
-    struct session *oldest = joined->earlier != NULL ? joined->earlier : joined->later;
-    const bool      stays  = oldest != NULL && oldest->start == joined->start;
+    const void     *key      = wr_window_key(window, i);
+    struct session *oldest   = joined->earlier != NULL ? joined->earlier : joined->later;
+    const bool      stays    = oldest != NULL && oldest->start == joined->start;
     window->sessions.emitted = stays ? oldest->emitted : 0;
     joined_withdraw(window, joined, joined->later, key);
     joined_withdraw(window, joined, joined->earlier, key);
@@ -272,14 +272,14 @@ static void session_add(struct wr_window *window, const struct joined *joined, u
     uint64_t           *head     = window->group.values[i];
     uint64_t            number   = ++sessions->numbers;
     bool                is_new;
-    void               *value = wr_table_resolve(sessions->sessions, number_hash(window, number), &number,
-                                                 sizeof(number), &is_new);
+    void *value = wr_table_resolve(sessions->sessions, number_hash(window, number), &number,
+                                   sizeof(number), &is_new);
     if (value == NULL) {
         wr_window_out_of_budget(window);
         return;
     }
-    struct session *before = session_find(window, joined->after);
-    uint64_t       *link   = before != NULL ? &before->next : head;
+    struct session *before  = session_find(window, joined->after);
+    uint64_t       *link    = before != NULL ? &before->next : head;
     struct session *session = session_in(window, value);
     *session                = (struct session){
                        .start     = joined->start,
@@ -323,12 +323,12 @@ static void session_extend(struct wr_window *window, const struct joined *joined
         number = joined->earlier_number;
     }
     struct session *session = session_find(window, number);
-    session->emitted        = sessions->is_emitted                ? sessions->emitted
+    session->emitted        = sessions->is_emitted              ? sessions->emitted
                               : session->start == joined->start ? session->emitted
                                                                 : 0;
-    session->start     = joined->start;
-    session->last      = joined->last;
-    session->has_fired = joined->fires;
+    session->start          = joined->start;
+    session->last           = joined->last;
+    session->has_fired      = joined->fires;
     if (session_due(window, session) < session->deadline) {
         session_schedule(window, session, number);
     }
@@ -340,11 +340,11 @@ static void session_extend(struct wr_window *window, const struct joined *joined
 // Consumes the i-th row of the group; false: the output is full.
 static bool session_row(struct wr_window *window, uint32_t i)
 {
-    struct wr_sessions *sessions = &window->sessions;
-    const weir_time     time     = window->group.batch->times[window->group.rows[i]];
-    const uint64_t     *head     = window->group.values[i];
-    const struct joined joined   = joined_find(window, *head, time);
-    const bool has_fired = (joined.later != NULL && joined.later->has_fired) ||
+    struct wr_sessions *sessions  = &window->sessions;
+    const weir_time     time      = window->group.batch->times[window->group.rows[i]];
+    const uint64_t     *head      = window->group.values[i];
+    const struct joined joined    = joined_find(window, *head, time);
+    const bool          has_fired = (joined.later != NULL && joined.later->has_fired) ||
                            (joined.earlier != NULL && joined.earlier->has_fired);
 
     if (!sessions->is_emitted && (joined.fires || has_fired)) {

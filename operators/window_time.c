@@ -9,11 +9,11 @@
 //                    else, sliding: also into the running aggregate
 //                    else, with lateness: first corrects every fired window that contains s
 //   window ends      sliding: the newest slice is added to the running aggregate
-//                    results of all keys of the slice (tumbling), of the running aggregate (sliding)
-//                    sliding: the oldest slice leaves it
+//                    results of all keys of the slice (tumbling), of the running aggregate
+//                    (sliding) sliding: the oldest slice leaves it
 //
-// A slice is dropped when a row in it would be late (wr_late_before), so that a row either finds all
-// that its windows had or is late. Windows without any slice are skipped at once.
+// A slice is dropped when a row in it would be late (wr_late_before), so that a row either finds
+// all that its windows had or is late. Windows without any slice are skipped at once.
 #include "operators/window.h"
 
 #include <string.h>
@@ -51,9 +51,10 @@ static void time_close(struct wr_window *window)
 
 // ---- corrections ----
 
-// The key at window->keys over the slices of [end - length, end), into `accumulator`. False: there is
-// none. A key's slices are looked up one by one: late rows are few.
-static bool pane_find(const struct wr_window *window, weir_time end, uint64_t hash, void *accumulator)
+// The key at window->keys over the slices of [end - length, end), into `accumulator`. False: there
+// is none. A key's slices are looked up one by one: late rows are few.
+static bool pane_find(const struct wr_window *window, weir_time end, uint64_t hash,
+                      void *accumulator)
 {
     const struct wr_slices *slices = &window->time.slices;
     uint32_t                length;
@@ -87,7 +88,7 @@ static void pane_set_emitted(struct wr_window *window, weir_time end, uint64_t h
 {
     struct wr_table *firings = wr_slices_make(&window->time.firings, end);
     uint32_t         length;
-    const void      *key   = wr_key_block_at(&window->keys, 0, &length);
+    const void      *key = wr_key_block_at(&window->keys, 0, &length);
     bool             is_new;
     uint32_t        *found = wr_table_resolve(firings, hash, key, length, &is_new);
     if (found == NULL) {
@@ -122,11 +123,11 @@ static void pane_correct(struct wr_window *window, weir_time end, uint32_t i)
 // Corrects the fired windows that the i-th row of the group belongs to; false: the output is full.
 static bool row_correct(struct wr_window *window, weir_time start, uint32_t i)
 {
-    struct wr_time_windows *time  = &window->time;
-    const weir_window      *shape = &window->window;
+    struct wr_time_windows *time   = &window->time;
+    const weir_window      *shape  = &window->window;
     const weir_time         behind = window->node.watermark - shape->lateness;
-    const weir_time         last   = start + shape->length < time->fired_until ? start + shape->length
-                                                                            : time->fired_until;
+    const weir_time         last =
+        start + shape->length < time->fired_until ? start + shape->length : time->fired_until;
     if (!time->is_correcting) {
         const weir_time open = wr_slice_start(behind, shape->slide, shape->offset) + shape->slide;
         time->correcting     = open > start + shape->slide ? open : start + shape->slide;
@@ -148,9 +149,8 @@ static bool row_correct(struct wr_window *window, weir_time start, uint32_t i)
 // Partials carry their slice's start, clamped where that lies before all time.
 static weir_time partial_start(const struct wr_window *window, weir_time time)
 {
-    return time > WEIR_TIME_MIN
-               ? time
-               : wr_slice_start(time, window->window.slide, window->window.offset);
+    return time > WEIR_TIME_MIN ? time
+                                : wr_slice_start(time, window->window.slide, window->window.offset);
 }
 
 // Merges the group, all of one slice that is not late.
@@ -199,10 +199,10 @@ static uint32_t group_merge(struct wr_window *window, weir_time late_before)
         uint32_t        others = 0;
         group->count           = 0;
         for (uint32_t i = 0; i < count; i++) {
-            const uint16_t row          = rows[i];
-            const bool     is_same      = times[row] == time;
+            const uint16_t row        = rows[i];
+            const bool     is_same    = times[row] == time;
             group->rows[group->count] = row;
-            rows[others]                = row;
+            rows[others]              = row;
             group->count += is_same;
             others += !is_same;
         }
@@ -316,9 +316,8 @@ static bool time_advance(struct wr_window *window, weir_time watermark)
     const weir_time reached = wr_slice_start(watermark, shape->slide, shape->offset);
     time->fired_until       = reached > time->fired_until ? reached : time->fired_until;
     wr_slices_drop_before(&time->slices, wr_late_before(shape, watermark));
-    wr_slices_drop_before(&time->firings, watermark == WEIR_TIME_MAX
-                                              ? INT64_MAX
-                                              : watermark - shape->lateness + 1);
+    wr_slices_drop_before(&time->firings,
+                          watermark == WEIR_TIME_MAX ? INT64_MAX : watermark - shape->lateness + 1);
     return true;
 }
 

@@ -211,10 +211,13 @@ static bool sink_finish(struct wr_node *node)
     if (sink->file == NULL || sink->has_failed) {
         return true;
     }
-    (void)sink_flush(node, true);
-    if (!sink_owns_both(sink)) {
-        return false;
+    if (!sink_owns_both(sink) || sink_flush(node, true)) {
+        return false; // asked again when the write under way has ended
     }
+    if (sink->has_failed) {
+        return true;
+    }
+    WR_ASSERT(wr_file_buffer(sink->file, sink->filling)->length == 0);
     wr_file_close(sink->file);
     sink->file = NULL;
     return true;

@@ -5,7 +5,9 @@
 #define BUFFER_MOST_BYTES  ((size_t)256 << 10)
 #define BUFFER_LEAST_BYTES ((size_t)4 << 10)
 #define ALL_BUFFERS_BYTES  ((size_t)64 << 20)
-#define LOOK_AGAIN_US      20000
+// How soon a file at its end is looked at again; each look in vain doubles it.
+#define LOOK_FIRST_US 10000
+#define LOOK_LAST_US  100000
 
 static size_t buffer_bytes_of(uint32_t partition_count)
 {
@@ -79,7 +81,9 @@ static enum wr_file_step source_look_again(struct wr_file_source *source, int64_
         *wake_at_us = source->look_at_us;
         return WR_FILE_QUIET;
     }
-    source->look_at_us = now_us + LOOK_AGAIN_US;
+    source->look_after_us =
+        source->look_after_us < LOOK_LAST_US / 2 ? source->look_after_us * 2 : LOOK_LAST_US;
+    source->look_at_us = now_us + source->look_after_us;
     *wake_at_us        = source->look_at_us;
     if (environment->ops->info(environment, source->path, &info) < 0 ||
         info.size_bytes == source->offset) {
@@ -100,9 +104,10 @@ static enum wr_file_step source_reach_end(struct wr_file_source *source, int64_t
         source->is_at_end = true;
         return WR_FILE_END;
     }
-    source->is_at_end  = true;
-    source->look_at_us = wr_now_us(source->node->environment) + LOOK_AGAIN_US;
-    *wake_at_us        = source->look_at_us;
+    source->is_at_end     = true;
+    source->look_after_us = LOOK_FIRST_US;
+    source->look_at_us    = wr_now_us(source->node->environment) + source->look_after_us;
+    *wake_at_us           = source->look_at_us;
     return WR_FILE_QUIET;
 }
 

@@ -27,7 +27,8 @@ struct wr_file_source {
     uint32_t        filling; // the buffer that is read next
     bool            follows;
     bool            is_at_end;
-    int64_t         look_at_us; // when to look again whether the file has grown
+    int64_t         look_at_us;    // when to look again whether the file has grown
+    int64_t         look_after_us; // of the look before
 };
 
 // `padding` bytes behind those of a buffer may be read. `partition_count` files share the memory.

@@ -125,8 +125,8 @@ static void worker_idle(struct wr_worker *worker, int64_t *idle_since_us)
         *idle_since_us = 0;
         return;
     }
+    // Who wakes it has work, which ends its idleness; who was only asked to look again does not spin.
     wr_park_wait(&worker->park, worker_patience_us(worker));
-    *idle_since_us = 0;
 }
 
 static void worker_name_thread(const struct wr_worker *worker)

@@ -19,7 +19,7 @@ WEIR_KEY(by_low, event, low);
 WEIR_KEY(by_name, event, name);
 WEIR_KEY(by_low_and_name, event, low, name);
 
-#define ROWS_MAX 512u
+#define ROWS_MAX   512u
 #define BATCH_ROWS 24u
 
 struct trial_case {
@@ -63,10 +63,11 @@ static event event_draw(struct trial_random *random, uint32_t key_count, weir_ti
                         weir_time highest, char (*names)[40])
 {
     const uint64_t number = trial_below(random, key_count);
-    weir_time at = lowest + (weir_time)(trial_next(random) % (uint64_t)(highest - lowest + 1));
-    at           = at < WEIR_TIME_MIN ? WEIR_TIME_MIN : at > WEIR_TIME_MAX ? WEIR_TIME_MAX : at;
-    return (event){ .at = at, .number = number, .low = (uint32_t)number,
-                    .name = weir_str_from(names[number]) };
+    weir_time      at = lowest + (weir_time)(trial_next(random) % (uint64_t)(highest - lowest + 1));
+    at = at < WEIR_TIME_MIN ? WEIR_TIME_MIN : at > WEIR_TIME_MAX ? WEIR_TIME_MAX : at;
+    return (event){
+        .at = at, .number = number, .low = (uint32_t)number, .name = weir_str_from(names[number])
+    };
 }
 
 static void case_run(struct trial_case *trial, uint64_t seed)
@@ -74,17 +75,17 @@ static void case_run(struct trial_case *trial, uint64_t seed)
     static const weir_key_binding *const keys[]  = { &by_number_key, &by_low_key, &by_name_key,
                                                      &by_low_and_name_key };
     static const weir_time               bases[] = { 0, -50, WEIR_TIME_MIN, WEIR_TIME_MAX - 300 };
-    static char          names[8][40] = { "", "a", "b", "c and a longer name", "d and a longer name",
-                                          "e", "f", "g" };
-    struct trial_random  random    = { seed };
-    const weir_time      unit      = trial_one_in(&random, 2) ? 1 : WEIR_SECONDS(1);
-    const weir_time      within    = unit * (weir_time)trial_below(&random, 20);
-    const weir_time      lateness  = unit * (weir_time)trial_below(&random, 40);
-    const uint32_t       key_count = 1 + trial_below(&random, 8);
-    const uint32_t       rounds    = 1 + trial_below(&random, 16);
-    weir_time            lowest    = bases[trial_below(&random, 4)];
-    const weir_key_binding *key    = keys[trial_below(&random, 4)];
-    const struct wr_deduplicate_options options = { within, lateness };
+    static char names[8][40] = { "",  "a", "b", "c and a longer name", "d and a longer name",
+                                 "e", "f", "g" };
+    struct trial_random                 random    = { seed };
+    const weir_time                     unit      = trial_one_in(&random, 2) ? 1 : WEIR_SECONDS(1);
+    const weir_time                     within    = unit * (weir_time)trial_below(&random, 20);
+    const weir_time                     lateness  = unit * (weir_time)trial_below(&random, 40);
+    const uint32_t                      key_count = 1 + trial_below(&random, 8);
+    const uint32_t                      rounds    = 1 + trial_below(&random, 16);
+    weir_time                           lowest    = bases[trial_below(&random, 4)];
+    const weir_key_binding             *key       = keys[trial_below(&random, 4)];
+    const struct wr_deduplicate_options options   = { within, lateness };
     if (unit > 1 && lowest > 0) {
         lowest = 0;
     }
@@ -141,8 +142,8 @@ static void case_run(struct trial_case *trial, uint64_t seed)
         if (trial_one_in(&random, 2)) {
             lowest += unit * (weir_time)trial_below(&random, trial_one_in(&random, 8) ? 200 : 15);
             const weir_time watermark = weir_time_add(lowest, lateness);
-            node_harness_advance(&trial->node, watermark < WEIR_TIME_MAX ? watermark
-                                                                         : WEIR_TIME_MAX - 1);
+            node_harness_advance(&trial->node,
+                                 watermark < WEIR_TIME_MAX ? watermark : WEIR_TIME_MAX - 1);
         }
     }
     TRIAL_CHECK(node_harness_counter(&trial->node, WR_DUPLICATES) == rows - passed,

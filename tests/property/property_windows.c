@@ -1,5 +1,5 @@
-// Every kind of window against brute force: random events, out of order, watermarks at random points,
-// one or three combine nodes before the window, outputs so small that everything resumes.
+// Every kind of window against brute force: random events, out of order, watermarks at random
+// points, one or three combine nodes before the window, outputs so small that everything resumes.
 //
 //   events --> combine 0..2 --> window --> rows --> what remains of them        must be equal to
 //          \-> a list of what each window holds, by the definition -----------> its results
@@ -10,10 +10,10 @@
 #include "tests/support/trial.h"
 #include "tests/support/window_records.h"
 
-#define EVENTS_MAX 96u
-#define KEYS_MAX 6u
+#define EVENTS_MAX  96u
+#define KEYS_MAX    6u
 #define RESULTS_MAX 4096u
-#define TEXT_BYTES 24u
+#define TEXT_BYTES  24u
 
 // ---- the setting of a case ----
 
@@ -21,7 +21,7 @@ struct setting {
     weir_window                   window;
     const weir_aggregate_binding *aggregate;
     const weir_key_binding       *key;
-    bool                          is_text;   // results are text_result
+    bool                          is_text; // results are text_result
     uint32_t                      aggregate_number;
     uint32_t                      combine_count;
     uint32_t                      key_count;
@@ -67,14 +67,15 @@ static struct setting setting_draw(struct trial_random *random)
 {
     static const weir_time bases[] = { 0, -40, 1000000, WEIR_TIME_MIN, WEIR_TIME_MAX - 60 };
     const uint32_t         key     = trial_below(random, 4);
+    const uint32_t         base    = trial_below(random, trial_one_in(random, 8) ? 5 : 3);
     struct setting         setting = {
                 .window           = window_draw(random),
                 .key              = keys[key],
                 .aggregate_number = trial_below(random, 3),
                 .combine_count    = trial_one_in(random, 2) ? 1 : 3,
                 .key_count        = 1 + trial_below(random, KEYS_MAX),
-                .base   = bases[trial_one_in(random, 8) ? trial_below(random, 5) : trial_below(random, 3)],
-                .spread = trial_one_in(random, 10) ? 5000 : 60,
+                .base             = bases[base],
+                .spread           = trial_one_in(random, 10) ? 5000 : 60,
     };
     setting.spread    = setting.base > 1000000 ? 60 : setting.spread;
     setting.aggregate = aggregates[key][setting.aggregate_number];
@@ -252,8 +253,8 @@ static void counted_add(struct trial_case *trial, const event *e)
     const weir_window *window = &trial->setting.window;
     struct value      *value  = NULL;
     for (uint32_t i = 0; i < trial->value_count && value == NULL; i++) {
-        const bool is_full = window->kind == WEIR_WINDOW_COUNT &&
-                             trial->values[i].count == window->count;
+        const bool is_full =
+            window->kind == WEIR_WINDOW_COUNT && trial->values[i].count == window->count;
         value = trial->values[i].key == e->number && !is_full ? &trial->values[i] : NULL;
     }
     value_add(value != NULL ? value : value_new(trial, e->number), e);
@@ -298,11 +299,12 @@ static void expect_results(struct trial_case *trial)
         if (value->count == 0 || !value_has_result(value->sum)) {
             continue;
         }
-        struct outcome row = { .base = { .key = value->key, .sum = value->sum, .count = value->count } };
+        struct outcome row = { .base = {
+                                   .key = value->key, .sum = value->sum, .count = value->count } };
         const bool     is_sliced =
             window->kind == WEIR_WINDOW_TUMBLING || window->kind == WEIR_WINDOW_SLIDING;
         row.base.start = clamp(is_sliced ? value->start : value->first);
-        row.base.end   = clamp(is_sliced                               ? value->end
+        row.base.end   = clamp(is_sliced                             ? value->end
                                : window->kind == WEIR_WINDOW_SESSION ? value->last + window->gap
                                                                      : value->last + 1);
         row.base.most  = trial->setting.aggregate_number == 1 ? value->most : 0;
@@ -336,9 +338,9 @@ static struct outcome *seen_find(struct trial_case *trial, const result *row)
 static void firing_check(struct trial_case *trial, const result *row, weir_change change)
 {
     uint32_t i = 0;
-    while (i < trial->firing_count && (trial->firings[i].base.key != row->key ||
-                                       trial->firings[i].base.start != row->start ||
-                                       trial->firings[i].base.end != row->end)) {
+    while (i < trial->firing_count &&
+           (trial->firings[i].base.key != row->key || trial->firings[i].base.start != row->start ||
+            trial->firings[i].base.end != row->end)) {
         i++;
     }
     if (i == trial->firing_count) {
@@ -418,15 +420,16 @@ static void combine_take(void *opaque, uint32_t output, const struct wr_batch *b
 
 static event event_draw(struct trial_random *random, const struct setting *setting, weir_time now)
 {
-    static char names[KEYS_MAX][40]; // of long and short names
-    static char words[4][TEXT_BYTES] = { "", "short", "a text that is long", "b text that is long" };
-    const uint64_t number = trial_below(random, setting->key_count);
+    static char    names[KEYS_MAX][40]; // of long and short names
+    static char    words[4][TEXT_BYTES] = { "", "short", "a text that is long",
+                                            "b text that is long" };
+    const uint64_t number               = trial_below(random, setting->key_count);
     if (names[number][0] == '\0') {
         snprintf(names[number], sizeof(names[number]), "%u%s", (unsigned)number,
                  number % 2 == 0 ? "" : " and a name that is long");
     }
-    weir_time at = now - (weir_time)trial_below(random, trial_one_in(random, 4) ? 50 : 8);
-    at           = at < WEIR_TIME_MIN ? WEIR_TIME_MIN : at > WEIR_TIME_MAX ? WEIR_TIME_MAX : at;
+    weir_time at     = now - (weir_time)trial_below(random, trial_one_in(random, 4) ? 50 : 8);
+    at               = at < WEIR_TIME_MIN ? WEIR_TIME_MIN : at > WEIR_TIME_MAX ? WEIR_TIME_MAX : at;
     const char *text = words[trial_below(random, 4)];
     return (event){
         .at     = at,
@@ -443,11 +446,12 @@ static void case_open(struct trial_case *trial, struct trial_random *random,
                       struct wr_aggregate_options *options, struct wr_partial_layout *layout)
 {
     const struct setting *setting = &trial->setting;
-    *options = (struct wr_aggregate_options){ .window          = setting->window,
-                                              .aggregate       = setting->aggregate,
-                                              .judges_lateness = setting->judges,
-                                              .sends_changes   = setting->window.lateness > 0 };
-    *layout  = wr_partial_layout_of(setting->aggregate);
+    options->window               = setting->window;
+    options->aggregate            = setting->aggregate;
+    options->judges_lateness      = setting->judges;
+    options->sends_changes        = setting->window.lateness > 0;
+    *layout                       = wr_partial_layout_of(setting->aggregate);
+
     const struct node_harness_options combine = {
         .operator_ = &wr_combine_operator,
         .binding   = setting->aggregate,
@@ -465,10 +469,11 @@ static void case_open(struct trial_case *trial, struct trial_random *random,
         .binding   = setting->aggregate,
         .options   = options,
         .out       = setting->aggregate->out,
-        .columns = WR_COLUMN_TIME | (setting->window.lateness > 0 ? (uint32_t)WR_COLUMN_CHANGE : 0u),
-        .rows    = 1 + trial_below(random, 5),
-        .take    = window_take,
-        .opaque  = trial,
+        .columns =
+            WR_COLUMN_TIME | (setting->window.lateness > 0 ? (uint32_t)WR_COLUMN_CHANGE : 0u),
+        .rows   = 1 + trial_below(random, 5),
+        .take   = window_take,
+        .opaque = trial,
     };
     node_harness_open(&trial->window, &window);
     for (uint32_t i = 0; i < setting->combine_count; i++) {
@@ -588,7 +593,8 @@ static void case_run(struct trial_case *trial, uint64_t seed)
     for (uint32_t round = 0; round < rounds; round++) {
         const uint32_t i = trial_below(&random, trial->setting.combine_count);
         case_rows(trial, &random, batch, &layout, i, now);
-        now += trial_below(&random, trial_one_in(&random, 6) ? (uint32_t)trial->setting.spread : 12);
+        now +=
+            trial_below(&random, trial_one_in(&random, 6) ? (uint32_t)trial->setting.spread : 12);
         now = now > WEIR_TIME_MAX - 20 ? WEIR_TIME_MAX - 20 : now;
         if (trial_one_in(&random, 2)) {
             case_advance(trial, trial_below(&random, trial->setting.combine_count),
@@ -613,9 +619,9 @@ static void case_run(struct trial_case *trial, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    const uint64_t        seed  = trial_seed(argc, argv);
-    const uint64_t        cases = trial_size(2000, 16000, 200000);
-    struct trial_case    *trial = calloc(1, sizeof(*trial));
+    const uint64_t        seed     = trial_seed(argc, argv);
+    const uint64_t        cases    = trial_size(2000, 16000, 200000);
+    struct trial_case    *trial    = calloc(1, sizeof(*trial));
     struct trial_watchdog watchdog = { 0 };
     uint64_t              accepted = 0;
     uint64_t              late     = 0;

@@ -22,6 +22,8 @@
 #define BURST        50
 #define PARTITIONS   2
 #define CARDS        1000
+#define PACED        32  // records between two looks at the clock
+#define PAUSE_US     500 // shorter sleeps are saved up
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEASURES_MEMORY false // the sanitizer's own is many times ours
@@ -63,23 +65,23 @@ typedef struct arrivals {
     uint64_t count, sum;
     uint64_t next[2][PARTITIONS]; // the number that must come, less the partition's
     uint64_t misplaced;
-    int64_t  started_us;
+    double   due_us; // when it is ready for the next
 } arrivals;
 
-static int64_t  now_us(void);
+static int64_t now_us(void);
+
 static double   sink_rate; // records a second; 0: no limit
 static uint64_t arrived;   // for the watchdog and the samples; the sink's one task writes it
 
-// Sleeps as a slow disk would, with the worker waiting, when the sink is ahead of its rate.
+// Sleeps as a slow disk would, with the worker waiting. What it did not take in time it cannot catch
+// up with.
 static void pace(arrivals *local)
 {
-    const int64_t now = now_us();
-    if (local->started_us == 0) {
-        local->started_us = now;
-    }
-    const int64_t due = local->started_us + (int64_t)((double)local->count * 1e6 / sink_rate);
-    if (due > now + 500) {
-        usleep((useconds_t)(due - now));
+    const double now = (double)now_us();
+    local->due_us    = local->due_us > now - PAUSE_US ? local->due_us : now - PAUSE_US;
+    local->due_us += PACED * 1e6 / sink_rate;
+    if (local->due_us > now + PAUSE_US) {
+        usleep((useconds_t)(local->due_us - now));
     }
 }
 
@@ -94,7 +96,7 @@ static void take_slowly(arrivals *local, const reading *r)
     *next += step;
     local->count++;
     local->sum += r->number;
-    if (local->count % 32 == 0) {
+    if (local->count % PACED == 0) {
         __atomic_store_n(&arrived, local->count, __ATOMIC_RELAXED);
         if (sink_rate > 0) {
             pace(local);
@@ -323,7 +325,7 @@ static void part_slow(double seconds)
     weir_job_close(job);
     check_nothing_lost(&outcome, measure.sent);
     check_memory(&measure);
-    // The source was held back, to what the sink took and what fits between them.
+    // The source was held back to what the sink took and what lies between.
     TRIAL_CHECK((double)measure.sent < rate * measure.seconds / 10, "%" PRIu64 " records in %.1f s",
                 measure.sent, measure.seconds);
 }
@@ -342,6 +344,8 @@ static void part_burst(double seconds)
     TRIAL_CHECK(measure.sent == events + events / BURST * (BURST - 1), "%" PRIu64, measure.sent);
     check_nothing_lost(&outcome, measure.sent);
     check_memory(&measure);
+    // The burst did fill what lies between.
+    TRIAL_CHECK(measure.most_in_flight > 1000, "%" PRIu64 " in flight", measure.most_in_flight);
 }
 
 static void in_a_process(void (*part)(double seconds), double seconds)

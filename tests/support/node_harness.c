@@ -8,11 +8,11 @@
 static void output_open(struct wr_output *output, const weir_type *type, uint32_t columns,
                         uint32_t rows)
 {
-    const uint32_t row_bytes = type->size + 17;
-    output->is_used          = true;
-    output->layout = wr_batch_layout_of(type, columns, (uint32_t)sizeof(struct wr_batch) + 64 +
-                                                           rows * row_bytes);
-    output->batch  = wr_batch_open(&output->layout);
+    const uint32_t row_bytes   = type->size + 17;
+    const uint32_t block_bytes = (uint32_t)sizeof(struct wr_batch) + 64 + rows * row_bytes;
+    output->is_used            = true;
+    output->layout             = wr_batch_layout_of(type, columns, block_bytes);
+    output->batch              = wr_batch_open(&output->layout);
 }
 
 void node_harness_open(struct node_harness *harness, const struct node_harness_options *options)

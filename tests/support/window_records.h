@@ -1,4 +1,5 @@
-// What the tests of windows aggregate: one event type, four shapes of key, three aggregates over it.
+// What the tests of windows aggregate: one event type, four shapes of key, three aggregates over
+// it.
 //
 //   keys         a number of 8 bytes, of 4, one of 12 (padded for the table), text (short or long)
 //   aggregates   sums, which can be taken out again; the largest too, which cannot; and text
@@ -128,22 +129,23 @@ static inline bool value_has_result(int64_t sum) { return sum % 4 != 3; }
 #define WINDOW_RESULTS(key)                                                                        \
     static bool key##_to_sums(result *out, const key *k, const weir_pane *pane, const sums *acc)   \
     {                                                                                              \
-        *out = (result){ key##_of(k), pane->start, pane->end, acc->sum, acc->count, 0,             \
-                         pane->firing };                                                           \
+        *out = (result){                                                                           \
+            key##_of(k), pane->start, pane->end, acc->sum, acc->count, 0, pane->firing             \
+        };                                                                                         \
         return value_has_result(acc->sum);                                                         \
     }                                                                                              \
     static bool key##_to_largest(result *out, const key *k, const weir_pane *pane,                 \
                                  const largest *acc)                                               \
     {                                                                                              \
-        *out = (result){ key##_of(k), pane->start, pane->end,  acc->sum, acc->count,               \
-                         acc->most,   pane->firing };                                              \
+        *out = (result){ key##_of(k), pane->start, pane->end,   acc->sum,                          \
+                         acc->count,  acc->most,   pane->firing };                                 \
         return value_has_result(acc->sum);                                                         \
     }                                                                                              \
     static bool key##_to_texts(text_result *out, const key *k, const weir_pane *pane,              \
                                const texts *acc)                                                   \
     {                                                                                              \
-        out->base = (result){ key##_of(k), pane->start, pane->end, acc->sum, acc->count, 0,        \
-                              pane->firing };                                                      \
+        out->base = (result){ key##_of(k), pane->start, pane->end,   acc->sum,                     \
+                              acc->count,  0,           pane->firing };                            \
         out->most = acc->most;                                                                     \
         return value_has_result(acc->sum);                                                         \
     }                                                                                              \

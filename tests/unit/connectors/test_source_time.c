@@ -148,14 +148,17 @@ Test(source_time, is_not_late_by_what_is_read_after_it)
     outcome_close(&outcome);
 }
 
+// One that is too far ahead is among them, so that they are judged row by row.
 Test(source_time, passes_late_records_on_unless_told_to_judge)
 {
-    static const struct source_step steps[] = { TICK(S(1000)), MORE(S(1)), END_OF_SCRIPT };
+    static const struct source_step steps[] = { TICK(S(1000)), MORE(S(1)), TICK(S(5000)),
+                                                MORE(S(2)), END_OF_SCRIPT };
     judge(0, 0);
     script.time.judges_lateness = false;
+    script.time.max_ahead       = S(1000);
     use(0, steps);
     struct outcome outcome = outcome_of_script();
-    assert_numbers(outcome.passed, (uint64_t[]){ 1, 2 }, 2);
+    assert_numbers(outcome.passed, (uint64_t[]){ 1, 2, 4 }, 3);
     cr_assert_eq(weir_job_counter(outcome.job, "script", WEIR_LATE), 0);
     outcome_close(&outcome);
 }

@@ -29,8 +29,8 @@ static void take(void *opaque, uint32_t output, const struct wr_batch *batch,
 
 static struct deduplication *deduplication_open(weir_time within, weir_time lateness)
 {
-    struct deduplication *dedup = wr_alloc(sizeof(*dedup));
-    dedup->options              = (struct wr_deduplicate_options){ within, lateness };
+    struct deduplication *dedup               = wr_alloc(sizeof(*dedup));
+    dedup->options                            = (struct wr_deduplicate_options){ within, lateness };
     const struct node_harness_options options = {
         .operator_ = &wr_deduplicate_operator,
         .key       = &by_number_key,
