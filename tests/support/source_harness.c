@@ -143,6 +143,13 @@ weir_stream source_script_add(weir_job *job, struct source_script *script)
 weir_status source_harness_run(weir_job *job, struct wr_environment *environment,
                                const weir_run_options *options)
 {
+    return source_harness_run_then(job, environment, options, NULL);
+}
+
+weir_status source_harness_run_then(weir_job *job, struct wr_environment *environment,
+                                    const weir_run_options *options,
+                                    void (*then)(struct wr_environment *environment))
+{
     weir_run_options simulated = options != NULL ? *options : (weir_run_options){ .workers = 1 };
     simulated.is_simulated     = true;
     struct wr_plan *plan       = wr_plan_open(job, &simulated, environment);
@@ -154,6 +161,9 @@ weir_status source_harness_run(weir_job *job, struct wr_environment *environment
     run->plan            = plan;
     job->run             = run;
     wr_run_simulate(run, simulated.seed);
+    if (then != NULL) {
+        then(environment);
+    }
     return weir_run_close(run);
 }
 

@@ -83,6 +83,10 @@ weir_stream source_script_add(weir_job *job, struct source_script *script);
 // Runs a job in `environment` (simulated; handed over: closed by this) from the seed to its end.
 weir_status source_harness_run(weir_job *job, struct wr_environment *environment,
                                const weir_run_options *options);
+// The same, and `then` looks at what the job left before the environment is closed.
+weir_status source_harness_run_then(weir_job *job, struct wr_environment *environment,
+                                    const weir_run_options *options,
+                                    void (*then)(struct wr_environment *environment));
 
 // While it runs, the job's run.
 weir_run *source_harness_run_of(const weir_job *job);
