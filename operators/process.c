@@ -128,27 +128,36 @@ static bool process_find_state(struct process_node *process, bool *is_new)
     return process->state != NULL || wr_keyed_out_of_budget(&process->node);
 }
 
-// Before anything that staged rows, the state or open elements may point at moves: all they hold is
-// made their own, in scratch or in their tables.
-static bool process_own_strings(struct process_node *process)
+// Before anything that staged rows, the state or open elements may point at moves: their strings are
+// copied to scratch. Elements stay open, as the user may still write to them; `called` (may be NULL) is
+// the view that is about to close its own.
+static void process_own_strings(struct process_node *process, const struct wr_view *called)
 {
-    struct wr_node *node  = &process->node;
-    bool            is_ok = true;
+    struct wr_node *node = &process->node;
     for (uint32_t i = 0; i < node->output_count; i++) {
         if (node->outputs[i].staged_count > 0 && node->outputs[i].layout.strings.count > 0) {
             wr_output_own_staged(node, &node->outputs[i]);
         }
     }
-    if (process->state_strings.count > 0) {
-        const size_t bytes = wr_strings_long_bytes(&process->state_strings, process->state);
-        if (bytes > 0) {
-            (void)wr_strings_move(&process->state_strings, process->state, weir_scratch(node->call, bytes));
+    wr_call_own_strings(node->call, &process->state_strings, process->state);
+    for (uint32_t i = 0; i < VIEWS_MAX; i++) {
+        if (process->lists[i].open != NULL && &process->lists[i] != called) {
+            wr_call_own_strings(node->call, &process->lists[i].value_strings, process->lists[i].open);
+        }
+        if (process->maps[i].open != NULL && &process->maps[i] != called) {
+            wr_call_own_strings(node->call, &process->maps[i].value_strings, process->maps[i].open);
         }
     }
+}
+
+static bool process_close_elements(struct process_node *process)
+{
+    bool is_ok = true;
     for (uint32_t i = 0; i < VIEWS_MAX; i++) {
-        is_ok &= wr_view_close_element(&process->lists[i]) && wr_view_close_element(&process->maps[i]);
+        is_ok &= wr_view_close_element(&process->lists[i]);
+        is_ok &= wr_view_close_element(&process->maps[i]);
     }
-    return is_ok || wr_keyed_out_of_budget(node);
+    return is_ok || wr_keyed_out_of_budget(&process->node);
 }
 
 static bool state_is_zero(const struct process_node *process)
@@ -167,7 +176,8 @@ static bool state_is_zero(const struct process_node *process)
 static bool process_settle(struct process_node *process, bool was_new_for_timer)
 {
     const struct wr_owner *owner = &process->owner;
-    if (!process_own_strings(process)) {
+    process_own_strings(process, NULL);
+    if (!process_close_elements(process)) {
         return false;
     }
     if (process->node.call->is_cleared || (was_new_for_timer && state_is_zero(process))) {
@@ -290,9 +300,15 @@ static bool process_fire(struct process_node *process, weir_time until)
     return false;
 }
 
+static struct process_node *call_process(weir_call *call)
+{
+    WR_ASSERT(call->node->ops == &wr_process_operator); // only process functions have keys and views
+    return (struct process_node *)call->node;
+}
+
 void weir_timer_set(weir_call *call, weir_time at)
 {
-    struct process_node *process = (struct process_node *)call->node;
+    struct process_node *process = call_process(call);
     const uint32_t       length  = timer_make_key(process, &process->owner, at);
     const uint64_t       hash    = wr_view_hash(process->owner.hash, (uint64_t)at);
     bool                 is_new  = false;
@@ -306,7 +322,7 @@ void weir_timer_set(weir_call *call, weir_time at)
 
 void weir_timer_clear(weir_call *call, weir_time at)
 {
-    struct process_node *process = (struct process_node *)call->node;
+    struct process_node *process = call_process(call);
     const uint32_t       length  = timer_make_key(process, &process->owner, at);
     const uint64_t       hash    = wr_view_hash(process->owner.hash, (uint64_t)at);
     (void)wr_table_erase(process->timers, hash, process->timer_key, length);
@@ -402,8 +418,6 @@ static struct wr_view *call_view(struct process_node *process, struct wr_view *v
     return NULL;
 }
 
-static struct process_node *call_process(weir_call *call) { return (struct process_node *)call->node; }
-
 static struct wr_view *call_list(weir_call *call, const weir_list_view *view)
 {
     return call_view(call_process(call), call_process(call)->lists, view);
@@ -412,6 +426,21 @@ static struct wr_view *call_list(weir_call *call, const weir_list_view *view)
 static struct wr_view *call_map(weir_call *call, const weir_map_view *view)
 {
     return call_view(call_process(call), call_process(call)->maps, view);
+}
+
+// The view, for a call that closes its open element and may move what it holds.
+static struct wr_view *call_list_to_change(weir_call *call, const weir_list_view *view)
+{
+    struct wr_view *list = call_list(call, view);
+    process_own_strings(call_process(call), list);
+    return list;
+}
+
+static struct wr_view *call_map_to_change(weir_call *call, const weir_map_view *view)
+{
+    struct wr_view *map = call_map(call, view);
+    process_own_strings(call_process(call), map);
+    return map;
 }
 
 // Memory for a new element; out of budget the job fails, and the function gets a throw-away.
@@ -431,46 +460,59 @@ uint32_t weir_list_count(weir_call *call, const weir_list_view *view)
 
 void *weir_list_at(weir_call *call, const weir_list_view *view, uint32_t index)
 {
-    return wr_list_at(call_list(call, view), &call_process(call)->owner, index);
+    struct wr_view *list = call_list_to_change(call, view);
+    return wr_list_at(list, &call_process(call)->owner, index);
 }
 
 void *weir_list_add(weir_call *call, const weir_list_view *view)
 {
-    (void)process_own_strings(call_process(call));
-    return call_element(call, wr_list_add(call_list(call, view), &call_process(call)->owner),
-                        view->element->size);
+    struct wr_view *list = call_list_to_change(call, view);
+    return call_element(call, wr_list_add(list, &call_process(call)->owner), view->element->size);
 }
 
 void weir_list_remove(weir_call *call, const weir_list_view *view, uint32_t index)
 {
-    (void)process_own_strings(call_process(call));
-    if (!wr_list_remove(call_list(call, view), &call_process(call)->owner, index)) {
+    struct wr_view *list = call_list_to_change(call, view);
+    if (!wr_list_remove(list, &call_process(call)->owner, index)) {
         (void)wr_keyed_out_of_budget(call->node);
     }
 }
 
 void weir_list_clear(weir_call *call, const weir_list_view *view)
 {
-    (void)process_own_strings(call_process(call));
-    wr_list_clear(call_list(call, view), &call_process(call)->owner);
+    struct wr_view *list = call_list_to_change(call, view);
+    wr_list_clear(list, &call_process(call)->owner);
 }
 
 void *weir_map_find(weir_call *call, const weir_map_view *view, const void *key)
 {
-    return wr_map_find(call_map(call, view), &call_process(call)->owner, key);
+    struct wr_view *map = call_map_to_change(call, view);
+    return wr_map_find(map, &call_process(call)->owner, key);
+}
+
+// The key's strings may be in the map itself, where they move before the new entry has its copy.
+static const void *call_own_key(weir_call *call, const struct wr_view *map, const void *key)
+{
+    if (wr_strings_long_bytes(&map->key_strings, key) == 0) {
+        return key;
+    }
+    void *own = weir_scratch(call, map->map_codec.type->size);
+    memcpy(own, key, map->map_codec.type->size);
+    wr_call_own_strings(call, &map->key_strings, own);
+    return own;
 }
 
 void *weir_map_put(weir_call *call, const weir_map_view *view, const void *key)
 {
-    (void)process_own_strings(call_process(call));
-    return call_element(call, wr_map_put(call_map(call, view), &call_process(call)->owner, key),
-                        view->value->size);
+    struct wr_view *map = call_map_to_change(call, view);
+    key                 = call_own_key(call, map, key);
+    return call_element(call, wr_map_put(map, &call_process(call)->owner, key), view->value->size);
 }
 
 bool weir_map_remove(weir_call *call, const weir_map_view *view, const void *key)
 {
-    (void)process_own_strings(call_process(call));
-    return wr_map_remove(call_map(call, view), &call_process(call)->owner, key);
+    struct wr_view *map = call_map_to_change(call, view);
+    return wr_map_remove(map, &call_process(call)->owner, key);
 }
 
 uint32_t weir_map_count(weir_call *call, const weir_map_view *view)

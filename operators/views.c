@@ -240,8 +240,8 @@ void wr_list_clear(struct wr_view *view, const struct wr_owner *owner)
 
 void *wr_map_find(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
 {
+    const struct item_key key = view_map_key(view, owner, map_key); // first: it may be in the view
     (void)wr_view_close_element(view);
-    const struct item_key key = view_map_key(view, owner, map_key);
     return view_hand_out(view, &key, wr_table_find(view->items, key.hash, key.bytes, key.length));
 }
 
@@ -265,8 +265,8 @@ void *wr_map_put(struct wr_view *view, const struct wr_owner *owner, const void 
 {
     bool  is_new = false;
     void *item   = NULL;
-    (void)wr_view_close_element(view);
     struct item_key key = view_map_key(view, owner, map_key);
+    (void)wr_view_close_element(view);
     item                = wr_table_resolve(view->items, key.hash, key.bytes, key.length, &is_new);
     if (item != NULL && is_new) {
         const uint64_t index = wr_view_count(view, owner);
@@ -301,8 +301,8 @@ static bool map_move_last(struct wr_view *view, const struct wr_owner *owner, ui
 bool wr_map_remove(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
 {
     uint64_t index;
+    const struct item_key key = view_map_key(view, owner, map_key);
     (void)wr_view_close_element(view);
-    const struct item_key key  = view_map_key(view, owner, map_key);
     const void           *item = wr_table_find(view->items, key.hash, key.bytes, key.length);
     if (item == NULL) {
         return false;

@@ -218,6 +218,8 @@ void wr_node_leave_serial(struct wr_node *node);
 void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t row);
 // Frees what weir_scratch handed out; after the outputs of a record were copied.
 void wr_call_reset(struct weir_call *call);
+// Copies the row's long strings into the call's scratch, unless they are there already.
+void wr_call_own_strings(struct weir_call *call, const struct wr_strings *strings, void *row);
 
 // The i-th pending row's number in its batch.
 static inline uint32_t wr_inlet_row(const struct wr_inlet *inlet, uint32_t i)

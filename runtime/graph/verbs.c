@@ -332,6 +332,10 @@ weir_stream weir_partition_by(weir_stream in, uint64_t (*place)(const void *reco
 
 weir_keyed weir_key(weir_stream in, const weir_key_binding *key)
 {
+    if (key == NULL) {
+        stream_mistake(in, "key: it has no key; make one with WEIR_KEY");
+        return (weir_keyed){ no_stream, NULL };
+    }
     if (!stream_checked(in, key->name, key->in, true)) {
         return (weir_keyed){ no_stream, key };
     }

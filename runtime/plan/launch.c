@@ -19,13 +19,10 @@ weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
     struct weir_run *run = wr_plan_build(plan, environment);
     run->plan            = plan;
     job->run             = run;
-    if (!is_simulated) {
+    if (is_simulated) {
+        wr_run_start_simulation(run, options->seed);
+    } else {
         wr_run_start(run);
-        return run;
-    }
-    wr_run_simulate(run, options->seed);
-    if (!wr_run_has_failed_any(run) && wr_simulation_export(environment) != 0) {
-        wr_run_fail_any(run, WEIR_UNREACHABLE, "the simulated disk could not be copied to the real one");
     }
     return run;
 }

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { STRAY_BYTES = 65536 }; // takes a row that nobody will see
+
 // ---- staging --------------------------------------------------------------------------------------
 
 void wr_output_allow_staging(struct wr_output *output, uint32_t most)
@@ -26,6 +28,10 @@ static void *staged_row(const struct wr_output *output, uint32_t index)
 void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change, weir_time time)
 {
     uint32_t index = output->staged_count;
+    if (output->staged == NULL) {
+        wr_node_fail(node, "its function emits, which only those of flat maps and process functions can");
+        return memset(weir_scratch(node->call, STRAY_BYTES), 0, STRAY_BYTES);
+    }
     if (index >= output->staged_capacity) {
         wr_node_fail(node, "one call emitted more than the %u records its binding declares; raise its most",
                      output->staged_capacity);
@@ -75,11 +81,7 @@ bool wr_output_unstage(struct wr_node *node, struct wr_output *output)
 void wr_output_own_staged(struct wr_node *node, struct wr_output *output)
 {
     for (uint32_t i = output->staged_next; i < output->staged_count; i++) {
-        const size_t bytes = wr_strings_long_bytes(&output->layout.strings, staged_row(output, i));
-        if (bytes > 0) {
-            (void)wr_strings_move(&output->layout.strings, staged_row(output, i),
-                                  weir_scratch(node->call, bytes));
-        }
+        wr_call_own_strings(node->call, &output->layout.strings, staged_row(output, i));
     }
 }
 
@@ -87,7 +89,8 @@ void wr_output_own_staged(struct wr_node *node, struct wr_output *output)
 
 struct wr_scratch_block {
     struct wr_scratch_block *next;
-    char                     bytes[];
+    size_t                   used, capacity;
+    _Alignas(16) char        bytes[];
 };
 
 void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t row)
@@ -112,10 +115,11 @@ void wr_call_reset(struct weir_call *call)
 }
 
 // The first 4 KiB are the call's for good; what is more comes in blocks of its own, so that nothing
-// handed out ever moves.
+// handed out ever moves. Aligned for any record.
 char *weir_scratch(weir_call *call, size_t bytes)
 {
-    enum { SCRATCH_BYTES = 4096 };
+    enum { SCRATCH_BYTES = 4096, BLOCK_BYTES = 32768 };
+    bytes = wr_round_up(bytes, 16);
     if (call->scratch == NULL) {
         call->scratch       = wr_alloc(SCRATCH_BYTES);
         call->scratch_bytes = SCRATCH_BYTES;
@@ -125,10 +129,42 @@ char *weir_scratch(weir_call *call, size_t bytes)
         call->scratch_used += bytes;
         return at;
     }
-    struct wr_scratch_block *block = wr_alloc(sizeof(*block) + bytes);
-    block->next                    = call->scratch_more;
-    call->scratch_more             = block;
-    return block->bytes;
+    struct wr_scratch_block *block = call->scratch_more;
+    if (block == NULL || bytes > block->capacity - block->used) {
+        const size_t capacity = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+        block                 = wr_alloc(sizeof(*block) + capacity);
+        block->capacity       = capacity;
+        block->next           = call->scratch_more;
+        call->scratch_more    = block;
+    }
+    char *at = block->bytes + block->used;
+    block->used += bytes;
+    return at;
+}
+
+static bool scratch_holds(const struct weir_call *call, const char *bytes)
+{
+    if (bytes >= call->scratch && bytes < call->scratch + call->scratch_used) {
+        return true;
+    }
+    for (const struct wr_scratch_block *block = call->scratch_more; block != NULL; block = block->next) {
+        if (bytes >= block->bytes && bytes < block->bytes + block->used) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void wr_call_own_strings(struct weir_call *call, const struct wr_strings *strings, void *row)
+{
+    for (uint32_t i = 0; i < strings->count; i++) {
+        weir_str *string = (weir_str *)(void *)((char *)row + strings->offsets[i]);
+        if (!weir_str_is_inline(string) && !scratch_holds(call, string->rest.bytes)) {
+            char *own = weir_scratch(call, string->length);
+            memcpy(own, string->rest.bytes, string->length);
+            string->rest.bytes = own;
+        }
+    }
 }
 
 const void *weir_parameters(const weir_call *call) { return call->node->spec->parameters; }

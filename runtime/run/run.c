@@ -167,27 +167,57 @@ void wr_run_prepare(struct weir_run *run)
 // ---- running ----
 
 // Workers take no signals: those are for the threads of whoever embeds the runtime.
-void wr_run_start(struct weir_run *run)
+static bool worker_start(struct wr_worker *worker, void *(*main)(void *worker))
 {
     sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    worker->is_started = pthread_create(&worker->thread, NULL, main, worker) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return worker->is_started;
+}
+
+static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main)(void *worker))
+{
     if (wr_run_has_failed_any(run)) {
         return;
     }
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    run->running_count = run->worker_count;
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        struct wr_worker *worker = &run->workers[i];
-        if (pthread_create(&worker->thread, NULL, wr_worker_main, worker) != 0) {
-            (void)pthread_mutex_lock(&run->lock);
-            run->running_count -= run->worker_count - i;
-            (void)pthread_mutex_unlock(&run->lock);
+    run->running_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!worker_start(&run->workers[i], main)) {
+            wr_run_end_workers_any(run, count - i);
             wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread; use fewer workers");
             break;
         }
-        worker->is_started = true;
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void wr_run_end_workers_any(struct weir_run *run, uint32_t count)
+{
+    (void)pthread_mutex_lock(&run->lock);
+    run->running_count -= count;
+    (void)pthread_cond_broadcast(&run->ended);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+void wr_run_start(struct weir_run *run) { run_start_workers(run, run->worker_count, wr_worker_main); }
+
+static void *simulation_main(void *opaque)
+{
+    const struct wr_worker *worker = opaque;
+    struct weir_run        *run    = worker->run;
+    wr_run_simulate(run, run->simulation_seed);
+    if (!wr_run_has_failed_any(run) && wr_simulation_export(run->environment) != 0) {
+        wr_run_fail_any(run, WEIR_UNREACHABLE, "the simulated disk could not be copied to the real one");
+    }
+    wr_run_end_workers_any(run, 1);
+    return NULL;
+}
+
+void wr_run_start_simulation(struct weir_run *run, uint64_t seed)
+{
+    run->simulation_seed = seed;
+    run_start_workers(run, 1, simulation_main);
 }
 
 void wr_run_join(struct weir_run *run)

@@ -122,6 +122,7 @@ struct weir_run {
     uint32_t        drains;        // with is_stopping
     uint32_t        has_failed;    // set once, under lock; everybody reads it
     uint32_t        running_count; // workers not yet done; under lock
+    uint64_t        simulation_seed;
     weir_status     status;        // under lock
     char           *failure;       // the first one's sentence; under lock
     pthread_mutex_t lock;
@@ -180,9 +181,13 @@ struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batc
 // Opens the operators and deals the tasks to their workers.
 void wr_run_prepare(struct weir_run *run);
 
-// Starts the threads; or runs everything on this one, in an order drawn from the seed.
+// Starts the threads; or one that simulates, and copies the simulated disk to the real one.
 void wr_run_start(struct weir_run *run);
+void wr_run_start_simulation(struct weir_run *run, uint64_t seed);
+// Runs everything on this thread, in an order drawn from the seed.
 void wr_run_simulate(struct weir_run *run, uint64_t seed);
+// So many threads have ended, or will never start.
+void wr_run_end_workers_any(struct weir_run *run, uint32_t count);
 // Waits for the threads to have ended, and takes them back.
 void wr_run_join(struct weir_run *run);
 

@@ -153,9 +153,6 @@ void *wr_worker_main(void *opaque)
             worker_idle(worker, &idle_since_us);
         }
     }
-    (void)pthread_mutex_lock(&run->lock);
-    run->running_count--;
-    (void)pthread_cond_broadcast(&run->ended);
-    (void)pthread_mutex_unlock(&run->lock);
+    wr_run_end_workers_any(run, 1);
     return NULL;
 }

@@ -19,6 +19,7 @@ typedef struct memory {
 WEIR_RECORD(memory, count);
 
 static const char *text_sent = "text"; // of every result
+static bool        is_numbered;        // with its number
 
 // Ticks are sent as insert, update-before, update-after and delete in turn.
 static void send(weir_call *call, const by_partition *key, memory *state, const tick *record)
@@ -30,6 +31,11 @@ static void send(weir_call *call, const by_partition *key, memory *state, const 
     sent->number = record->number;
     sent->at     = record->at;
     sent->text   = weir_str_from(text_sent);
+    if (is_numbered) {
+        char *text = weir_scratch(call, 100);
+        (void)snprintf(text, 100, "%s %llu", text_sent, (unsigned long long)record->number);
+        sent->text = weir_str_from(text);
+    }
 }
 static void no_timer(weir_call *call, const by_partition *key, memory *state, weir_time at)
 {
@@ -72,7 +78,9 @@ static void read_back(struct wr_environment *environment)
 
 static weir_stream results_of(weir_job *job, uint32_t count, bool with_changes)
 {
-    struct source_step *steps = wr_alloc((count + 1) * sizeof(*steps)); // lives as long as the test
+    static struct source_step *steps; // live as long as the job
+    wr_free(steps);
+    steps = wr_alloc((count + 1) * sizeof(*steps));
     for (uint32_t i = 0; i < count; i++) {
         steps[i] = (struct source_step){ i % 50 == 0 ? SOURCE_TICK : SOURCE_MORE, WEIR_SECONDS(i) };
     }
@@ -272,6 +280,7 @@ Test(collect, keeps_records_with_their_strings_changes_and_times)
 {
     weir_job        *job        = weir_job_open("test");
     weir_collection *collection = weir_collection_open();
+    is_numbered                 = true;
     text_sent                   = "a text that is longer than a short one";
     weir_collect(results_of(job, 400, true), collection);
     cr_assert_eq(source_harness_run(job, disk(1), NULL), WEIR_OK);
@@ -284,8 +293,10 @@ Test(collect, keeps_records_with_their_strings_changes_and_times)
         const result            *kept      = weir_collection_at(collection, i, &change, &time);
         cr_assert_eq(kept->number, i + 1);
         cr_assert_eq(change, changes[i % 4]);
-        cr_assert_eq(kept->text.length, strlen(text_sent));
-        cr_assert_eq(memcmp(weir_str_bytes(&kept->text), text_sent, kept->text.length), 0);
+        char expected[100];
+        (void)snprintf(expected, sizeof(expected), "%s %u", text_sent, i + 1);
+        cr_assert_eq(kept->text.length, strlen(expected));
+        cr_assert_eq(memcmp(weir_str_bytes(&kept->text), expected, kept->text.length), 0);
     }
     cr_assert_null(weir_collection_at(collection, 400, NULL, NULL));
     weir_collection_close(collection);

@@ -1,0 +1,72 @@
+// silence: tells when a device has not been heard of for a minute, and when it is back.
+#include <weir.h>
+
+typedef struct beat {
+    weir_time at;
+    uint32_t  device;
+} beat;
+WEIR_RECORD(beat, at, device);
+
+// Device 1 every 20 seconds, device 2 too, but not between 60 and 180.
+static void make_beat(beat *b, uint64_t number, weir_time due)
+{
+    (void)due;
+    b->at           = WEIR_SECONDS(number / 2 * 20);
+    const bool miss = b->at > WEIR_SECONDS(60) && b->at < WEIR_SECONDS(180);
+    b->device       = number % 2 == 1 && !miss ? 2 : 1;
+}
+WEIR_GENERATOR(beats, beat, make_beat);
+WEIR_KEY(by_device, beat, device);
+
+typedef struct device_state {
+    weir_time timer; // when it is silent unless it is heard of before; 0: it is silent
+    bool      is_known;
+} device_state;
+WEIR_RECORD(device_state, timer, is_known);
+
+typedef struct notice {
+    weir_time at;
+    uint32_t  device;
+    weir_str  what;
+} notice;
+WEIR_RECORD(notice, at, device, what);
+
+WEIR_EMITS(watch, notice);
+static void tell(weir_call *call, uint32_t device, const char *what)
+{
+    notice *n = watch_emit(call);
+    n->at     = weir_event_time(call); // in a timer: its deadline
+    n->device = device;
+    n->what   = weir_str_from(what);
+}
+
+static void on_beat(weir_call *call, const by_device *key, device_state *state, const beat *b)
+{
+    if (state->is_known && state->timer == 0) {
+        tell(call, key->device, "is back");
+    } else if (state->is_known) {
+        weir_timer_clear(call, state->timer);
+    }
+    state->is_known = true;
+    state->timer    = weir_time_add(b->at, WEIR_MINUTES(1));
+    weir_timer_set(call, state->timer);
+}
+
+static void on_silence(weir_call *call, const by_device *key, device_state *state, weir_time at)
+{
+    (void)at;
+    state->timer = 0;
+    tell(call, key->device, "is silent");
+}
+WEIR_PROCESS(watch, beat, by_device, device_state, notice, on_beat, on_silence);
+
+int main(int argc, char **argv)
+{
+    static const weir_generator_options one_a_second = { .events = 24, .time = { .field = "at" } };
+    static const weir_file_sink_options to_stdout    = { .path = "-" };
+
+    weir_job  *job     = weir_job_open("silence");
+    weir_keyed devices = weir_key(weir_generate(job, &beats, &one_a_second), &by_device_key);
+    weir_to_jsonl(weir_process(devices, &watch, NULL), &to_stdout);
+    return weir_main(job, argc, argv);
+}
