@@ -35,6 +35,7 @@ static void filter_rows(struct wr_node *node, struct wr_inlet *inlet)
     wr_call_begin(node, inlet->batch, 0);
     filter_pass(filter, inlet,
                 binding->rows(node->call, inlet->batch->rows, inlet->selection, inlet->count, filter->kept));
+    wr_call_reset(node->call);
 }
 
 static void filter_function_rows(struct wr_node *node, struct wr_inlet *inlet)

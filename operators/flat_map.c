@@ -66,4 +66,5 @@ const struct wr_operator wr_flat_map_operator = {
     .open       = flat_map_open,
     .close      = flat_map_close,
     .rows       = flat_map_rows,
+    .uses_time  = true, // its function may ask for it
 };

@@ -83,6 +83,8 @@ static void map_string_rows(struct wr_node *node, struct wr_inlet *inlet, map_lo
 
     while (inlet->next < inlet->count && wr_output_room(output) > 0) {
         wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, inlet->next));
+        // A string the function does not set must not be what was there before.
+        memset(wr_output_row(output), 0, output->batch->row_size);
         const uint32_t made = apply(node, inlet, 1, wr_output_row(output), kept);
         if (made == 1) {
             if (wr_batch_row_fits_never(&output->layout, wr_output_row(output))) {
@@ -108,6 +110,7 @@ static void map_rows_by(struct wr_node *node, struct wr_inlet *inlet, map_loop a
     } else {
         wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, inlet->next));
         map_plain_rows(node, inlet, apply, may_skip);
+        wr_call_reset(node->call);
     }
 }
 

@@ -68,8 +68,7 @@ static struct wr_output *source_main(const struct source_node *source)
     return &source->node.outputs[WR_OUTPUT_MAIN];
 }
 
-// ---- opening
-// --------------------------------------------------------------------------------------
+// ---- opening ----
 
 // Spans are bounded as times are, so that adding one to a time cannot overflow.
 static weir_time span_of(weir_time span, weir_time default_span)
@@ -172,8 +171,7 @@ static void source_close(struct wr_node *node)
     wr_free(source->partitions);
 }
 
-// ---- saying how far it has come
-// ---------------------------------------------------------------------
+// ---- saying how far it has come ----
 
 static uint32_t partition_index(const struct source_node *source, const struct partition *partition)
 {
@@ -278,13 +276,12 @@ static bool partition_is_paused(struct source_node *source, const struct partiti
         return false;
     }
     wr_alignment_await_any(node->alignment, number,
-                           weir_time_add(partition->watermark, -source->align_within), wr_node_wake_any,
-                           node->park);
+                           weir_time_add(partition->watermark, -source->align_within),
+                           wr_node_wake_any, node->park);
     return wr_alignment_awaits_any(node->alignment, number);
 }
 
-// ---- event times
-// ------------------------------------------------------------------------------------
+// ---- event times ----
 
 static weir_time row_time(const char *rows, size_t row_size, uint32_t row)
 {
@@ -346,8 +343,7 @@ static struct bounds source_read_times(const struct source_node *source, struct 
     return times_bounds((const char *)batch->times, sizeof(weir_time), count);
 }
 
-// ---- judging
-// ----------------------------------------------------------------------------------------
+// ---- judging ----
 
 // Events before this time are late now.
 static weir_time partition_late_before(const struct source_node *source,
@@ -511,8 +507,7 @@ static void source_stamp(struct source_node *source, struct partition *partition
     }
 }
 
-// ---- polling
-// ----------------------------------------------------------------------------------------
+// ---- polling ----
 
 static bool source_has_rejects(const struct source_node *source)
 {

@@ -47,6 +47,7 @@ static void split_rows(struct wr_node *node, struct wr_inlet *inlet)
     split_make_room(split, inlet->count);
     wr_call_begin(node, inlet->batch, 0);
     binding->rows(node->call, inlet->batch->rows, inlet->selection, inlet->count, split->branches);
+    wr_call_reset(node->call);
     for (uint32_t i = 0; i < inlet->count; i++) {
         if (split->branches[i] >= branch_count) {
             wr_node_fail(node, "a record was routed to branch %u, but there are %u", split->branches[i],

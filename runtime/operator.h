@@ -142,6 +142,7 @@ struct weir_call {
     uint32_t          emitted, most;
     uint64_t          hash; // of the key at hand
     const void       *key;
+    const struct wr_batch *batch; // the record's
     const void       *record;
     char             *scratch; // grown as needed, reset between records
     size_t            scratch_used, scratch_bytes;

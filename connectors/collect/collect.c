@@ -28,8 +28,7 @@ struct collect_options {
     weir_collection *into;
 };
 
-// ---- the collection
-// -------------------------------------------------------------------------------
+// ---- the collection ----
 
 weir_collection *weir_collection_open(void) { return wr_alloc(sizeof(struct weir_collection)); }
 
@@ -108,8 +107,7 @@ static void collection_add(weir_collection *collection, const struct wr_batch *b
     }
 }
 
-// ---- the operator
-// ---------------------------------------------------------------------------------
+// ---- the operator ----
 
 static void collect_rows(struct wr_node *node, struct wr_inlet *inlet)
 {
@@ -142,8 +140,10 @@ weir_stream weir_collect(weir_stream in, weir_collection *into)
     into->strings                   = wr_strings_of(type);
     struct collect_options *options = wr_alloc(sizeof(*options));
     options->into                   = into;
-    char             *name          = in.output == 0 ? wr_format("collect-%u", in.node)
-                                                     : wr_format("collect-%u.%u", in.node, in.output);
+
+    char *const side = in.output == 0 ? wr_copy_text("") : wr_format(".%u", in.output);
+    char *const name = wr_format("collect-%u%s", in.node, side);
+    wr_free(side);
     const weir_stream out =
         wr_job_add_sink(in, &collect_operator, name, options, NULL, 1, collect_free_options);
     wr_free(name);

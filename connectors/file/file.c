@@ -15,8 +15,7 @@ struct wr_file {
     void           *park;    // of the owner; NULL: nobody is to be woken
 };
 
-// ---- opening and closing
-// --------------------------------------------------------------------------
+// ---- opening and closing ----
 
 static const char *path_of(const char *path, enum wr_open_mode mode)
 {
@@ -84,8 +83,7 @@ void wr_file_close(struct wr_file *file)
 bool     wr_file_is_stream(const struct wr_file *file) { return file->is_stream; }
 uint64_t wr_file_size_bytes(const struct wr_file *file) { return file->size_bytes; }
 
-// ---- buffers
-// --------------------------------------------------------------------------------------
+// ---- buffers ----
 
 struct wr_file_buffer *wr_file_buffer(struct wr_file *file, uint32_t index)
 {
@@ -103,8 +101,7 @@ void wr_file_grow(struct wr_file_buffer *buffer, size_t capacity, size_t padding
     }
 }
 
-// ---- requests
-// -------------------------------------------------------------------------------------
+// ---- requests ----
 
 // On an I/O thread, or on the owner's.
 static void file_wake(void *file) { file_let_go(file, false); }

@@ -12,8 +12,7 @@ struct search {
     int                       error; // of a directory that could not be listed
 };
 
-// ---- paths
-// ----------------------------------------------------------------------------------------
+// ---- paths ----
 
 static bool is_pattern(const char *part, size_t length)
 {
@@ -53,8 +52,7 @@ static void list_clear(struct wr_partition_list *list)
     *list = (struct wr_partition_list){ .count = 0 };
 }
 
-// ---- patterns
-// -------------------------------------------------------------------------------------
+// ---- patterns ----
 
 static void search_part(struct search *search, const char *directory, const char *rest);
 
@@ -106,8 +104,7 @@ static void search_part(struct search *search, const char *directory, const char
     wr_free(pattern);
 }
 
-// ---- directories
-// ----------------------------------------------------------------------------------
+// ---- directories ----
 
 static void directory_name(void *opaque, const char *name)
 {
@@ -132,8 +129,7 @@ static void search_directory(struct search *search, const char *path)
     search->error    = status < 0 ? status : 0;
 }
 
-// ---- all together
-// ---------------------------------------------------------------------------------
+// ---- all together ----
 
 static bool refuse(weir_status *status, char **error, weir_status why, char *sentence)
 {

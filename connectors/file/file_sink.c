@@ -8,10 +8,10 @@
 #define BUFFER_BYTES ((size_t)64 << 10)
 
 struct file_sink_options {
-    const struct wr_sink_format *format;
-    const weir_type             *type;
-    char                        *path;
-    char                        *names; // what `format_options.nullable` points into
+    const struct wr_sink_format  *format;
+    const weir_type              *type;
+    char                         *path;
+    char                         *names; // what `format_options.nullable` points into
     struct wr_sink_format_options format_options;
 };
 
@@ -45,8 +45,7 @@ static void sink_fail(struct file_sink *sink, const char *what, int64_t error)
     }
 }
 
-// ---- buffers
-// --------------------------------------------------------------------------------------
+// ---- buffers ----
 
 // Whether the buffer is the sink's to fill; takes the result of a write that has ended.
 static bool sink_owns(struct file_sink *sink, struct wr_file_buffer *buffer)
@@ -114,8 +113,7 @@ static void sink_commit(struct file_sink *sink, size_t bytes)
     wr_count(sink->node.counters, WR_BYTES, bytes);
 }
 
-// ---- the operator
-// ---------------------------------------------------------------------------------
+// ---- the operator ----
 
 static bool sink_open(struct wr_node *node)
 {
@@ -234,8 +232,7 @@ static const struct wr_operator file_sink_operator = {
     .flush      = sink_flush,
 };
 
-// ---- declaring
-// ------------------------------------------------------------------------------------
+// ---- declaring ----
 
 static void options_free(void *opaque)
 {
@@ -247,8 +244,8 @@ static void options_free(void *opaque)
 }
 
 // Cuts "a,b" into names; false, after saying which, if one is no int64 field of the type.
-static bool options_take_nullable(struct file_sink_options *options, weir_job *job, const char *sink,
-                                  const char *list)
+static bool options_take_nullable(struct file_sink_options *options, weir_job *job,
+                                  const char *sink, const char *list)
 {
     options->names = wr_copy_text(list);
     for (char *name = options->names; name != NULL;) {
@@ -258,13 +255,14 @@ static bool options_take_nullable(struct file_sink_options *options, weir_job *j
         }
         const weir_field *field = weir_type_field(options->type, name);
         if (strchr(name, '.') == NULL && (field == NULL || field->kind != WEIR_KIND_I64)) {
-            (void)wr_job_refuse(job, "%s: \"%s\" cannot be null: %s has no int64 field of that name", sink,
-                                name, options->type->name);
+            (void)wr_job_refuse(job,
+                                "%s: \"%s\" cannot be null: %s has no int64 field of that name",
+                                sink, name, options->type->name);
             return false;
         }
         struct wr_sink_format_options *format = &options->format_options;
-        format->nullable =
-            wr_realloc((void *)(uintptr_t)format->nullable, sizeof(char *) * (format->nullable_count + 1));
+        const size_t                   bytes  = sizeof(char *) * (format->nullable_count + 1);
+        format->nullable = wr_realloc((void *)(uintptr_t)format->nullable, bytes);
         format->nullable[format->nullable_count++] = name;
         name                                       = comma != NULL ? comma + 1 : NULL;
     }
@@ -293,10 +291,10 @@ weir_stream wr_file_sink_add(weir_stream in, const char *verb,
                               "cannot show; write it with weir_to_jsonl or weir_to_csv",
                               name);
     } else {
-        struct file_sink_options *copy = wr_alloc(sizeof(*copy));
-        copy->format                   = format;
-        copy->type                     = type;
-        copy->path                     = wr_copy_text(options->path);
+        struct file_sink_options *copy     = wr_alloc(sizeof(*copy));
+        copy->format                       = format;
+        copy->type                         = type;
+        copy->path                         = wr_copy_text(options->path);
         copy->format_options.delimiter     = options->delimiter;
         copy->format_options.has_retracted = wr_stream_sends_changes(in);
         if (options->nullable != NULL) {

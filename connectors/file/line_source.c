@@ -28,8 +28,7 @@ bool wr_line_source_list(struct wr_environment *environment, const void *options
     return wr_file_list(environment, read->path, list, status, error);
 }
 
-// ---- opening
-// --------------------------------------------------------------------------------------
+// ---- opening ----
 
 bool wr_line_source_open(struct wr_reader *reader, const struct wr_line_format *format)
 {
@@ -55,8 +54,7 @@ void wr_line_source_close(struct wr_reader *reader)
     wr_free(source->rows);
 }
 
-// ---- a line
-// ---------------------------------------------------------------------------------------
+// ---- a line ----
 
 static bool line_reject(struct wr_line_source *source, const char *reason)
 {
@@ -108,15 +106,14 @@ static bool line_take(struct wr_line_source *source)
 void wr_line_source_line(const struct wr_reader *reader, uint32_t row, weir_line *line)
 {
     const struct wr_line_source *source = (const struct wr_line_source *)reader;
-    *line                               = (weir_line){
-                                      .partition = weir_str_from(reader->name),
-                                      .line      = source->rows[row].number,
-                                      .text      = weir_str_of(source->rows[row].bytes, source->rows[row].length),
-    };
+    const struct wr_line        *from   = &source->rows[row];
+
+    line->partition = weir_str_from(reader->name);
+    line->line      = from->number;
+    line->text      = weir_str_of(from->bytes, from->length);
 }
 
-// ---- reading
-// --------------------------------------------------------------------------------------
+// ---- reading ----
 
 // How many lines the rate allows for now; the time of the next one, if that is none.
 static uint64_t lines_allowed(struct wr_line_source *source)
@@ -212,8 +209,7 @@ enum wr_read wr_line_source_read(struct wr_reader *reader)
     }
 }
 
-// ---- declaring
-// ------------------------------------------------------------------------------------
+// ---- declaring ----
 
 static bool options_are_good(weir_job *job, const char *name, const struct wr_line_options *options)
 {

@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// ---- nearest name
-// ---------------------------------------------------------------------------------
+// ---- nearest name ----
 
 #define NAME_MAX_BYTES 64
 
@@ -48,8 +47,7 @@ const char *wr_options_nearest(const char *wrong, const weir_type *type)
     return nearest;
 }
 
-// ---- event time
-// -----------------------------------------------------------------------------------
+// ---- event time ----
 
 static bool refuse_field(weir_job *job, const char *name, const weir_type *type, const char *field)
 {
@@ -116,8 +114,7 @@ void wr_options_free_time(weir_event_time_options *time)
     time->field = NULL;
 }
 
-// ---- names
-// ----------------------------------------------------------------------------------------
+// ---- names ----
 
 const char *wr_options_path_name(const char *path, const char *standard)
 {

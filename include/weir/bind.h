@@ -20,6 +20,7 @@ typedef struct weir_filter_binding {
     const weir_type *in;
     uint32_t (*rows)(weir_call *call, const void *rows, const uint16_t *selection, uint32_t count,
                      uint16_t *kept);
+    bool takes_call; // the function may ask for the event time
 } weir_filter_binding;
 
 typedef struct weir_map_binding {
@@ -31,6 +32,7 @@ typedef struct weir_map_binding {
     uint32_t (*rows)(weir_call *call, const void *rows, const uint16_t *selection, uint32_t count,
                      void *out, uint16_t *kept);
     bool may_skip;
+    bool takes_call;
 } weir_map_binding;
 
 typedef struct weir_flat_map_binding {
@@ -47,6 +49,7 @@ typedef struct weir_split_binding {
     const weir_type *in;
     void (*rows)(weir_call *call, const void *rows, const uint16_t *selection, uint32_t count,
                  uint16_t *branches);
+    bool takes_call;
 } weir_split_binding;
 
 typedef struct weir_key_binding {
@@ -111,6 +114,7 @@ typedef struct weir_sink_binding {
                  uint32_t count);
     // At the end of the stream, once a task, one task at a time. NULL: nothing to do.
     void (*finish)(void *local, void *opaque);
+    bool takes_call;
 } weir_sink_binding;
 
 typedef struct weir_generator_binding {
@@ -133,6 +137,7 @@ struct weir_map_view {
 };
 
 // ---- how the macros call a function that may or may not want the call ---------------------------------
+// One that wants it gets it pointed at its record, the last one before it.
 
 // clang-format off
 #define WEIR_ROW_(selection, i) ((selection) != NULL ? (uint32_t)(selection)[i] : (i))
@@ -141,9 +146,9 @@ struct weir_map_view {
 #include <type_traits>
 #define WEIR_STATIC_ASSERT_ static_assert
 template <class R, class A> static inline R weir_invoke_(R (*f)(A), weir_call *, A a) { return f(a); }
-template <class R, class A> static inline R weir_invoke_(R (*f)(A, weir_call *), weir_call *call, A a) { return f(a, call); }
+template <class R, class A> static inline R weir_invoke_(R (*f)(A, weir_call *), weir_call *call, A a) { return f(a, weir_call_at(call, a)); }
 template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B), weir_call *, A a, B b) { return f(a, b); }
-template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B, weir_call *), weir_call *call, A a, B b) { return f(a, b, call); }
+template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B, weir_call *), weir_call *call, A a, B b) { return f(a, b, weir_call_at(call, b)); }
 template <class R, class A, class B, class C> static inline R weir_invoke_(R (*f)(A, B, C), weir_call *, A a, B b, C c) { return f(a, b, c); }
 template <class R, class A, class B, class C> static inline R weir_invoke_(R (*f)(A, B, C, weir_call *), weir_call *call, A a, B b, C c) { return f(a, b, c, call); }
 template <class R, class A, class B, class C, class D> static inline R weir_invoke_(R (*f)(A, B, C, D), weir_call *, A a, B b, C c, D d) { return f(a, b, c, d); }
@@ -189,7 +194,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         }                                                                                          \
         return kept_count;                                                                         \
     }                                                                                              \
-    static const weir_filter_binding op WEIR_UNUSED = { #op, &type##_type, op##_rows_ }
+    static const weir_filter_binding op WEIR_UNUSED = { #op, &type##_type, op##_rows_,               \
+        WEIR_RETURNS_BOOL_(keep, op##_calls_, op##_calls_ const) }
 
 #ifdef __cplusplus
 #define WEIR_CALL_1_(fn, op, call, a) weir_invoke_(fn, call, a)
@@ -199,16 +205,16 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
 #define WEIR_CALL_BOOL_4_(fn, op, call, a, b, c, d) weir_invoke_bool_(&fn, call, a, b, c, d)
 #else
 #define WEIR_CALL_1_(fn, op, call, a)                                                              \
-    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a), default: WEIR_AS_(op##_calls_, fn)(a, call))
+    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a), default: WEIR_AS_(op##_calls_, fn)(a, weir_call_at(call, a)))
 #define WEIR_CALL_2_(fn, op, call, a, b)                                                           \
-    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b), default: WEIR_AS_(op##_calls_, fn)(a, b, call))
+    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b), default: WEIR_AS_(op##_calls_, fn)(a, b, weir_call_at(call, b)))
 #define WEIR_CALL_3_(fn, op, call, a, b, c)                                                        \
     _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b, c), default: WEIR_AS_(op##_calls_, fn)(a, b, c, call))
 #define WEIR_CALL_BOOL_2_(fn, op, call, a, b)                                                      \
     _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b),                                    \
-             op##_calls_: WEIR_AS_(op##_calls_, fn)(a, b, call),                                   \
+             op##_calls_: WEIR_AS_(op##_calls_, fn)(a, b, weir_call_at(call, b)),                  \
              op##_void_: (WEIR_AS_(op##_void_, fn)(a, b), true),                                   \
-             default: (WEIR_AS_(op##_void_calls_, fn)(a, b, call), true))
+             default: (WEIR_AS_(op##_void_calls_, fn)(a, b, weir_call_at(call, b)), true))
 #define WEIR_CALL_BOOL_4_(fn, op, call, a, b, c, d)                                                \
     _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b, c, d),                              \
              op##_calls_: WEIR_AS_(op##_calls_, fn)(a, b, c, d, call),                             \
@@ -245,7 +251,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         return kept_count;                                                                         \
     }                                                                                              \
     static const weir_map_binding op WEIR_UNUSED = { #op, &in_type##_type, &out_type##_type, op##_rows_, \
-        WEIR_RETURNS_BOOL_(change, op##_plain_, op##_calls_) }
+        WEIR_RETURNS_BOOL_(change, op##_plain_, op##_calls_),                                      \
+        WEIR_RETURNS_BOOL_(change, op##_calls_, op##_void_calls_) }
 
 // expand: void expand(weir_call *, const in *), which calls op_emit(call) up to `most` times (16).
 #define WEIR_FLAT_MAP(op, in_type, out_type, expand) WEIR_FLAT_MAP_MOST(op, in_type, out_type, expand, 16)
@@ -293,10 +300,12 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     {                                                                                              \
         (void)call;                                                                                \
         for (uint32_t i = 0; i < count; i++) {                                                     \
-            branches[i] = (uint16_t)WEIR_CALL_1_(route, op, call, &((const type *)rows)[WEIR_ROW_(selection, i)]); \
+            const uint32_t branch = WEIR_CALL_1_(route, op, call, &((const type *)rows)[WEIR_ROW_(selection, i)]); \
+            branches[i] = (uint16_t)(branch < UINT16_MAX ? branch : UINT16_MAX);                   \
         }                                                                                          \
     }                                                                                              \
-    static const weir_split_binding op WEIR_UNUSED = { #op, &type##_type, op##_rows_ }
+    static const weir_split_binding op WEIR_UNUSED = { #op, &type##_type, op##_rows_,                \
+        WEIR_RETURNS_BOOL_(route, op##_calls_, op##_calls_ const) }
 
 // The rest are fields of `type`; makes struct op { those fields } and its record type.
 #define WEIR_KEY_FIELD_(type, field) __typeof__(((type *)0)->field) field;
@@ -452,7 +461,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         }                                                                                          \
     }                                                                                              \
     static void op##_finish_(void *local, void *opaque) { finish_fn((local_type *)local, opaque); } \
-    static const weir_sink_binding op WEIR_UNUSED = { #op, &type##_type, (uint32_t)sizeof(local_type), op##_rows_, op##_finish_ }
+    static const weir_sink_binding op WEIR_UNUSED = { #op, &type##_type, (uint32_t)sizeof(local_type), op##_rows_, op##_finish_, \
+        WEIR_RETURNS_BOOL_(take, op##_calls_, op##_calls_ const) }
 
 // make: void (type *, uint64_t number, weir_time due): record `number` of the stream; due is its
 // intended time when the generator is paced, else 0.

@@ -44,6 +44,10 @@ WEIR_API void weir_reject(weir_call *call, const char *reason, ...) WEIR_PRINTF(
 // Bytes that live until the record's outputs have been copied; for strings that are made on the fly.
 WEIR_API char *weir_scratch(weir_call *call, size_t bytes);
 
+// What the bindings say before they call a function that takes the call: which row of the batch is at
+// hand. Returns `call`.
+WEIR_API weir_call *weir_call_at(weir_call *call, const void *record);
+
 // ---- timers, in process functions -------------------------------------------------------------------
 
 // Calls on_timer for the key at hand once the watermark has reached `at`. Setting the same time twice

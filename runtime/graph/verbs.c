@@ -236,7 +236,9 @@ weir_stream weir_branch(weir_stream split, uint32_t branch)
     }
     const weir_stream stream = node_stream(split.job, node, WR_OUTPUT_SIDES + branch - 1);
     if (node->spec.operator_ != &wr_split_operator || stream_output(stream) == NULL) {
-        stream_mistake(split, "branch %u does not exist", branch);
+        const bool is_split = node->spec.operator_ == &wr_split_operator;
+        stream_mistake(split, "branch %u does not exist: %s has %u, counted from 0", branch,
+                       node->spec.name, is_split ? node->output_count - WR_OUTPUT_SIDES + 1 : 1);
         return no_stream;
     }
     return stream;
@@ -268,6 +270,41 @@ weir_stream weir_map_function(weir_stream in, const char *name, const weir_type 
 
 // ---- unions and routes ----------------------------------------------------------------------------
 
+static bool stream_is_read(weir_stream stream)
+{
+    for (uint32_t i = 0; i < stream.job->node_count; i++) {
+        const struct wr_graph_node *node = stream.job->nodes[i];
+        for (uint32_t k = 0; k < node->input_count; k++) {
+            if (node->inputs[k].node == stream.node && node->inputs[k].output == stream.output) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Whether `more` may come into the union as it is. Says so in the job if not.
+static bool union_takes(weir_stream union_, weir_stream more)
+{
+    if (more.job != union_.job) {
+        stream_mistake(union_, "its input %s is of another job, %s; a stream stays in its job",
+                       wr_job_node(more)->spec.name, more.job->name);
+        return false;
+    }
+    const struct wr_graph_node *node = wr_job_node(union_);
+    if (!stream_checked(more, node->spec.name, wr_stream_type(union_), true)) {
+        return false;
+    }
+    if (stream_sends_changes(more) && !stream_sends_changes(union_) && stream_is_read(union_)) {
+        stream_mistake(more,
+                       "%s: it sends corrections (updates and deletes), but the union is read already by "
+                       "those who expect none; add it before they are",
+                       node->spec.name);
+        return false;
+    }
+    return true;
+}
+
 void weir_union_add(weir_stream union_, weir_stream more)
 {
     struct wr_graph_node *node = wr_job_node(union_);
@@ -278,7 +315,7 @@ void weir_union_add(weir_stream union_, weir_stream more)
         stream_mistake(union_, "%s is no union; only a union takes another input", node->spec.name);
         return;
     }
-    if (stream_checked(more, node->spec.name, wr_stream_type(union_), true)) {
+    if (union_takes(union_, more)) {
         node_add_input(node, more, WR_EXCHANGE_FORWARD, NULL);
         node->outputs[WR_OUTPUT_MAIN].sends_changes |= stream_sends_changes(more);
     }
@@ -333,7 +370,9 @@ weir_stream weir_partition_by(weir_stream in, uint64_t (*place)(const void *reco
 weir_keyed weir_key(weir_stream in, const weir_key_binding *key)
 {
     if (key == NULL) {
-        stream_mistake(in, "key: it has no key; make one with WEIR_KEY");
+        if (wr_job_node(in) != NULL) {
+            stream_mistake(in, "key: it has no key; make one with WEIR_KEY");
+        }
         return (weir_keyed){ no_stream, NULL };
     }
     if (!stream_checked(in, key->name, key->in, true)) {

@@ -306,11 +306,21 @@ static void plan_deal_single_tasks(struct wr_plan *plan)
 
 // ---- columns and exchanges --------------------------------------------------------------------------
 
+// A function that takes the call may ask it for the event time.
+static bool node_takes_call(const struct wr_plan_node *node)
+{
+    const struct wr_operator *ops = node->spec.operator_;
+    return (ops == &wr_filter_operator && ((const weir_filter_binding *)node->spec.binding)->takes_call) ||
+           (ops == &wr_map_operator && ((const weir_map_binding *)node->spec.binding)->takes_call) ||
+           (ops == &wr_split_operator && ((const weir_split_binding *)node->spec.binding)->takes_call) ||
+           (ops == &wr_sink_operator && ((const weir_sink_binding *)node->spec.binding)->takes_call);
+}
+
 // A node needs its input's event time if it uses it itself or hands it on to somebody who does.
 static void plan_spread_time(struct wr_plan *plan)
 {
     for (uint32_t i = 0; i < plan->node_count; i++) {
-        plan->nodes[i]->uses_time = plan->nodes[i]->spec.operator_->uses_time;
+        plan->nodes[i]->uses_time = plan->nodes[i]->spec.operator_->uses_time || node_takes_call(plan->nodes[i]);
     }
     for (bool has_changed = true; has_changed;) {
         has_changed = false;

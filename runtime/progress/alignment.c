@@ -4,15 +4,17 @@
 //
 // Both facts lie in one word, so that a reader never sees a state without its watermark. An entry
 // is written by the one task that reads the partition and read by all source tasks. It stands for
-// itself: nothing else is published with it. Two entries may be seen some moments apart; as watermarks only rise, a minimum over them is then too low, never
-// too high, but for a partition that just came back from idleness.
+// itself: nothing else is published with it. Two entries may be seen some moments apart; as
+// watermarks only rise, a minimum over them is then too low, never too high, but for a partition
+// that just came back from idleness.
 //
 // Who is paused waits for the minimum to rise; nobody looks at it in vain meanwhile:
 //
 //      the paused task                            a task that publishes
 //      lower lowest_wanted (under the lock)       store its entry
-//      look at the minimum; if too low, sleep     look at lowest_wanted; if it has just come past
-//                                                 that: wake those whose wish is met (under the lock)
+//      look at the minimum; if too low, sleep     look at lowest_wanted; if it has just come
+//                                                 past that: wake those whose wish is met (under
+//                                                 the lock)
 //
 // Each stores before it looks, all four in one order, so that one of the two sees the other. Of
 // several that must come past the wish, the last to take the lock sees what all have published.
@@ -138,8 +140,8 @@ void wr_alignment_publish_any(struct wr_alignment *alignment, uint32_t partition
 {
     WR_ASSERT(partition < alignment->entry_count);
     WR_ASSERT(watermark >= WEIR_TIME_MIN && watermark <= WEIR_TIME_MAX);
-    int64_t *const word = &alignment->entries[partition].word;
-    const int64_t  next = word_of(watermark, state == WR_PARTITION_READING);
+    int64_t *const  word   = &alignment->entries[partition].word;
+    const int64_t   next   = word_of(watermark, state == WR_PARTITION_READING);
     const weir_time before = word_watermark(wr_load_relaxed(word));
     WR_CHECK(word_watermark(next) >= before); // I9
     // Pairs with the load in wr_alignment_minimum_any, and with the store in alignment_recount.

@@ -98,10 +98,19 @@ void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t 
     struct weir_call *call = node->call;
     call->event_time       = batch->times != NULL ? batch->times[row] : WEIR_TIME_MIN;
     call->change           = batch->changes != NULL ? batch->changes[row] : WEIR_INSERT;
+    call->batch            = batch;
     call->record           = wr_batch_row(batch, row);
     call->is_rejected      = 0;
     call->is_cleared       = 0;
     call->emitted          = 0;
+}
+
+weir_call *weir_call_at(weir_call *call, const void *record)
+{
+    const size_t row = (size_t)((const char *)record - call->batch->rows) / call->batch->row_size;
+    WR_CHECK(row < call->batch->row_count);
+    wr_call_begin(call->node, call->batch, (uint32_t)row);
+    return call;
 }
 
 void wr_call_reset(struct weir_call *call)

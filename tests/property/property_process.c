@@ -7,7 +7,7 @@
 #include "tests/support/operator_harness.h"
 #include "tests/support/trial.h"
 
-enum { KEYS = 5, LIST_MAX = 40, MAP_KEYS = 12, TIMERS_MAX = 400, ROWS_MAX = 4000, TEXT_MAX = 90 };
+enum { KEYS = 5, LIST_MAX = 40, MAP_KEYS = 12, MAP_MOST = 60, TIMERS_MAX = 400, ROWS_MAX = 4000, TEXT_MAX = 90 };
 enum { NO_VIEW = 0, MAP = 4 }; // bits; the lists' are 1 and 2
 
 typedef struct input {
@@ -159,7 +159,13 @@ static void use_list(struct world *w, struct trial_random *random, weir_str own,
 static void use_map(struct world *w, struct trial_random *random, weir_str own)
 {
     const weir_str text = some_text(w, random, own, MAP);
-    const entry    key  = drawn_entry(random);
+    entry          key  = drawn_entry(random);
+    if (trial_one_in(random, 6) && w->map_count(w->self) < MAP_MOST) {
+        const cell *named = w->map_find(w->self, &key); // a key that is in the map it goes into
+        key.name          = named != NULL ? named->text : key.name;
+        w->map_put(w->self, &key)->number++;
+        return;
+    }
     switch (trial_below(random, 4)) {
     case 0:
         if (w->map_remove(w->self, &key)) {
@@ -241,7 +247,7 @@ struct model_key {
     cell               state;
     cell               lists[2][LIST_MAX + 1];
     uint32_t           counts[2];
-    struct model_entry map[MAP_KEYS];
+    struct model_entry map[MAP_KEYS + MAP_MOST];
     uint32_t           map_count;
     weir_time          timers[TIMERS_MAX];
     uint32_t           timer_count;
@@ -629,7 +635,7 @@ static void run_round(struct trial_random *random, uint64_t *cases)
 int main(int argc, char **argv)
 {
     const uint64_t seed  = trial_seed(argc, argv);
-    const uint64_t least = trial_size(4000, 30000, 1000000);
+    const uint64_t least = trial_size(4000, 200000, 5000000);
     uint64_t       cases = 0;
     arena                = malloc(ARENA_BYTES);
     for (uint32_t i = 0; i < sizeof(many_bytes); i++) {

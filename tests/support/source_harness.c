@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-// ---- the scripted connector
-// -----------------------------------------------------------------------
+// ---- the scripted connector ----
 
 struct script_reader {
     struct wr_reader reader;
@@ -115,9 +114,9 @@ static enum wr_read script_read(struct wr_reader *base)
 static void script_line(const struct wr_reader *base, uint32_t row, weir_line *line)
 {
     const struct script_reader *reader = (const struct script_reader *)base;
-    *line                              = (weir_line){ .partition = weir_str_from(base->name),
-                                                      .line      = reader->numbers[row],
-                                                      .text      = weir_str_from(reader->lines[row]) };
+    line->partition                    = weir_str_from(base->name);
+    line->line                         = reader->numbers[row];
+    line->text                         = weir_str_from(reader->lines[row]);
 }
 
 weir_stream source_script_add(weir_job *job, struct source_script *script)
@@ -137,8 +136,7 @@ weir_stream source_script_add(weir_job *job, struct source_script *script)
     return wr_job_add_source(job, &connector, "script", options, NULL, &tick_type, wr_free);
 }
 
-// ---- running
-// --------------------------------------------------------------------------------------
+// ---- running ----
 
 weir_status source_harness_run(weir_job *job, struct wr_environment *environment,
                                const weir_run_options *options)

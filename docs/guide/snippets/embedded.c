@@ -49,7 +49,8 @@ int main(void)
         (void)fprintf(stderr, "%s\n", weir_job_error(job));
     }
     const uint64_t made = weir_job_counter(job, "ticks", WEIR_ROWS_OUT);
-    (void)printf("%s\n", made >= 1000 && total == made ? "every tick was counted" : "ticks were lost");
+    (void)printf("%s\n",
+                 made >= 1000 && total == made ? "every tick was counted" : "ticks were lost");
     weir_job_close(job);
     return weir_status_exit_code(status);
 }

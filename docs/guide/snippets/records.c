@@ -43,11 +43,12 @@ WEIR_RECORD(label, text, customer, (price, money));
 static void to_label(label *out, const order *o, weir_call *call)
 {
     enum { TEXT_BYTES = 40 };
-    char     *text   = weir_scratch(call, TEXT_BYTES); // lives until the label is on its way
-    const int length = snprintf(text, TEXT_BYTES, "order of second %" PRId64, (int64_t)(o->at / 1000000));
-    out->text        = weir_str_of(text, (size_t)length);
-    out->customer    = o->customer;
-    out->price       = o->price;
+    char     *text = weir_scratch(call, TEXT_BYTES); // lives until the label is on its way
+    const int length =
+        snprintf(text, TEXT_BYTES, "order of second %" PRId64, (int64_t)(o->at / 1000000));
+    out->text     = weir_str_of(text, (size_t)length);
+    out->customer = o->customer;
+    out->price    = o->price;
 }
 WEIR_MAP(labels, order, label, to_label);
 

@@ -101,7 +101,8 @@ int main(int argc, char **argv)
     const uint64_t last  = argc > 1 ? first : 1000;
     for (uint64_t seed = first; seed <= last; seed++) {
         if (!try_seed(seed)) {
-            (void)printf("seed %" PRIu64 " is wrong; run this again with it as the argument\n", seed);
+            (void)printf("seed %" PRIu64 " is wrong; run this again with it as the argument\n",
+                         seed);
             return 1;
         }
     }

@@ -15,7 +15,8 @@ static void make_reading(reading *r, uint64_t number, weir_time due)
     static const struct {
         int    second;
         double celsius;
-    } arrived[] = { { 10, 20 }, { 50, 22 }, { 70, 25 }, { 30, 27 }, { 190, 24 }, { 20, 99 }, { 200, 26 } };
+    } arrived[] = { { 10, 20 },  { 50, 22 }, { 70, 25 }, { 30, 27 },
+                    { 190, 24 }, { 20, 99 }, { 200, 26 } };
     (void)due;
     r->at      = WEIR_SECONDS(arrived[number].second);
     r->room    = 1;

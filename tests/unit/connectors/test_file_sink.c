@@ -53,8 +53,7 @@ static bool of_tick(result *out, const tick *in)
 }
 WEIR_MAP(copier, tick, result, of_tick);
 
-// ---- a job of `count` results
-// -----------------------------------------------------------------------
+// ---- a job of `count` results ----
 
 static struct source_script script;
 static char                *written;
@@ -225,8 +224,7 @@ Test(file_sink, writes_at_once_when_little_comes)
     weir_job_close(job);
 }
 
-// ---- failures
-// -------------------------------------------------------------------------------------
+// ---- failures ----
 
 Test(file_sink, fails_the_job_when_the_disk_is_full)
 {
@@ -273,8 +271,7 @@ Test(file_sink, refuses_options_that_cannot_work)
     weir_job_close(job);
 }
 
-// ---- collect
-// --------------------------------------------------------------------------------------
+// ---- collect ----
 
 Test(collect, keeps_records_with_their_strings_changes_and_times)
 {

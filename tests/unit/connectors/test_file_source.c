@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-// ---- what a path stands for
-// -----------------------------------------------------------------------
+// ---- what a path stands for ----
 
 struct disk {
     struct wr_environment   *environment;
@@ -127,8 +126,7 @@ Test(file_list, refuses_what_cannot_be_opened)
     disk_close(&disk);
 }
 
-// ---- reading
-// --------------------------------------------------------------------------------------
+// ---- reading ----
 
 typedef struct entry {
     weir_time at;
@@ -408,8 +406,7 @@ Test(file_source, fails_the_job_when_the_disk_does)
     reading_close(&reading);
 }
 
-// ---- CSV
-// ------------------------------------------------------------------------------------------
+// ---- CSV ----
 
 static weir_csv_source_options csv_of(const char *path)
 {
@@ -453,8 +450,7 @@ Test(file_source, fails_the_job_where_a_table_lacks_a_column)
     reading_close(&reading);
 }
 
-// ---- a file that grows
-// ----------------------------------------------------------------------------
+// ---- a file that grows ----
 
 // Changes the file while it is read: what a writer beside the job does. It is a source, so that the
 // simulation steps it among the others.
@@ -555,8 +551,7 @@ Test(file_source, reads_a_file_that_was_cut_short_from_its_beginning)
     check_growth(texts, 4, 3, 2); // what was left of the line, and the note
 }
 
-// ---- mistakes
-// -------------------------------------------------------------------------------------
+// ---- mistakes ----
 
 static void check_mistake(const weir_jsonl_source_options *options, const char *sentence)
 {

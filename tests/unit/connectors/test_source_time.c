@@ -74,8 +74,7 @@ static void judge(weir_time out_of_order, weir_time lateness)
                                              .max_ahead       = -1 };
 }
 
-// ---- event times
-// ----------------------------------------------------------------------------------
+// ---- event times ----
 
 Test(source_time, stamps_records_with_the_field)
 {
@@ -104,8 +103,7 @@ Test(source_time, gives_no_time_without_a_field)
     outcome_close(&outcome);
 }
 
-// ---- lateness
-// -------------------------------------------------------------------------------------
+// ---- lateness ----
 
 // One microsecond decides, in a batch and between batches alike.
 static void check_lateness_boundary(const struct source_step *steps)
@@ -203,8 +201,7 @@ Test(source_time, resumes_when_the_late_output_is_full)
     outcome_close(&outcome);
 }
 
-// ---- far ahead
-// ------------------------------------------------------------------------------------
+// ---- far ahead ----
 
 Test(source_time, rejects_what_is_too_far_ahead_and_is_not_moved_by_it)
 {
@@ -235,8 +232,7 @@ Test(source_time, rejects_a_jump_of_more_than_the_bound_by_a_microsecond)
     outcome_close(&outcome);
 }
 
-// ---- watermarks
-// -----------------------------------------------------------------------------------
+// ---- watermarks ----
 
 // What a sink saw: each record with the watermark it came under.
 struct seen {
@@ -332,8 +328,7 @@ Test(source_time, takes_the_users_watermark)
     cr_assert_eq(watermark_at(0, 3), S(50));
 }
 
-// ---- idleness
-// -------------------------------------------------------------------------------------
+// ---- idleness ----
 
 static const struct source_step busy_partition[] = { TICK(S(10)),  BUSY(S(1)),    TICK(S(1000)),
                                                      BUSY(S(20)),  TICK(S(1001)), BUSY(S(40)),
@@ -405,8 +400,7 @@ Test(source_time, a_partition_that_was_not_idle_is_held_to_its_own_watermark_onl
     cr_assert_eq(seen_count, 7, "%u records passed, not 7", seen_count);
 }
 
-// ---- alignment
-// ------------------------------------------------------------------------------------
+// ---- alignment ----
 
 // No read starts with a partition further ahead of the slowest that still reads than allowed.
 static void check_alignment(weir_time within)
