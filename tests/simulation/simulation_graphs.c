@@ -165,6 +165,7 @@ static uint64_t place_by_key(const void *record, void *opaque)
 }
 
 WEIR_KEY(by_key, event, key);
+WEIR_KEY(by_row, event, origin, path, source, key);
 
 typedef struct tally {
     uint64_t count;
@@ -434,7 +435,9 @@ enum step_kind {
     STEP_BROADCAST,
     STEP_PARTITION,
     STEP_REDUCE,
-    STEP_PROCESS
+    STEP_PROCESS,
+    STEP_DEDUPLICATE, // passes rows on with the hashes of another key than the next operator's
+    STEP_COUNT
 };
 
 struct rows {
@@ -574,9 +577,11 @@ static void add_route(enum step_kind kind, const struct stream *in, uint32_t fro
 static void add_operator(enum step_kind kind, const struct stream *in, uint32_t from, uint32_t tasks)
 {
     const bool     is_keyed = kind == STEP_REDUCE || kind == STEP_PROCESS;
+    const bool     is_mixed = kind == STEP_DEDUPLICATE; // a key's rows come to many tasks
     struct stream *out      = stream_new(kind, from);
     out->tasks              = tasks;
-    out->is_ordered = is_keyed ? in->is_ordered : reader_keeps_order(in, tasks) && !in->is_broadcast;
+    out->is_ordered = is_keyed ? in->is_ordered
+                               : !is_mixed && reader_keeps_order(in, tasks) && !in->is_broadcast;
     out->has_path           = kind == STEP_MAP;
     switch (kind) {
     case STEP_FILTER: out->handle = weir_filter(in->handle, &some); break;
@@ -589,6 +594,9 @@ static void add_operator(enum step_kind kind, const struct stream *in, uint32_t 
         break;
     case STEP_COPIES: out->handle = weir_flat_map(in->handle, &copies); break;
     case STEP_SERIES: out->handle = weir_flat_map(in->handle, &series); break;
+    case STEP_DEDUPLICATE:
+        out->handle = weir_deduplicate(weir_key(in->handle, &by_row_key), 0, 0);
+        break;
     case STEP_REDUCE: out->handle = weir_reduce(weir_key(in->handle, &by_key_key), &ranked); break;
     default: out->handle = weir_process(weir_key(in->handle, &by_key_key), &watched, NULL); break;
     }
@@ -597,7 +605,7 @@ static void add_operator(enum step_kind kind, const struct stream *in, uint32_t 
 
 static void add_step(struct trial_random *random)
 {
-    const enum step_kind kind = (enum step_kind)(STEP_FILTER + trial_below(random, STEP_PROCESS));
+    const enum step_kind kind = (enum step_kind)(STEP_FILTER + trial_below(random, STEP_COUNT - STEP_FILTER));
     const uint32_t       from = trial_below(random, stream_count);
     const struct stream *in   = &streams[from];
     uint32_t tasks = in->is_broadcast || trial_one_in(random, 2) ? 1 + trial_below(random, 5) : 0;
@@ -753,10 +761,33 @@ static void model_timers(const struct stream *s, struct rows *out)
     free(timers.rows);
 }
 
+static int rows_in_order(const void *a, const void *b)
+{
+    const event *const x = a, *const y = b;
+    if (x->key != y->key || x->source != y->source) {
+        return x->key != y->key ? (x->key < y->key ? -1 : 1) : (x->source < y->source ? -1 : 1);
+    }
+    return x->origin != y->origin ? (x->origin < y->origin ? -1 : 1) : (x->path > y->path) - (x->path < y->path);
+}
+
+static void model_deduplicate(struct rows *all)
+{
+    uint32_t kept = 0;
+    if (all->count > 0) {
+        qsort(all->rows, all->count, sizeof(event), rows_in_order);
+    }
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (i == 0 || rows_in_order(&all->rows[i - 1], &all->rows[i]) != 0) {
+            all->rows[kept++] = all->rows[i];
+        }
+    }
+    all->count = kept;
+}
+
 static bool model_stream(struct stream *s)
 {
     const bool is_route = s->kind >= STEP_UNION && s->kind <= STEP_PARTITION;
-    const bool is_keyed = s->kind == STEP_REDUCE || s->kind == STEP_PROCESS;
+    const bool is_keyed = s->kind >= STEP_REDUCE;
     struct rows all     = { 0 };
     for (uint32_t i = 0; i < s->input_count; i++) {
         const struct stream *in = &streams[s->inputs[i]];
@@ -778,6 +809,9 @@ static bool model_stream(struct stream *s)
     }
     if (s->kind == STEP_PROCESS) {
         model_timers(s, &all);
+    }
+    if (s->kind == STEP_DEDUPLICATE) {
+        model_deduplicate(&all);
     }
     return is_route || model_add_part(s, all, false);
 }
