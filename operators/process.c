@@ -9,11 +9,35 @@
 // comes round it finds nothing. Timers fire after a batch's rows and before the watermark is handed
 // on, in deadline order.
 //
-// One record's or one timer's rows are all in the outputs before the next is looked at.
+// One record's or one timer's rows are all in the outputs before the next is looked at. But tables are
+// larger than caches, so that memory is fetched for many ahead: keys are taken for a group of rows and
+// deadlines from the wheel for a group of timers, and the entries of their states and views are warmed;
+// timers that are set are noted and entered together, before anything looks for them.
 #include "operators/operators.h"
 #include "operators/views.h"
 
 enum { VIEWS_MAX = 8 };
+enum { GROUP_MAX = 32 }; // rows or timers looked up ahead: what they touch stays in the nearest caches
+
+// Timers that are set but not yet in the table and the wheel.
+struct set_timers {
+    uint32_t  count;
+    weir_time at[GROUP_MAX];
+    uint64_t  owner_hashes[GROUP_MAX];
+    uint64_t  hashes[GROUP_MAX];
+    uint32_t  starts[GROUP_MAX]; // of their keys in `bytes`
+    uint32_t  lengths[GROUP_MAX];
+    char     *bytes;
+    size_t    used, capacity;
+};
+
+// Deadlines taken from the wheel; those from `next` on have not been looked at.
+struct due_timers {
+    uint32_t  count, next;
+    uint32_t  most; // to take at once
+    weir_time at[GROUP_MAX];
+    uint64_t  owner_hashes[GROUP_MAX];
+};
 
 struct process_node {
     struct wr_node    node;
@@ -22,8 +46,16 @@ struct process_node {
     struct wr_strings state_strings;
     struct wr_view    lists[VIEWS_MAX];
     struct wr_view    maps[VIEWS_MAX];
+    struct wr_view   *views[2 * VIEWS_MAX]; // those declared
+    uint32_t          view_count;
     struct wr_timers *wheel;
     struct wr_table  *timers;
+    struct set_timers set;
+    struct due_timers due;
+
+    // Rows whose keys have been taken.
+    const struct wr_inlet *group_inlet;
+    uint32_t               group_count, group_next;
 
     struct wr_owner   owner;     // the key at hand
     void             *key;       // as a struct; of timers decoded
@@ -36,6 +68,9 @@ struct process_node {
     uint64_t          due_hash;
     char             *due_keys; // length, bytes; length, bytes; ...
     size_t            due_used, due_next, due_capacity;
+    uint32_t          due_entries;
+    const void       *due_entry;     // the last of them
+    bool              due_is_erased; // there was only one, and it has gone
     char             *timer_key; // scratch
     size_t            timer_key_bytes;
 };
@@ -67,9 +102,11 @@ static bool process_open(struct wr_node *node)
     for (uint32_t i = 0; i < VIEWS_MAX; i++) {
         if (options->lists[i] != NULL) {
             wr_view_init_list(&process->lists[i], options->lists[i], node);
+            process->views[process->view_count++] = &process->lists[i];
         }
         if (options->maps[i] != NULL) {
             wr_view_init_map(&process->maps[i], options->maps[i], node);
+            process->views[process->view_count++] = &process->maps[i];
         }
     }
     for (uint32_t i = 0; i < node->output_count; i++) {
@@ -98,18 +135,30 @@ static void process_close(struct wr_node *node)
     wr_free(process->key);
     wr_free(process->due_keys);
     wr_free(process->timer_key);
+    wr_free(process->set.bytes);
 }
 
 // ---- the key at hand --------------------------------------------------------------------------------
 
-static struct wr_owner process_owner(const struct process_node *process)
+// The owner of the i-th row taken.
+static struct wr_owner process_owner(const struct process_node *process, uint32_t i)
 {
     const struct wr_keyed *keyed = &process->keyed;
     if (keyed->codec.kind == WR_KEY_BYTES) {
-        return (struct wr_owner){ keyed->hashes[0], keyed->starts[0], keyed->lengths[0] };
+        return (struct wr_owner){ keyed->hashes[i], keyed->starts[i], keyed->lengths[i] };
     }
     const uint32_t length = keyed->codec.kind == WR_KEY_4 ? 4 : keyed->codec.kind == WR_KEY_8 ? 8 : 16;
-    return (struct wr_owner){ keyed->hashes[0], keyed->column.fixed, length };
+    const char    *keys   = keyed->column.fixed;
+    return (struct wr_owner){ keyed->hashes[i], keys + (size_t)i * length, length };
+}
+
+// Fetches what every call for one of these owners touches.
+static void process_warm(const struct process_node *process, const uint64_t *hashes, uint32_t count)
+{
+    wr_table_warm_many(process->states, hashes, count);
+    for (uint32_t i = 0; i < process->view_count; i++) {
+        wr_table_warm_many(process->views[i]->heads, hashes, count);
+    }
 }
 
 static void process_decode_key(struct process_node *process)
@@ -140,22 +189,19 @@ static void process_own_strings(struct process_node *process, const struct wr_vi
         }
     }
     wr_call_own_strings(node->call, &process->state_strings, process->state);
-    for (uint32_t i = 0; i < VIEWS_MAX; i++) {
-        if (process->lists[i].open != NULL && &process->lists[i] != called) {
-            wr_call_own_strings(node->call, &process->lists[i].value_strings, process->lists[i].open);
-        }
-        if (process->maps[i].open != NULL && &process->maps[i] != called) {
-            wr_call_own_strings(node->call, &process->maps[i].value_strings, process->maps[i].open);
+    for (uint32_t i = 0; i < process->view_count; i++) {
+        const struct wr_view *view = process->views[i];
+        if (view->open != NULL && view != called) {
+            wr_call_own_strings(node->call, &view->value_strings, view->open);
         }
     }
 }
 
-static bool process_close_elements(struct process_node *process)
+static bool process_leave_views(struct process_node *process)
 {
     bool is_ok = true;
-    for (uint32_t i = 0; i < VIEWS_MAX; i++) {
-        is_ok &= wr_view_close_element(&process->lists[i]);
-        is_ok &= wr_view_close_element(&process->maps[i]);
+    for (uint32_t i = 0; i < process->view_count; i++) {
+        is_ok &= wr_view_leave(process->views[i], &process->owner);
     }
     return is_ok || wr_keyed_out_of_budget(&process->node);
 }
@@ -177,7 +223,7 @@ static bool process_settle(struct process_node *process, bool was_new_for_timer)
 {
     const struct wr_owner *owner = &process->owner;
     process_own_strings(process, NULL);
-    if (!process_close_elements(process)) {
+    if (!process_leave_views(process)) {
         return false;
     }
     if (process->node.call->is_cleared || (was_new_for_timer && state_is_zero(process))) {
@@ -211,24 +257,116 @@ static bool process_unstage(struct process_node *process)
 
 // ---- timers -----------------------------------------------------------------------------------------
 
-// The table key of a timer: its deadline, then the owner's key.
-static uint32_t timer_make_key(struct process_node *process, const struct wr_owner *owner, weir_time at)
+// The table key of a timer: its deadline, then the owner's key. Takes `sizeof(at) + owner->length`.
+static void timer_write_key(char *to, const struct wr_owner *owner, weir_time at)
+{
+    memcpy(to, &at, sizeof(at));
+    memcpy(to + sizeof(at), owner->key, owner->length);
+}
+
+static uint64_t timer_hash(uint64_t owner_hash, weir_time at)
+{
+    return wr_view_hash(owner_hash, (uint64_t)at);
+}
+
+static bool timer_erase(struct process_node *process, const struct wr_owner *owner, weir_time at)
 {
     const size_t length = sizeof(at) + owner->length;
     if (length > process->timer_key_bytes) {
         process->timer_key       = wr_realloc(process->timer_key, length * 2);
         process->timer_key_bytes = length * 2;
     }
-    memcpy(process->timer_key, &at, sizeof(at));
-    memcpy(process->timer_key + sizeof(at), owner->key, owner->length);
-    return (uint32_t)length;
+    timer_write_key(process->timer_key, owner, at);
+    return wr_table_erase(process->timers, timer_hash(owner->hash, at), process->timer_key,
+                          (uint32_t)length);
+}
+
+// Enters what has been set into the table and, where it was not there, into the wheel. False: the job
+// has been failed for want of memory.
+static bool set_enter(struct process_node *process)
+{
+    struct set_timers *set = &process->set;
+    const char        *keys[GROUP_MAX];
+    void              *values[GROUP_MAX];
+    uint8_t            is_new[GROUP_MAX];
+    const uint32_t     count  = set->count;
+    const struct wr_keys column = { .bytes = keys, .lengths = set->lengths };
+    for (uint32_t i = 0; i < count; i++) {
+        keys[i] = set->bytes + set->starts[i];
+    }
+    const uint32_t entered =
+        wr_table_resolve_many(process->timers, set->hashes, &column, count, values, is_new);
+    for (uint32_t i = 0; i < entered; i++) {
+        if (is_new[i]) {
+            wr_timers_add(process->wheel, set->at[i], set->owner_hashes[i]);
+        }
+    }
+    set->count = 0;
+    set->used  = 0;
+    return entered == count || wr_keyed_out_of_budget(&process->node);
+}
+
+static void set_note(struct process_node *process, const struct wr_owner *owner, weir_time at)
+{
+    struct set_timers *set    = &process->set;
+    const size_t       length = sizeof(at) + owner->length;
+    if (set->count == GROUP_MAX && !set_enter(process)) {
+        return;
+    }
+    if (set->used + length > set->capacity) {
+        set->capacity = (set->used + length) * 2;
+        set->bytes    = wr_realloc(set->bytes, set->capacity);
+    }
+    timer_write_key(set->bytes + set->used, owner, at);
+    set->at[set->count]           = at;
+    set->owner_hashes[set->count] = owner->hash;
+    set->hashes[set->count]       = timer_hash(owner->hash, at);
+    set->starts[set->count]       = (uint32_t)set->used;
+    set->lengths[set->count]      = (uint32_t)length;
+    set->used += length;
+    set->count++;
+}
+
+// Takes the next deadlines at or before `until` from the wheel. False: there are none.
+static bool due_take(struct process_node *process, weir_time until)
+{
+    struct due_timers *due = &process->due;
+    uint64_t           hashes[GROUP_MAX];
+    due->next = due->count = 0;
+    if (process->set.count > 0 && !set_enter(process)) {
+        return false;
+    }
+    due->most = due->most < GROUP_MAX / 2 ? due->most * 2 + 1 : GROUP_MAX;
+    while (due->count < due->most && wr_timers_take(process->wheel, until, &due->at[due->count],
+                                                    &due->owner_hashes[due->count])) {
+        hashes[due->count] = timer_hash(due->owner_hashes[due->count], due->at[due->count]);
+        due->count++;
+    }
+    wr_table_warm_many(process->timers, hashes, due->count);
+    process_warm(process, due->owner_hashes, due->count);
+    return due->count > 0;
+}
+
+// Before a timer of `at` is set: deadlines taken already that come after it go back into the wheel. So
+// that a function which keeps setting such timers does not move the same ones again and again, fewer
+// are taken next.
+static void due_put_back_after(struct process_node *process, weir_time at)
+{
+    struct due_timers *due = &process->due;
+    if (due->next == due->count || due->at[due->count - 1] <= at) {
+        return;
+    }
+    for (uint32_t i = due->next; i < due->count; i++) {
+        wr_timers_add(process->wheel, due->at[i], due->owner_hashes[i]);
+    }
+    due->count = due->next;
+    due->most  = 0;
 }
 
 static void due_collect(void *opaque, const void *key, uint32_t length, void *value)
 {
     struct process_node *process = opaque;
     const uint32_t       bytes   = length - (uint32_t)sizeof(weir_time);
-    (void)value;
     if (memcmp(key, &process->due_at, sizeof(process->due_at)) != 0) {
         return; // another deadline with the same mixed hash
     }
@@ -239,18 +377,39 @@ static void due_collect(void *opaque, const void *key, uint32_t length, void *va
     memcpy(process->due_keys + process->due_used, &bytes, sizeof(bytes));
     memcpy(process->due_keys + process->due_used + sizeof(bytes), (const char *)key + sizeof(weir_time), bytes);
     process->due_used += sizeof(bytes) + bytes;
+    process->due_entry = value;
+    process->due_entries++;
+}
+
+// Finds the owners of the next deadline at or before `until`; false if there is none. Nearly always it
+// is one owner: then the timer's entry is erased here, where it has just been found.
+static bool due_find(struct process_node *process, weir_time until)
+{
+    struct due_timers *due = &process->due;
+    if (due->next == due->count && !due_take(process, until)) {
+        return false;
+    }
+    process->due_at   = due->at[due->next];
+    process->due_hash = due->owner_hashes[due->next];
+    due->next++;
+    process->due_next = process->due_used = 0;
+    process->due_entries                  = 0;
+    const uint64_t hash                   = timer_hash(process->due_hash, process->due_at);
+    wr_table_find_hash(process->timers, hash, due_collect, process);
+    process->due_is_erased = process->due_entries == 1;
+    if (process->due_is_erased) {
+        wr_table_erase_at(process->timers, hash, process->due_entry);
+    }
+    return true;
 }
 
 // The next owner whose timer is due at or before `until`; false if there is none.
 static bool due_next(struct process_node *process, weir_time until)
 {
     while (process->due_next == process->due_used) {
-        if (!wr_timers_take(process->wheel, until, &process->due_at, &process->due_hash)) {
+        if (!due_find(process, until)) {
             return false;
         }
-        process->due_next = process->due_used = 0;
-        wr_table_find_hash(process->timers, wr_view_hash(process->due_hash, (uint64_t)process->due_at),
-                           due_collect, process);
     }
     uint32_t bytes;
     memcpy(&bytes, process->due_keys + process->due_next, sizeof(bytes));
@@ -264,11 +423,9 @@ static bool timer_fire(struct process_node *process)
 {
     const weir_process_binding *binding = process->node.spec->binding;
     struct weir_call           *call    = process->node.call;
-    const uint32_t              length  = timer_make_key(process, &process->owner, process->due_at);
-    const uint64_t              hash    = wr_view_hash(process->owner.hash, (uint64_t)process->due_at);
     bool                        is_new  = false;
 
-    if (!wr_table_erase(process->timers, hash, process->timer_key, length)) {
+    if (!process->due_is_erased && !timer_erase(process, &process->owner, process->due_at)) {
         return true; // cleared by a timer that fired just before
     }
     process_decode_key(process);
@@ -309,28 +466,36 @@ static struct process_node *call_process(weir_call *call)
 void weir_timer_set(weir_call *call, weir_time at)
 {
     struct process_node *process = call_process(call);
-    const uint32_t       length  = timer_make_key(process, &process->owner, at);
-    const uint64_t       hash    = wr_view_hash(process->owner.hash, (uint64_t)at);
-    bool                 is_new  = false;
     WR_ASSERT(at >= WEIR_TIME_MIN && at <= WEIR_TIME_MAX);
-    if (wr_table_resolve(process->timers, hash, process->timer_key, length, &is_new) == NULL && !is_new) {
-        (void)wr_keyed_out_of_budget(call->node);
-    } else if (is_new) {
-        wr_timers_add(process->wheel, at, process->owner.hash);
-    }
+    due_put_back_after(process, at);
+    set_note(process, &process->owner, at);
 }
 
 void weir_timer_clear(weir_call *call, weir_time at)
 {
     struct process_node *process = call_process(call);
-    const uint32_t       length  = timer_make_key(process, &process->owner, at);
-    const uint64_t       hash    = wr_view_hash(process->owner.hash, (uint64_t)at);
-    (void)wr_table_erase(process->timers, hash, process->timer_key, length);
+    if (process->set.count == 0 || set_enter(process)) {
+        (void)timer_erase(process, &process->owner, at);
+    }
 }
 
 void weir_state_clear(weir_call *call) { call->is_cleared = 1; }
 
 // ---- rows -------------------------------------------------------------------------------------------
+
+// Takes the keys of the inlet's next rows, unless they have been taken.
+static void process_take_group(struct process_node *process, const struct wr_inlet *inlet)
+{
+    if (process->group_next < process->group_count && process->group_inlet == inlet) {
+        return;
+    }
+    const uint32_t left  = inlet->count - inlet->next;
+    process->group_inlet = inlet;
+    process->group_next  = 0;
+    process->group_count = left < GROUP_MAX ? left : GROUP_MAX;
+    wr_keyed_take(&process->keyed, inlet, process->group_count);
+    process_warm(process, process->keyed.hashes, process->group_count);
+}
 
 static bool process_take(struct process_node *process, const struct wr_inlet *inlet)
 {
@@ -338,25 +503,24 @@ static bool process_take(struct process_node *process, const struct wr_inlet *in
     const weir_process_binding *binding = node->spec->binding;
     bool                        is_new  = false;
 
-    wr_keyed_take(&process->keyed, inlet, 1);
-    process->owner = process_owner(process);
+    process_take_group(process, inlet);
+    const uint32_t i = process->group_next++;
+    process->owner   = process_owner(process, i);
     if (!process_find_state(process, &is_new)) {
         return false;
     }
     wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, inlet->next));
-    binding->on_event(node->call, wr_keyed_key(&process->keyed, 0), process->state, node->call->record);
+    binding->on_event(node->call, wr_keyed_key(&process->keyed, i), process->state, node->call->record);
     return process_settle(process, false);
 }
 
-static void process_rows(struct wr_node *node, struct wr_inlet *inlet)
+static void process_take_rows(struct process_node *process, struct wr_inlet *inlet)
 {
-    struct process_node *process = (struct process_node *)node;
-
     while (process_unstage(process)) {
         const bool was_last = process->is_within && inlet->next + 1 == inlet->count;
         // A timer set at or before the watermark fires after the batch's rows; the last row is let go
         // only then.
-        if (was_last && !process_fire(process, node->watermark)) {
+        if (was_last && !process_fire(process, process->node.watermark)) {
             return;
         }
         if (process->is_within) {
@@ -373,9 +537,23 @@ static void process_rows(struct wr_node *node, struct wr_inlet *inlet)
     }
 }
 
+static void process_rows(struct wr_node *node, struct wr_inlet *inlet)
+{
+    struct process_node *process = (struct process_node *)node;
+    process_take_rows(process, inlet);
+    if (process->set.count > 0) {
+        (void)set_enter(process);
+    }
+}
+
 static bool process_advance(struct wr_node *node, weir_time watermark)
 {
-    return process_fire((struct process_node *)node, watermark);
+    struct process_node *process = (struct process_node *)node;
+    const bool           is_done = process_fire(process, watermark);
+    if (process->set.count > 0) {
+        (void)set_enter(process);
+    }
+    return is_done;
 }
 
 const struct wr_operator wr_process_operator = {
@@ -414,7 +592,7 @@ static struct wr_view *call_view(struct process_node *process, struct wr_view *v
         }
     }
     wr_node_fail(&process->node, "a view is used that is not in the options of weir_process");
-    WR_ASSERT(!"the view is in the options of weir_process");
+    wr_assert_failed("the view is in the options of weir_process", __FILE__, __LINE__);
     return NULL;
 }
 
@@ -493,12 +671,12 @@ void *weir_map_find(weir_call *call, const weir_map_view *view, const void *key)
 // The key's strings may be in the map itself, where they move before the new entry has its copy.
 static const void *call_own_key(weir_call *call, const struct wr_view *map, const void *key)
 {
-    if (wr_strings_long_bytes(&map->key_strings, key) == 0) {
+    if (wr_strings_long_bytes(&map->map_codec.strings, key) == 0) {
         return key;
     }
     void *own = weir_scratch(call, map->map_codec.type->size);
     memcpy(own, key, map->map_codec.type->size);
-    wr_call_own_strings(call, &map->key_strings, own);
+    wr_call_own_strings(call, &map->map_codec.strings, own);
     return own;
 }
 

@@ -7,6 +7,14 @@ uint64_t wr_view_hash(uint64_t owner_hash, uint64_t item)
     return range | (wr_mix64(item, owner_hash) >> 16);
 }
 
+// A head begins with its count; then the list's first element, or the map's first key.
+enum { HEAD_ENTRY_AT = sizeof(uint64_t) };
+
+static uint32_t head_bytes(const struct wr_view *view)
+{
+    return (uint32_t)wr_round_up(view->head_value_at + view->value_size, 8);
+}
+
 // ---- init and fini ----------------------------------------------------------------------------------
 
 static struct wr_table *view_open_table(struct wr_node *node, uint32_t value_size,
@@ -23,29 +31,49 @@ static struct wr_table *view_open_table(struct wr_node *node, uint32_t value_siz
     return wr_table_open(node->pool, &options);
 }
 
+// Notes that the strings of `inner` are found `at` bytes further on too.
+static void strings_add(struct wr_strings *strings, const struct wr_strings *inner, uint32_t at)
+{
+    if (inner->count == 0) {
+        return;
+    }
+    strings->offsets =
+        wr_realloc(strings->offsets, sizeof(*strings->offsets) * (strings->count + inner->count));
+    for (uint32_t i = 0; i < inner->count; i++) {
+        strings->offsets[strings->count++] = inner->offsets[i] + at;
+    }
+}
+
 void wr_view_init_list(struct wr_view *view, const weir_list_view *declared, struct wr_node *node)
 {
     *view               = (struct wr_view){ .declared = declared };
     view->value_size    = declared->element->size;
+    view->head_value_at = HEAD_ENTRY_AT;
     view->value_strings = wr_strings_of(declared->element);
-    view->heads         = view_open_table(node, sizeof(uint64_t), NULL);
-    view->items         = view_open_table(node, view->value_size, &view->value_strings);
+    strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
+    strings_add(&view->item_strings, &view->value_strings, 0);
+    view->heads = view_open_table(node, head_bytes(view), &view->head_strings);
+    view->items = view_open_table(node, view->value_size, &view->item_strings);
 }
 
 void wr_view_init_map(struct wr_view *view, const weir_map_view *declared, struct wr_node *node)
 {
-    *view               = (struct wr_view){ .declared = declared, .is_map = true };
-    view->value_at      = sizeof(uint64_t); // the item's index comes first
-    view->value_size    = declared->value->size;
-    view->value_strings = wr_strings_of(declared->value);
-    for (uint32_t i = 0; i < view->value_strings.count; i++) {
-        view->value_strings.offsets[i] += view->value_at;
-    }
-    view->key_strings = wr_strings_of(declared->key);
-    view->map_codec   = wr_key_codec_of(declared->key);
-    view->heads       = view_open_table(node, sizeof(uint64_t), NULL);
-    view->items       = view_open_table(node, view->value_at + view->value_size, &view->value_strings);
-    view->order       = view_open_table(node, declared->key->size, &view->key_strings);
+    const uint32_t key_size = declared->key->size;
+    *view                   = (struct wr_view){ .declared = declared, .is_map = true };
+    view->value_size        = declared->value->size;
+    view->head_value_at     = (uint32_t)wr_round_up(HEAD_ENTRY_AT + key_size, 8);
+    view->item_value_at     = sizeof(uint64_t); // the item's index comes first
+    view->value_strings     = wr_strings_of(declared->value);
+    view->map_codec         = wr_key_codec_of(declared->key);
+    view->compares_bytes =
+        view->map_codec.strings.count == 0 && !wr_type_has_padding(declared->key);
+    view->new_key = wr_alloc(key_size);
+    strings_add(&view->head_strings, &view->map_codec.strings, HEAD_ENTRY_AT);
+    strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
+    strings_add(&view->item_strings, &view->value_strings, view->item_value_at);
+    view->heads = view_open_table(node, head_bytes(view), &view->head_strings);
+    view->items = view_open_table(node, view->item_value_at + view->value_size, &view->item_strings);
+    view->order = view_open_table(node, key_size, &view->map_codec.strings);
 }
 
 void wr_view_fini(struct wr_view *view)
@@ -58,10 +86,12 @@ void wr_view_fini(struct wr_view *view)
     if (view->is_map) {
         wr_table_close(view->order);
         wr_key_codec_fini(&view->map_codec);
-        wr_strings_fini(&view->key_strings);
     }
     wr_strings_fini(&view->value_strings);
+    wr_strings_fini(&view->head_strings);
+    wr_strings_fini(&view->item_strings);
     wr_free(view->open_key);
+    wr_free(view->new_key);
     wr_free(view->composite);
 }
 
@@ -108,141 +138,316 @@ static struct item_key view_map_key(struct wr_view *view, const struct wr_owner 
                               length };
 }
 
+static bool strings_are_equal(const weir_str *a, const weir_str *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (a[i].length != b[i].length ||
+            memcmp(weir_str_bytes(&a[i]), weir_str_bytes(&b[i]), a[i].length) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether two records have the same encoding.
+static bool records_are_equal(const weir_type *type, const char *a, const char *b)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const weir_field *field = &type->fields[i];
+        const void       *at_a  = a + field->offset;
+        const void       *at_b  = b + field->offset;
+        const bool        is_equal =
+            field->kind == WEIR_KIND_RECORD ? records_are_equal(field->record, at_a, at_b)
+                   : field->kind == WEIR_KIND_STR ? strings_are_equal(at_a, at_b, field->count)
+                                                  : memcmp(at_a, at_b, field->size) == 0;
+        if (!is_equal) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- heads --------------------------------------------------------------------------------------------
+
+static struct wr_keys owner_column(const struct wr_owner *owner)
+{
+    return (struct wr_keys){ .bytes = &owner->key, .lengths = &owner->length };
+}
+
+// The owner's head, or NULL: nothing in it.
+static inline char *view_head(struct wr_view *view, const struct wr_owner *owner)
+{
+    if (!view->head_is_known) {
+        view->head = wr_table_find(view->heads, owner->hash, owner->key, owner->length);
+        view->head_is_known = true;
+    }
+    return view->head;
+}
+
+// A head for an owner that has none. NULL: out of budget.
+static char *view_make_head(struct wr_view *view, const struct wr_owner *owner)
+{
+    const uint64_t count = 1;
+    view->head = wr_table_resolve(view->heads, owner->hash, owner->key, owner->length, NULL);
+    if (view->head == NULL) {
+        view->is_out_of_budget = true;
+        return NULL;
+    }
+    memcpy(view->head, &count, sizeof(count));
+    return view->head;
+}
+
+static void view_keep_head(struct wr_view *view, const struct wr_owner *owner)
+{
+    const struct wr_keys column = owner_column(owner);
+    void                *head   = view->head;
+    if (!wr_table_keep_strings_many(view->heads, &owner->hash, &column, 1, &head)) {
+        view->is_out_of_budget = true;
+    }
+    view->head = head;
+}
+
+static void view_set_count(struct wr_view *view, const struct wr_owner *owner, uint64_t count)
+{
+    if (count > 0) {
+        memcpy(view->head, &count, sizeof(count));
+        return;
+    }
+    wr_table_erase_at(view->heads, owner->hash, view->head);
+    view->head = NULL;
+}
+
+static uint64_t head_count(const char *head)
+{
+    uint64_t count = 0;
+    if (head != NULL) {
+        memcpy(&count, head, sizeof(count));
+    }
+    return count;
+}
+
+uint32_t wr_view_count(struct wr_view *view, const struct wr_owner *owner)
+{
+    return (uint32_t)head_count(view_head(view, owner));
+}
+
 // ---- the open element ---------------------------------------------------------------------------------
 
-bool wr_view_close_element(struct wr_view *view)
+// May move the head and all items.
+static void view_close_element(struct wr_view *view, const struct wr_owner *owner)
 {
     if (view->open == NULL) {
-        return true;
+        return;
+    }
+    void *item = view->open - view->item_value_at;
+    view->open = NULL;
+    if (view->opened_first) {
+        view_keep_head(view, owner);
+        return;
     }
     const char          *key    = view->open_key;
     const struct wr_keys column = { .bytes = &key, .lengths = &view->open_length };
-    void                *value  = view->open;
-    view->open                  = NULL;
-    return wr_table_keep_strings_many(view->items, &view->open_hash, &column, 1, &value);
+    if (!wr_table_keep_strings_many(view->items, &view->open_hash, &column, 1, &item)) {
+        view->is_out_of_budget = true;
+    }
 }
 
-// Remembers what is handed out, if strings may be written into it.
-static void *view_hand_out(struct wr_view *view, const struct item_key *key, void *item)
+bool wr_view_leave(struct wr_view *view, const struct wr_owner *owner)
+{
+    view_close_element(view, owner);
+    view->head_is_known = false;
+    return !view->is_out_of_budget;
+}
+
+// Both remember what is handed out, if strings may be written into it.
+
+static void *view_hand_out_first(struct wr_view *view)
+{
+    char *value = view->head + view->head_value_at;
+    if (view->value_strings.count > 0) {
+        view->open         = value;
+        view->opened_first = true;
+    }
+    return value;
+}
+
+static void *view_hand_out_item(struct wr_view *view, const struct item_key *key, char *item)
 {
     if (item == NULL || view->value_strings.count == 0) {
-        return item != NULL ? (char *)item + view->value_at : NULL;
+        return item != NULL ? item + view->item_value_at : NULL;
     }
     if (key->length > view->open_capacity) {
         view->open_key      = wr_realloc(view->open_key, (size_t)key->length * 2);
         view->open_capacity = key->length * 2;
     }
     memcpy(view->open_key, key->bytes, key->length);
-    view->open_length = key->length;
-    view->open_hash   = key->hash;
-    view->open        = item;
-    return (char *)item + view->value_at;
+    view->open_length  = key->length;
+    view->open_hash    = key->hash;
+    view->open         = item + view->item_value_at;
+    view->opened_first = false;
+    return view->open;
 }
 
-// ---- counts -------------------------------------------------------------------------------------------
+// ---- items --------------------------------------------------------------------------------------------
 
-uint32_t wr_view_count(struct wr_view *view, const struct wr_owner *owner)
+// Finds or makes. NULL: out of budget.
+static char *view_make_item(struct wr_view *view, struct wr_table *table, const struct item_key *key,
+                            bool *is_new)
 {
-    uint64_t count;
-    const void *head = wr_table_find(view->heads, owner->hash, owner->key, owner->length);
-    if (head == NULL) {
-        return 0;
+    char *item = wr_table_resolve(table, key->hash, key->bytes, key->length, is_new);
+    if (item == NULL) {
+        view->is_out_of_budget = true;
     }
-    memcpy(&count, head, sizeof(count));
-    return (uint32_t)count;
+    return item;
 }
 
-static bool view_set_count(struct wr_view *view, const struct wr_owner *owner, uint64_t count)
+static char *view_find_by_index(struct wr_view *view, const struct wr_owner *owner,
+                                struct wr_table *table, uint64_t index, uint64_t *hash)
 {
-    if (count == 0) {
-        (void)wr_table_erase(view->heads, owner->hash, owner->key, owner->length);
-        return true;
+    const struct item_key key = view_index_key(view, owner, index);
+    *hash                     = key.hash;
+    return wr_table_find(table, key.hash, key.bytes, key.length);
+}
+
+static void view_erase_by_index(struct wr_view *view, const struct wr_owner *owner,
+                                struct wr_table *table, uint64_t index)
+{
+    const struct item_key key = view_index_key(view, owner, index);
+    (void)wr_table_erase(table, key.hash, key.bytes, key.length);
+}
+
+// Copies an entry's value over another's, both by index: first aside, since making strings one's own may
+// move both.
+static void view_copy_entry(struct wr_view *view, const struct wr_owner *owner, struct wr_table *table,
+                            const struct wr_strings *strings, uint32_t size, uint64_t from, uint64_t to)
+{
+    uint64_t     hash;
+    const void  *source     = view_find_by_index(view, owner, table, from, &hash);
+    const size_t long_bytes = wr_strings_long_bytes(strings, source);
+    char        *aside      = wr_alloc(size + long_bytes);
+    memcpy(aside, source, size);
+    (void)wr_strings_move(strings, aside, aside + size);
+
+    const struct item_key key    = view_index_key(view, owner, to);
+    void                 *target = wr_table_find(table, key.hash, key.bytes, key.length);
+    WR_ASSERT(target != NULL);
+    memcpy(target, aside, size);
+    const struct wr_keys column = { .bytes = &key.bytes, .lengths = &key.length };
+    if (!wr_table_keep_strings_many(table, &key.hash, &column, 1, &target)) {
+        view->is_out_of_budget = true;
     }
-    bool  is_new;
-    void *head = wr_table_resolve(view->heads, owner->hash, owner->key, owner->length, &is_new);
-    if (head == NULL) {
-        return false;
-    }
-    memcpy(head, &count, sizeof(count));
-    return true;
+    wr_free(aside);
 }
 
 // ---- lists ----------------------------------------------------------------------------------------------
 
 void *wr_list_at(struct wr_view *view, const struct wr_owner *owner, uint32_t index)
 {
-    (void)wr_view_close_element(view);
+    view_close_element(view, owner);
+    if (index >= wr_view_count(view, owner)) {
+        return NULL;
+    }
+    if (index == 0) {
+        return view_hand_out_first(view);
+    }
     const struct item_key key = view_index_key(view, owner, index);
-    return view_hand_out(view, &key, wr_table_find(view->items, key.hash, key.bytes, key.length));
+    return view_hand_out_item(view, &key,
+                              wr_table_find(view->items, key.hash, key.bytes, key.length));
 }
 
 void *wr_list_add(struct wr_view *view, const struct wr_owner *owner)
 {
-    bool is_new;
-    (void)wr_view_close_element(view);
-    const uint32_t index = wr_view_count(view, owner);
-    if (!view_set_count(view, owner, (uint64_t)index + 1)) {
+    view_close_element(view, owner);
+    const uint64_t index = wr_view_count(view, owner);
+    if (index == 0) {
+        return view_make_head(view, owner) != NULL ? view_hand_out_first(view) : NULL;
+    }
+    bool                  is_new = false;
+    const struct item_key key    = view_index_key(view, owner, index);
+    char                 *item   = view_make_item(view, view->items, &key, &is_new);
+    if (item == NULL) {
         return NULL;
     }
-    const struct item_key key = view_index_key(view, owner, index);
-    void *item = wr_table_resolve(view->items, key.hash, key.bytes, key.length, &is_new);
-    WR_ASSERT(item == NULL || is_new);
-    return view_hand_out(view, &key, item);
-}
-
-// Copies an entry's value over another's: first aside, since making strings one's own may move both.
-static bool view_copy_value(struct wr_table *table, const struct wr_strings *strings, uint32_t size,
-                            const struct item_key *from, struct wr_view *view, const struct wr_owner *owner,
-                            uint64_t to_index)
-{
-    const void  *source     = wr_table_find(table, from->hash, from->bytes, from->length);
-    const size_t long_bytes = wr_strings_long_bytes(strings, source);
-    char        *aside      = wr_alloc(size + long_bytes);
-    memcpy(aside, source, size);
-    (void)wr_strings_move(strings, aside, aside + size);
-
-    const struct item_key key    = view_index_key(view, owner, to_index);
-    void                 *target = wr_table_find(table, key.hash, key.bytes, key.length);
-    WR_ASSERT(target != NULL);
-    memcpy(target, aside, size);
-    const struct wr_keys column = { .bytes = &key.bytes, .lengths = &key.length };
-    const bool           is_ok  = wr_table_keep_strings_many(table, &key.hash, &column, 1, &target);
-    wr_free(aside);
-    return is_ok;
+    WR_ASSERT(is_new);
+    view_set_count(view, owner, index + 1);
+    return view_hand_out_item(view, &key, item);
 }
 
 bool wr_list_remove(struct wr_view *view, const struct wr_owner *owner, uint32_t index)
 {
-    (void)wr_view_close_element(view);
-    const uint32_t count = wr_view_count(view, owner);
+    view_close_element(view, owner);
+    const uint64_t count = wr_view_count(view, owner);
     WR_ASSERT(index < count);
-    bool is_ok = true;
-    if (index + 1 < count) {
-        const struct item_key last = view_index_key(view, owner, count - 1);
-        is_ok = view_copy_value(view->items, &view->value_strings, view->value_size, &last, view, owner, index);
+    const uint64_t last = count - 1;
+    if (last > 0 && index == 0) {
+        uint64_t hash;
+        char    *item = view_find_by_index(view, owner, view->items, last, &hash);
+        memcpy(view->head + view->head_value_at, item, view->value_size);
+        view_keep_head(view, owner);
+        wr_table_erase_at(view->items, hash, item);
+    } else if (last > 0) {
+        if (index < last) {
+            view_copy_entry(view, owner, view->items, &view->item_strings, view->value_size, last, index);
+        }
+        view_erase_by_index(view, owner, view->items, last);
     }
-    const struct item_key last = view_index_key(view, owner, count - 1);
-    (void)wr_table_erase(view->items, last.hash, last.bytes, last.length);
-    return view_set_count(view, owner, (uint64_t)count - 1) && is_ok;
+    view_set_count(view, owner, last);
+    return !view->is_out_of_budget;
 }
 
 void wr_list_clear(struct wr_view *view, const struct wr_owner *owner)
 {
-    (void)wr_view_close_element(view);
-    for (uint32_t i = wr_view_count(view, owner); i-- > 0;) {
-        const struct item_key key = view_index_key(view, owner, i);
-        (void)wr_table_erase(view->items, key.hash, key.bytes, key.length);
+    view_close_element(view, owner);
+    const uint64_t count = wr_view_count(view, owner);
+    for (uint64_t i = count; i-- > 1;) {
+        view_erase_by_index(view, owner, view->items, i);
     }
-    (void)view_set_count(view, owner, 0);
+    if (count > 0) {
+        view_set_count(view, owner, 0);
+    }
 }
 
 // ---- maps -----------------------------------------------------------------------------------------------
+//
+// A key that is given may lie in the view: it is looked at before the open element is closed.
+
+static bool map_is_first(const struct wr_view *view, const char *head, const void *map_key)
+{
+    if (head == NULL) {
+        return false;
+    }
+    const char *first = head + HEAD_ENTRY_AT;
+    return view->compares_bytes ? memcmp(first, map_key, view->map_codec.type->size) == 0
+                                : records_are_equal(view->map_codec.type, first, map_key);
+}
 
 void *wr_map_find(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
 {
-    const struct item_key key = view_map_key(view, owner, map_key); // first: it may be in the view
-    (void)wr_view_close_element(view);
-    return view_hand_out(view, &key, wr_table_find(view->items, key.hash, key.bytes, key.length));
+    const char *head = view_head(view, owner);
+    if (map_is_first(view, head, map_key)) {
+        view_close_element(view, owner);
+        return view_hand_out_first(view);
+    }
+    if (head_count(head) < 2) {
+        view_close_element(view, owner);
+        return NULL;
+    }
+    const struct item_key key = view_map_key(view, owner, map_key);
+    view_close_element(view, owner);
+    return view_hand_out_item(view, &key,
+                              wr_table_find(view->items, key.hash, key.bytes, key.length));
+}
+
+static void *map_put_first(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
+{
+    if (view_make_head(view, owner) == NULL) {
+        return NULL;
+    }
+    memcpy(view->head + HEAD_ENTRY_AT, map_key, view->map_codec.type->size);
+    if (view->map_codec.strings.count > 0) {
+        view_keep_head(view, owner);
+    }
+    return view_hand_out_first(view);
 }
 
 // Notes the map key under the new entry's index, so that entries can be walked.
@@ -251,70 +456,123 @@ static bool map_add_order(struct wr_view *view, const struct wr_owner *owner, co
 {
     bool                  is_new;
     const struct item_key key   = view_index_key(view, owner, index);
-    void                 *entry = wr_table_resolve(view->order, key.hash, key.bytes, key.length, &is_new);
+    void                 *entry = view_make_item(view, view->order, &key, &is_new);
     if (entry == NULL) {
         return false;
     }
     memcpy(entry, map_key, view->map_codec.type->size);
     const struct wr_keys column = { .bytes = &key.bytes, .lengths = &key.length };
-    return wr_table_keep_strings_many(view->order, &key.hash, &column, 1, &entry) &&
-           view_set_count(view, owner, index + 1);
+    if (!wr_table_keep_strings_many(view->order, &key.hash, &column, 1, &entry)) {
+        view->is_out_of_budget = true;
+        return false;
+    }
+    view_set_count(view, owner, index + 1);
+    return true;
 }
 
 void *wr_map_put(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
 {
-    bool  is_new = false;
-    void *item   = NULL;
-    struct item_key key = view_map_key(view, owner, map_key);
-    (void)wr_view_close_element(view);
-    item                = wr_table_resolve(view->items, key.hash, key.bytes, key.length, &is_new);
+    const char *head = view_head(view, owner);
+    if (head == NULL) {
+        return map_put_first(view, owner, map_key);
+    }
+    if (map_is_first(view, head, map_key)) {
+        view_close_element(view, owner);
+        return view_hand_out_first(view);
+    }
+    bool                  is_new = false;
+    const struct item_key key    = view_map_key(view, owner, map_key);
+    memcpy(view->new_key, map_key, view->map_codec.type->size);
+    view_close_element(view, owner);
+    char *item = view_make_item(view, view->items, &key, &is_new);
+    void *value = view_hand_out_item(view, &key, item);
     if (item != NULL && is_new) {
         const uint64_t index = wr_view_count(view, owner);
         memcpy(item, &index, sizeof(index));
-        if (!map_add_order(view, owner, map_key, index)) {
-            return NULL;
-        }
-        key = view_map_key(view, owner, map_key); // its bytes were overwritten
+        return map_add_order(view, owner, view->new_key, index) ? value : NULL;
     }
-    return view_hand_out(view, &key, item);
+    return value;
 }
 
 const void *wr_map_key_at(struct wr_view *view, const struct wr_owner *owner, uint32_t index)
 {
-    const struct item_key key = view_index_key(view, owner, index);
-    return wr_table_find(view->order, key.hash, key.bytes, key.length);
+    uint64_t    hash;
+    const char *head = view_head(view, owner);
+    if (index >= head_count(head)) {
+        return NULL;
+    }
+    return index == 0 ? head + HEAD_ENTRY_AT
+                      : view_find_by_index(view, owner, view->order, index, &hash);
 }
 
-// The last entry in order takes the removed one's place.
-static bool map_move_last(struct wr_view *view, const struct wr_owner *owner, uint64_t last, uint64_t to)
+// Moves the last entry, which is not the first one, into the head.
+static void map_move_last_to_head(struct wr_view *view, const struct wr_owner *owner, uint64_t last)
 {
-    const struct item_key from = view_index_key(view, owner, last);
-    const bool is_ok = view_copy_value(view->order, &view->key_strings, view->map_codec.type->size, &from,
-                                       view, owner, to);
-    const struct item_key moved = view_map_key(view, owner, wr_map_key_at(view, owner, (uint32_t)to));
-    void *item = wr_table_find(view->items, moved.hash, moved.bytes, moved.length);
+    uint64_t    order_hash;
+    const char *entry = view_find_by_index(view, owner, view->order, last, &order_hash);
+    const struct item_key key  = view_map_key(view, owner, entry);
+    const char           *item = wr_table_find(view->items, key.hash, key.bytes, key.length);
+    WR_ASSERT(item != NULL);
+    memcpy(view->head + HEAD_ENTRY_AT, entry, view->map_codec.type->size);
+    memcpy(view->head + view->head_value_at, item + view->item_value_at, view->value_size);
+    view_keep_head(view, owner);
+    wr_table_erase_at(view->items, key.hash, item);
+    wr_table_erase_at(view->order, order_hash, entry);
+}
+
+// The last entry in order, which has an item, takes the place of a removed item.
+static void map_move_last(struct wr_view *view, const struct wr_owner *owner, uint64_t last, uint64_t to)
+{
+    uint64_t hash;
+    view_copy_entry(view, owner, view->order, &view->map_codec.strings, view->map_codec.type->size, last,
+                    to);
+    const char           *entry = view_find_by_index(view, owner, view->order, to, &hash);
+    const struct item_key moved = view_map_key(view, owner, entry);
+    char *item = wr_table_find(view->items, moved.hash, moved.bytes, moved.length);
     WR_ASSERT(item != NULL);
     memcpy(item, &to, sizeof(to));
-    return is_ok;
 }
 
-bool wr_map_remove(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
+static void map_remove_first(struct wr_view *view, const struct wr_owner *owner, uint64_t last)
 {
-    uint64_t index;
-    const struct item_key key = view_map_key(view, owner, map_key);
-    (void)wr_view_close_element(view);
-    const void           *item = wr_table_find(view->items, key.hash, key.bytes, key.length);
+    if (last > 0) {
+        map_move_last_to_head(view, owner, last);
+    }
+    view_set_count(view, owner, last);
+}
+
+static bool map_remove_item(struct wr_view *view, const struct wr_owner *owner,
+                            const struct item_key *key, uint64_t last)
+{
+    uint64_t    index;
+    const char *item = wr_table_find(view->items, key->hash, key->bytes, key->length);
     if (item == NULL) {
         return false;
     }
     memcpy(&index, item, sizeof(index));
-    (void)wr_table_erase(view->items, key.hash, key.bytes, key.length);
-    const uint64_t last = (uint64_t)wr_view_count(view, owner) - 1;
+    wr_table_erase_at(view->items, key->hash, item);
     if (index != last) {
-        (void)map_move_last(view, owner, last, index);
+        map_move_last(view, owner, last, index);
     }
-    const struct item_key entry = view_index_key(view, owner, last);
-    (void)wr_table_erase(view->order, entry.hash, entry.bytes, entry.length);
-    (void)view_set_count(view, owner, last);
+    view_erase_by_index(view, owner, view->order, last);
+    view_set_count(view, owner, last);
     return true;
+}
+
+bool wr_map_remove(struct wr_view *view, const struct wr_owner *owner, const void *map_key)
+{
+    const char    *head  = view_head(view, owner);
+    const uint64_t count = head_count(head);
+    if (map_is_first(view, head, map_key)) {
+        view_close_element(view, owner);
+        map_remove_first(view, owner, count - 1);
+        return true;
+    }
+    if (count < 2) {
+        view_close_element(view, owner);
+        return false;
+    }
+    const struct item_key key = view_map_key(view, owner, map_key);
+    view_close_element(view, owner);
+    return map_remove_item(view, owner, &key, count - 1);
 }

@@ -33,6 +33,19 @@ static uint64_t edge_channel_count(const struct wr_plan *plan, const struct wr_p
     return edge->kind == WR_EXCHANGE_FORWARD ? senders : senders * takers;
 }
 
+// How many batches each of the node's tasks has for the output.
+static uint32_t node_batch_count(const struct wr_plan_node *node, uint32_t output)
+{
+    const struct wr_plan_output *planned = &node->outputs[output];
+    const bool is_main  = output == WR_OUTPUT_MAIN;
+    const bool is_apart = output == WR_OUTPUT_LATE || output == WR_OUTPUT_REJECTS;
+    if (planned->type == NULL || !(is_main || planned->is_used) ||
+        (node->spec.operator_->passes_rows && !is_apart)) {
+        return 0;
+    }
+    return is_main && node->spec.operator_ == &wr_source_operator ? 2 : 1; // one may be held back
+}
+
 static uint64_t plan_batch_bytes(const struct wr_plan *plan)
 {
     uint64_t bytes = 0;
@@ -47,8 +60,8 @@ static uint64_t plan_batch_bytes(const struct wr_plan *plan)
     for (uint32_t i = 0; i < plan->node_count; i++) {
         const struct wr_plan_node *node = plan->nodes[i];
         for (uint32_t k = 0; k < node->output_count; k++) {
-            if (node->outputs[k].type != NULL && !node->spec.operator_->passes_rows) {
-                bytes += plan->stages[node->stage].parallelism *
+            if (node_batch_count(node, k) > 0) {
+                bytes += (uint64_t)node_batch_count(node, k) * plan->stages[node->stage].parallelism *
                          block_bytes_of(node->outputs[k].type, node->outputs[k].columns,
                                         plan->node_block_bytes);
             }

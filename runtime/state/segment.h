@@ -36,6 +36,12 @@
 #define SEGMENT_USUAL    ((size_t)64 << 10) // the largest that is not there for a special reason
 #define HASH_PREFIX_BITS 32u                // the directory sees no bit below these
 
+// Keys fetched together: enough to cover the latency of memory, few enough for the processor's
+// outstanding misses.
+#define BATCH_KEYS 32u
+// A table of up to so many bytes is taken to stay in the second-level cache.
+#define NEAR_BYTES ((size_t)256 << 10)
+
 struct segment {
     uint32_t        count;
     uint32_t        limit;

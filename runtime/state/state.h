@@ -58,6 +58,9 @@ uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
 // The same without making any: NULL for a key that is not there.
 void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
                         uint32_t count, void **values);
+// Starts fetching what looking up these hashes will touch, for calls that come one by one soon after:
+// a fetched line is a hint only. Does nothing for a table that is small.
+void wr_table_warm_many(const struct wr_table *table, const uint64_t *hashes, uint32_t count);
 
 // One key: `key` points at the 4, 8 or 16 bytes, or at the `length` bytes of WR_KEY_BYTES.
 void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,

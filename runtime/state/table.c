@@ -90,6 +90,60 @@ void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const st
     table->keys->find_many(table, hashes, keys, count, values);
 }
 
+static inline void fetch_bytes(const char *bytes, uint32_t count)
+{
+    for (uint32_t at = 0; at < count; at += WR_CACHE_LINE) {
+        __builtin_prefetch(bytes + at);
+    }
+    __builtin_prefetch(bytes + count - 1);
+}
+
+// Up to BATCH_KEYS: their tags, then the slots that those name (without one, the free slot that an add
+// would take), then the keys in the heap.
+static void warm_some(const struct wr_table *table, const uint64_t *hashes, uint32_t count)
+{
+    const struct segment *segments[BATCH_KEYS];
+    const uint8_t        *tags[BATCH_KEYS];
+    const char           *slots[BATCH_KEYS]; // of the home group; then the one, or NULL
+
+    for (uint32_t i = 0; i < count; i++) {
+        const uintptr_t entry       = table->directory[directory_index(table, hashes[i])];
+        const uint32_t  group_count = table->shape_groups[entry % SHAPE_COUNT];
+        const size_t    group       = hash_group(hashes[i], group_count);
+        segments[i]                 = entry_segment(entry);
+        tags[i]                     = segment_tags(segments[i]) + group * GROUP_TAG_BYTES;
+        slots[i] = segment_slots(segments[i], group_count) + group * GROUP_SLOTS * table->slot_bytes;
+        __builtin_prefetch(segments[i]);
+        __builtin_prefetch(tags[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t match = group_match(tags[i], hash_tag(hashes[i]));
+        const uint32_t place = match != 0 ? match : group_match(tags[i], 0);
+        if (place != 0) {
+            slots[i] += (size_t)__builtin_ctz(place) * table->slot_bytes;
+            fetch_bytes(slots[i], table->slot_bytes);
+        }
+        slots[i] = match != 0 ? slots[i] : NULL;
+    }
+    for (uint32_t i = 0; i < count && table->key_kind == WR_KEY_BYTES; i++) {
+        if (slots[i] != NULL) {
+            struct bytes_key key;
+            memcpy(&key, slots[i], sizeof(key));
+            __builtin_prefetch((const char *)segments[i] + key.at);
+        }
+    }
+}
+
+void wr_table_warm_many(const struct wr_table *table, const uint64_t *hashes, uint32_t count)
+{
+    if (table->segment_bytes <= NEAR_BYTES) {
+        return;
+    }
+    for (uint32_t begin = 0; begin < count; begin += BATCH_KEYS) {
+        warm_some(table, hashes + begin, count - begin < BATCH_KEYS ? count - begin : BATCH_KEYS);
+    }
+}
+
 void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,
                        bool *is_new)
 {

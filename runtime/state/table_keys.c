@@ -1,12 +1,6 @@
 // The four kinds of key, each with its own copy of the searching code.
 #include "runtime/state/segment.h"
 
-// Keys fetched together: enough to cover the latency of memory, few enough for the processor's
-// outstanding misses.
-#define BATCH_KEYS 32u
-// A table of up to so many bytes is taken to stay in the second-level cache.
-#define NEAR_BYTES ((size_t)256 << 10)
-
 // Most values and slots are small and multiples of 8 bytes: no call for these.
 
 static inline void clear_value(char *value, uint32_t bytes)

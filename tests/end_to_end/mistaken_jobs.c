@@ -1,4 +1,5 @@
-// Jobs that somebody got wrong, one a name: each must be refused by a sentence before anything runs.
+// Jobs that somebody got wrong, one a name: each must be refused by a sentence before anything
+// runs.
 //
 //   mistaken_jobs NAME run | plan
 #include <weir.h>
@@ -67,7 +68,8 @@ static weir_stream source(weir_job *job)
 static void window_over(weir_job *job, weir_window window)
 {
     weir_stream in = weir_filter(source(job), &large);
-    (void)weir_sink(weir_aggregate(weir_key(in, &by_card_key), window, &totals), &print_totals, NULL);
+    (void)weir_sink(weir_aggregate(weir_key(in, &by_card_key), window, &totals), &print_totals,
+                    NULL);
 }
 
 static void slide_longer_than_length(weir_job *job)
@@ -86,13 +88,15 @@ static void length_of_nothing(weir_job *job) { window_over(job, weir_tumbling(0)
 static void window_unkeyed(weir_job *job)
 {
     const weir_keyed no_key = { .stream = source(job), .key = NULL };
-    (void)weir_sink(weir_aggregate(no_key, weir_tumbling(WEIR_SECONDS(1)), &totals), &print_totals, NULL);
+    (void)weir_sink(weir_aggregate(no_key, weir_tumbling(WEIR_SECONDS(1)), &totals), &print_totals,
+                    NULL);
 }
 
 static void key_of_nothing(weir_job *job)
 {
     const weir_keyed no_key = weir_key(source(job), NULL);
-    (void)weir_sink(weir_aggregate(no_key, weir_tumbling(WEIR_SECONDS(1)), &totals), &print_totals, NULL);
+    (void)weir_sink(weir_aggregate(no_key, weir_tumbling(WEIR_SECONDS(1)), &totals), &print_totals,
+                    NULL);
 }
 
 static void cycle(weir_job *job)
@@ -113,13 +117,17 @@ static void one_name_for_two(weir_job *job)
 
 static void field_misspelled(weir_job *job)
 {
-    const weir_jsonl_source_options options = { .path = "-", .type = &event_type, .time = { .field = "att" } };
+    const weir_jsonl_source_options options = { .path = "-",
+                                                .type = &event_type,
+                                                .time = { .field = "att" } };
     (void)weir_sink(weir_from_jsonl(job, &options), &print_events, NULL);
 }
 
 static void field_of_another_kind(weir_job *job)
 {
-    const weir_jsonl_source_options options = { .path = "-", .type = &event_type, .time = { .field = "amount" } };
+    const weir_jsonl_source_options options = { .path = "-",
+                                                .type = &event_type,
+                                                .time = { .field = "amount" } };
     (void)weir_sink(weir_from_jsonl(job, &options), &print_events, NULL);
 }
 

@@ -1,5 +1,5 @@
-// A job of ten operators, for tests of how a process starts and ends: made-up clicks, cleaned, counted
-// by page and second, ranked, as JSON Lines.
+// A job of ten operators, for tests of how a process starts and ends: made-up clicks, cleaned,
+// counted by page and second, ranked, as JSON Lines.
 //
 //   clicks > human > in_range > shares > distinct > per_second > ranked > running > popular > write
 //
@@ -123,8 +123,8 @@ static weir_job *build(void *opaque, double rate)
     weir_stream clean    = weir_map(weir_filter(all, &human), &in_range);
     weir_stream shared   = weir_flat_map(clean, &shares);
     weir_stream distinct = weir_deduplicate(weir_key(shared, &by_number_key), WEIR_SECONDS(1), 0);
-    weir_stream counted =
-        weir_aggregate(weir_key(distinct, &by_page_key), weir_tumbling(WEIR_SECONDS(1)), &per_second);
+    weir_stream counted  = weir_aggregate(weir_key(distinct, &by_page_key),
+                                          weir_tumbling(WEIR_SECONDS(1)), &per_second);
     weir_stream sums   = weir_reduce(weir_key(weir_map(counted, &ranked), &by_rank_key), &running);
     weir_stream chosen = weir_filter(sums, &popular);
     if (given->is_stuck != NULL) {
@@ -143,6 +143,8 @@ int main(int argc, char **argv)
         { "output", "FILE", "- is standard output", false, &given.output },
         { "stuck", NULL, "never come back from the first result", false, &given.is_stuck },
     };
-    const weir_main_options options = { .options = own, .option_count = 3, .build = build, .opaque = &given };
+    const weir_main_options options = {
+        .options = own, .option_count = 3, .build = build, .opaque = &given
+    };
     return weir_main_with(&options, argc, argv);
 }

@@ -1,6 +1,6 @@
-// Partitions that wait for each other: nobody who is ahead sleeps on when the slowest has caught up,
-// and nobody runs further ahead than it may. Each partition sleeps without a limit, so that one lost
-// wake-up stops everybody, and the watchdog sees it.
+// Partitions that wait for each other: nobody who is ahead sleeps on when the slowest has caught
+// up, and nobody runs further ahead than it may. Each partition sleeps without a limit, so that one
+// lost wake-up stops everybody, and the watchdog sees it.
 #include "runtime/flow/flow.h"
 #include "runtime/progress/progress.h"
 #include "tests/support/trial.h"
@@ -31,7 +31,8 @@ static void wake(void *park) { wr_park_wake_any(park); }
 static void partition_wait(struct partition *partition, weir_time watermark)
 {
     struct round *round = partition->round;
-    wr_alignment_await_any(round->alignment, partition->number, watermark - WITHIN, wake, &partition->park);
+    wr_alignment_await_any(round->alignment, partition->number, watermark - WITHIN, wake,
+                           &partition->park);
     while (wr_alignment_awaits_any(round->alignment, partition->number)) {
         wr_park_announce(&partition->park);
         if (wr_alignment_awaits_any(round->alignment, partition->number)) {
@@ -49,14 +50,17 @@ static void *partition_main(void *opaque)
     struct round       *round     = partition->round;
     struct trial_random random    = { round->seed + partition->number };
     weir_time           watermark = 0;
+    wr_alignment_publish_any(round->alignment, partition->number, watermark, WR_PARTITION_READING);
     while (watermark < round->last) {
         if (watermark > wr_alignment_minimum_any(round->alignment) + WITHIN) {
             partition_wait(partition, watermark);
             const weir_time minimum = wr_alignment_minimum_any(round->alignment);
-            TRIAL_CHECK(minimum >= watermark - WITHIN, "woken at %lld by a minimum of %lld", watermark, minimum);
+            TRIAL_CHECK(minimum >= watermark - WITHIN, "woken at %lld by a minimum of %lld",
+                        watermark, minimum);
         }
         watermark += 1 + trial_below(&random, (uint32_t)round->most_ahead);
-        wr_alignment_publish_any(round->alignment, partition->number, watermark, WR_PARTITION_READING);
+        wr_alignment_publish_any(round->alignment, partition->number, watermark,
+                                 WR_PARTITION_READING);
         trial_progress(&watchdog);
     }
     wr_alignment_publish_any(round->alignment, partition->number, watermark,
@@ -72,7 +76,9 @@ static void round_run(struct round *round)
         partitions[i].round  = round;
         partitions[i].number = i;
         wr_park_init(&partitions[i].park);
-        TRIAL_CHECK(pthread_create(&partitions[i].thread, NULL, partition_main, &partitions[i]) == 0, "no thread");
+        TRIAL_CHECK(pthread_create(&partitions[i].thread, NULL, partition_main, &partitions[i]) ==
+                        0,
+                    "no thread");
     }
     for (uint32_t i = 0; i < round->partitions; i++) {
         pthread_join(partitions[i].thread, NULL);

@@ -1,14 +1,16 @@
-// Backpressure: a sink a hundred times slower than its source, and a burst of fifty times the steady
-// rate. Nothing may be lost, repeated or out of order, and memory stays within the plan's bound.
+// Backpressure: a sink a hundred times slower than its source, and a burst of fifty times the
+// steady rate. Nothing may be lost, repeated or out of order, and memory stays within the plan's
+// bound.
 //
-//   readings, a partition a task --+--> slow sink, one task: sees every number of each partition in turn
+//   readings, a partition a task --+--> slow sink, one task: sees every number of each partition in
+//   turn
 //                                  +--> count by card and second --> totals: add up to the same
 //
 // Each part runs in a process of its own, so that the one's memory is not the other's.
 //
 //   part     source                                    sink
-//   slow     as fast as it goes                        1/100 of what the source does with a free sink
-//   burst    RATE steadily, and 49 RATE for a while     4 RATE
+//   slow     as fast as it goes                        1/100 of what the source does with a free
+//   sink burst    RATE steadily, and 49 RATE for a while     4 RATE
 #include "tests/support/trial.h"
 
 #include <weir.h>
@@ -73,8 +75,8 @@ static int64_t now_us(void);
 static double   sink_rate; // records a second; 0: no limit
 static uint64_t arrived;   // for the watchdog and the samples; the sink's one task writes it
 
-// Sleeps as a slow disk would, with the worker waiting. What it did not take in time it cannot catch
-// up with.
+// Sleeps as a slow disk would, with the worker waiting. What it did not take in time it cannot
+// catch up with.
 static void pace(arrivals *local)
 {
     const double now = (double)now_us();
@@ -242,7 +244,8 @@ static struct measure job_measure(weir_job *job, int64_t limit_us)
     TRIAL_CHECK(run != NULL, "%s", weir_job_error(job));
     while (weir_run_wait(run, 20000) == WEIR_TIMED_OUT) {
         const uint64_t in_flight = rows_in_flight(job);
-        measure.most_in_flight = in_flight > measure.most_in_flight ? in_flight : measure.most_in_flight;
+        measure.most_in_flight =
+            in_flight > measure.most_in_flight ? in_flight : measure.most_in_flight;
         if (__atomic_load_n(&arrived, __ATOMIC_RELAXED) != seen) {
             seen = __atomic_load_n(&arrived, __ATOMIC_RELAXED);
             trial_progress(&watchdog);
@@ -293,10 +296,12 @@ static void check_nothing_lost(const struct outcome *outcome, uint64_t sent)
 static void check_memory(const struct measure *measure)
 {
     const double mib = 1048576.0;
-    printf("  %.1f s; %" PRIu64 " records; at most %" PRIu64 " in flight (%.2f MiB)\n", measure->seconds,
-           measure->sent, measure->most_in_flight, (double)(measure->most_in_flight * sizeof(reading)) / mib);
-    printf("  memory grew by %.1f MiB; bound %.1f MiB (state %.0f) + %.0f\n", (double)measure->grown / mib,
-           (double)measure->bound / mib, (double)STATE_BUDGET / mib, (double)SLACK_BYTES / mib);
+    printf("  %.1f s; %" PRIu64 " records; at most %" PRIu64 " in flight (%.2f MiB)\n",
+           measure->seconds, measure->sent, measure->most_in_flight,
+           (double)(measure->most_in_flight * sizeof(reading)) / mib);
+    printf("  memory grew by %.1f MiB; bound %.1f MiB (state %.0f) + %.0f\n",
+           (double)measure->grown / mib, (double)measure->bound / mib, (double)STATE_BUDGET / mib,
+           (double)SLACK_BYTES / mib);
     TRIAL_CHECK(!MEASURES_MEMORY || measure->grown <= measure->bound + SLACK_BYTES,
                 "%" PRIu64 " bytes over a bound of %" PRIu64, measure->grown, measure->bound);
     // What is in flight is in batches: the state has nothing to do with it.
@@ -319,7 +324,8 @@ static void part_slow(double seconds)
     struct outcome outcome = { 0 };
     const double   rate    = (double)free_.sent / free_.seconds;
     sink_rate              = rate / SLOWER;
-    printf("slow sink: the source makes %.2f M/s, the sink takes %.3f M/s\n", rate / 1e6, sink_rate / 1e6);
+    printf("slow sink: the source makes %.2f M/s, the sink takes %.3f M/s\n", rate / 1e6,
+           sink_rate / 1e6);
     job                          = job_open(0, 0, 0, &outcome);
     const struct measure measure = job_measure(job, (int64_t)(seconds * 1e6));
     weir_job_close(job);
@@ -336,8 +342,8 @@ static void part_burst(double seconds)
     const uint64_t events  = (uint64_t)(rate * seconds) / BURST * BURST;
     struct outcome outcome = { 0 };
     sink_rate              = 4 * rate;
-    printf("burst: %.1f M/s, %.1f M/s for %.2f s; the sink takes %.1f M/s\n", rate / 1e6, rate * BURST / 1e6,
-           seconds / BURST, sink_rate / 1e6);
+    printf("burst: %.1f M/s, %.1f M/s for %.2f s; the sink takes %.1f M/s\n", rate / 1e6,
+           rate * BURST / 1e6, seconds / BURST, sink_rate / 1e6);
     weir_job            *job     = job_open(rate, wall_us(), events, &outcome);
     const struct measure measure = job_measure(job, 0);
     weir_job_close(job);

@@ -1,6 +1,6 @@
-// A job that waits for input uses no CPU: a source that is not due for ten seconds, one whose partition
-// went idle, one that is ahead and waits for another, a file that does not grow, a pipe that nobody
-// writes to. Each is looked at for one second of its waiting.
+// A job that waits for input uses no CPU: a source that is not due for ten seconds, one whose
+// partition went idle, one that is ahead and waits for another, a file that does not grow, a pipe
+// that nobody writes to. Each is looked at for one second of its waiting.
 #include "tests/support/trial.h"
 
 #include <weir.h>
@@ -63,7 +63,9 @@ static weir_time wall_us(void)
 
 static weir_generator_options every_ten_seconds(void)
 {
-    const weir_generator_options options = { .rate = 0.1, .start = wall_us(), .time = { .field = "at" } };
+    const weir_generator_options options = { .rate  = 0.1,
+                                             .start = wall_us(),
+                                             .time  = { .field = "at" } };
     return options;
 }
 
@@ -90,10 +92,10 @@ static void wait_for_the_other(weir_job *job, total *result)
     weir_generator_options options      = every_ten_seconds();
     weir_generator_options free_running = { .name = "ahead", .events = UINT64_C(1) << 40 };
     options.start -= WEIR_HOURS(1);
-    options.rate              = 1e-4;
-    free_running.time.field   = "at";
-    free_running.rate         = 1000;
-    free_running.start        = options.start;
+    options.rate               = 1e-4;
+    free_running.time.field    = "at";
+    free_running.rate          = 1000;
+    free_running.start         = options.start;
     const weir_stream inputs[] = { weir_generate(job, &ticks, &options),
                                    weir_generate(job, &ticks, &free_running) };
     job_add_ends(weir_union(inputs, 2), result);
@@ -118,8 +120,8 @@ static int64_t cpu_us(void)
 {
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
-    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
-           usage.ru_stime.tv_usec;
+    return (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+           usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
 }
 
 static int64_t cpu_us_of_a_second(void)
@@ -160,14 +162,17 @@ static void wait_run(const struct wait *wait)
 int main(void)
 {
     static const struct wait waits[] = {
-        { "for its schedule", wait_for_schedule }, { "with idle partitions", wait_while_idle },
-        { "for another source", wait_for_the_other }, { "for a file to grow", wait_for_a_file },
+        { "for its schedule", wait_for_schedule },
+        { "with idle partitions", wait_while_idle },
+        { "for another source", wait_for_the_other },
+        { "for a file to grow", wait_for_a_file },
         { "for a pipe", wait_for_a_pipe },
     };
     static const char line[] = "{\"at\":\"2026-03-01T10:02:00Z\",\"number\":1}\n";
     int               ends[2];
     const int         file = mkstemp(path);
-    TRIAL_CHECK(file >= 0 && write(file, line, strlen(line)) == (ssize_t)strlen(line), "no file %s", path);
+    TRIAL_CHECK(file >= 0 && write(file, line, strlen(line)) == (ssize_t)strlen(line), "no file %s",
+                path);
     TRIAL_CHECK(pipe(ends) == 0 && dup2(ends[0], STDIN_FILENO) == STDIN_FILENO, "no pipe");
     TRIAL_CHECK(write(ends[1], line, strlen(line)) == (ssize_t)strlen(line), "nobody reads");
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {

@@ -89,7 +89,7 @@ void operator_harness_close(struct operator_harness *harness)
 }
 
 // Hands over what the outputs hold, and empties them. True if there was something.
-static bool outputs_leave(struct operator_harness *harness)
+static bool outputs_empty(struct operator_harness *harness)
 {
     bool is_any = false;
     for (uint32_t i = 0; i < harness->node->output_count; i++) {
@@ -109,6 +109,18 @@ static bool outputs_leave(struct operator_harness *harness)
         output->passed = NULL;
         output->count  = 0;
         wr_batch_clear(output->batch, &output->layout);
+    }
+    return is_any;
+}
+
+// The same with the dead letters, however many batches they take.
+static bool outputs_leave(struct operator_harness *harness)
+{
+    bool is_any   = false;
+    bool is_whole = false;
+    while (!is_whole) {
+        is_whole = wr_node_post_letters(harness->node);
+        is_any |= outputs_empty(harness);
     }
     return is_any;
 }

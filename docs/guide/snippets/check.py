@@ -10,6 +10,7 @@ In docs/guide/*.md and README.md
 
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def commands_of(block):
 
 
 def run(command, programs, folder):
-    shell = "".join(f"{name}() {{ {path} \"$@\"; }}\n" for name, path in programs.items())
+    shell = "".join(f"{name}() {{ {shlex.quote(str(path))} \"$@\"; }}\n" for name, path in programs.items())
     done = subprocess.run(
         ["bash", "-c", shell + command], cwd=folder, timeout=120, check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -73,7 +74,7 @@ def check_page(page, sources, programs, readings):
 def check_wrong_signature(root, compiler):
     source = root / "docs/guide/snippets/wrong_signature.c"
     done = subprocess.run(
-        [compiler, "-std=c11", "-fsyntax-only", f"-I{root / 'include'}", source],
+        [*compiler.split(), "-std=c11", "-fsyntax-only", f"-I{root / 'include'}", source],
         check=False, text=True, capture_output=True,
     )
     wanted = "WEIR_FILTER(hot): is_hot must be bool (const reading *)"
@@ -85,7 +86,9 @@ def check_wrong_signature(root, compiler):
 def main(root, compiler, paths):
     root = pathlib.Path(root)
     snippets = root / "docs/guide/snippets"
-    programs = {pathlib.Path(path).name.removeprefix("guide_"): path for path in paths}
+    programs = {
+        pathlib.Path(path).name.removeprefix("guide_"): pathlib.Path(path).resolve() for path in paths
+    }
     sources = [lines_of(path.read_text()) for path in snippets.glob("*.c")]
     sources += [lines_of(path.read_text()) for path in (root / "examples").rglob("*.c")]
     pages = sorted((root / "docs/guide").glob("*.md")) + [root / "README.md"]

@@ -12,11 +12,11 @@ typedef struct click {
 } click;
 WEIR_RECORD(click, at, user);
 
-// Event time runs three seconds an event, give or take ten.
+// Event time runs three seconds an event, and records come up to half a minute out of order.
 static void make_click(click *c, uint64_t number, weir_time due)
 {
     (void)due;
-    c->at   = WEIR_SECONDS(number * 3 + number * 7919 % 11);
+    c->at   = WEIR_SECONDS(number * 3 + number * number * 7 % 31);
     c->user = (uint32_t)(number * number % USER_COUNT);
 }
 WEIR_GENERATOR(clicks, click, make_click);
@@ -72,7 +72,7 @@ static bool try_seed(uint64_t seed)
     const weir_generator_options source = {
         .events     = EVENT_COUNT,
         .partitions = 1 + (uint32_t)(seed % 3),
-        .time       = { .field = "at", .out_of_order = WEIR_SECONDS(11) },
+        .time       = { .field = "at", .out_of_order = WEIR_SECONDS(30) },
     };
     const weir_run_options run = {
         .workers      = 1 + (uint32_t)(seed % 4),

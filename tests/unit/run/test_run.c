@@ -58,10 +58,13 @@ WEIR_SINK(add_up, total, total, take, finish);
 // The even numbers below `events` (0: no end), each in a window of its own key.
 static weir_job *job_open(const char *name, uint64_t events, total *result)
 {
-    const weir_generator_options options = { .events = events, .partitions = 2, .time = { .field = "at" } };
+    const weir_generator_options options = { .events     = events,
+                                             .partitions = 2,
+                                             .time       = { .field = "at" } };
     weir_job                    *job     = weir_job_open(name);
-    weir_stream                  chosen  = weir_filter(weir_generate(job, &numbers, &options), &even);
-    weir_stream summed = weir_aggregate(weir_key(chosen, &by_value_key), weir_tumbling(1000), &totals);
+    weir_stream chosen = weir_filter(weir_generate(job, &numbers, &options), &even);
+    weir_stream summed =
+        weir_aggregate(weir_key(chosen, &by_value_key), weir_tumbling(1000), &totals);
     (void)weir_sink(summed, &add_up, result);
     return job;
 }
@@ -113,7 +116,8 @@ Test(run, may_have_other_options_than_the_last)
                                          { .workers = 3, .is_simulated = true, .seed = 7 },
                                          { .is_unpinned = true, .spin_us = -1 } };
     for (size_t i = 0; i < 4; i++) {
-        cr_expect_eq(weir_job_run(job, &several[i]), WEIR_OK, "options %zu: %s", i, weir_job_error(job));
+        cr_expect_eq(weir_job_run(job, &several[i]), WEIR_OK, "options %zu: %s", i,
+                     weir_job_error(job));
         expect_total(&result, i + 1);
     }
     weir_job_close(job);
@@ -122,7 +126,7 @@ Test(run, may_have_other_options_than_the_last)
 Test(run, shares_a_process_with_another)
 {
     total     results[2] = { { 0 }, { 0 } };
-    weir_job *jobs[2]    = { job_open("left", COUNT, &results[0]), job_open("right", 0, &results[1]) };
+    weir_job *jobs[2] = { job_open("left", COUNT, &results[0]), job_open("right", 0, &results[1]) };
     weir_run *runs[2];
     for (int i = 0; i < 2; i++) {
         runs[i] = weir_run_start(jobs[i], &two_workers);
@@ -283,7 +287,8 @@ Test(failure, of_an_operator_ends_the_run_with_its_sentence)
 {
     total     result = { 0 };
     weir_job *job    = weir_job_open("greedy");
-    (void)weir_sink(weir_flat_map(weir_generate(job, &numbers, NULL), &too_many), &count_any, &result);
+    (void)weir_sink(weir_flat_map(weir_generate(job, &numbers, NULL), &too_many), &count_any,
+                    &result);
     cr_expect_eq(weir_job_run(job, &two_workers), WEIR_FAILED);
     expect_error(job, WEIR_FAILED, "too_many: one call emitted more than the 2 records");
     cr_expect_eq(weir_job_run(job, &two_workers), WEIR_FAILED, "a failed job stays failed");
