@@ -36,7 +36,7 @@ static uint64_t edge_channel_count(const struct wr_plan *plan, const struct wr_p
 // How many batches each of the node's tasks has for the output.
 static uint32_t node_batch_count(const struct wr_plan_node *node, uint32_t output)
 {
-    const struct wr_plan_output *planned = &node->outputs[output];
+    const struct wr_output_outline *planned = &node->outputs[output];
     const bool is_main  = output == WR_OUTPUT_MAIN;
     const bool is_apart = output == WR_OUTPUT_LATE || output == WR_OUTPUT_REJECTS;
     if (planned->type == NULL || !(is_main || planned->is_used) ||
