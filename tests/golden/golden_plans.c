@@ -85,11 +85,12 @@ WEIR_SINK(totals_out, total, own, take_total, finish);
 // A chain: a source, a window behind a hash exchange, one sink.
 static weir_job *make_window_job(void)
 {
-    weir_job *job = weir_job_open("totals of \"cards\"");
+    weir_job                    *job     = weir_job_open("totals of \"cards\"");
     const weir_generator_options options = { .events = 10, .time = { .field = "at" } };
-    const weir_stream source = weir_generate(job, &payments, &options);
-    const weir_stream sums   = weir_aggregate(weir_key(weir_filter(source, &large), &by_card_key),
-                                              weir_sliding(WEIR_SECONDS(60), WEIR_SECONDS(10)), &totals);
+    const weir_stream            source  = weir_generate(job, &payments, &options);
+    const weir_stream            sums =
+        weir_aggregate(weir_key(weir_filter(source, &large), &by_card_key),
+                       weir_sliding(WEIR_SECONDS(60), WEIR_SECONDS(10)), &totals);
     (void)weir_parallelism(weir_sink(sums, &totals_out, NULL), 1);
     return job;
 }
@@ -97,30 +98,35 @@ static weir_job *make_window_job(void)
 // A diamond with every kind of exchange, late records and a side of dead letters.
 static weir_job *make_diamond_job(void)
 {
-    weir_job *job = weir_job_open("diamond");
-    const weir_generator_options two   = { .events = 10, .partitions = 2, .time = { .field = "at" } };
+    weir_job                    *job = weir_job_open("diamond");
+    const weir_generator_options two = { .events = 10, .partitions = 2, .time = { .field = "at" } };
     const weir_generator_options three = { .events = 10, .partitions = 3 };
-    const weir_stream first  = weir_generate(job, &payments, &two);
+    const weir_stream            first = weir_generate(job, &payments, &two);
     const weir_stream second = weir_parallelism(weir_generate(job, &more_payments, &three), 3);
     const weir_stream split  = weir_split(first, &sorted, 3);
     const weir_stream left   = weir_map(weir_branch(split, 1), &copied);
     const weir_stream both[] = { left, weir_rebalance(second), split };
     const weir_stream all    = weir_name(weir_filter(weir_union(both, 3), &large), "all");
-    const weir_stream sums   = weir_aggregate(weir_key(all, &by_card_key), weir_session(WEIR_SECONDS(5)), &totals);
+    const weir_stream sums =
+        weir_aggregate(weir_key(all, &by_card_key), weir_session(WEIR_SECONDS(5)), &totals);
     (void)weir_sink(weir_late(sums), &payments_out, NULL);
     (void)weir_parallelism(weir_sink(weir_broadcast(sums), &totals_out, NULL), 2);
-    (void)weir_name(weir_sink(weir_reduce(weir_key(all, &by_card_key), &running), &totals_out, NULL), "running-out");
+    (void)weir_name(
+        weir_sink(weir_reduce(weir_key(all, &by_card_key), &running), &totals_out, NULL),
+        "running-out");
     return job;
 }
 
 static char *plan_of(weir_job *job, bool as_json)
 {
-    const weir_run_options options = {
-        .workers = 3, .is_unpinned = true, .state_budget = 64 << 20, .credits = 3, .batch_bytes = 8192
-    };
-    char  *text  = NULL;
-    size_t bytes = 0;
-    FILE  *to    = open_memstream(&text, &bytes);
+    const weir_run_options options = { .workers      = 3,
+                                       .is_unpinned  = true,
+                                       .state_budget = 64 << 20,
+                                       .credits      = 3,
+                                       .batch_bytes  = 8192 };
+    char                  *text    = NULL;
+    size_t                 bytes   = 0;
+    FILE                  *to      = open_memstream(&text, &bytes);
     if (to == NULL || weir_job_plan(job, &options, as_json, to) != WEIR_OK) {
         fprintf(stderr, "no plan: %s\n", weir_job_error(job));
         exit(1);

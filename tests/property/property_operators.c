@@ -49,10 +49,10 @@ static bool     is_refused(uint64_t number) { return drawn(number, 4, 7) == 0; }
 
 static void check_call(const weir_call *call, weir_time at, uint64_t number)
 {
-    TRIAL_CHECK(weir_event_time(call) == at || weir_event_time(call) == WEIR_TIME_MIN, "%lld, not %lld",
-                weir_event_time(call), at);
-    TRIAL_CHECK(weir_change_of(call) == WEIR_INSERT || weir_change_of(call) == drawn(number, 5, 4), "%d",
-                (int)weir_change_of(call));
+    TRIAL_CHECK(weir_event_time(call) == at || weir_event_time(call) == WEIR_TIME_MIN,
+                "%lld, not %lld", weir_event_time(call), at);
+    TRIAL_CHECK(weir_change_of(call) == WEIR_INSERT || weir_change_of(call) == drawn(number, 5, 4),
+                "%d", (int)weir_change_of(call));
 }
 
 static bool keep_plain(const plain *p) { return keeps(p->number); }
@@ -94,7 +94,8 @@ WEIR_MAP(map_call, plain, plain, map_some);
 static char     many_bytes[2048];
 static weir_str text_of(uint64_t number)
 {
-    return weir_str_of(many_bytes + drawn(number, 6, 500), drawn(number, 7, 8) == 0 ? 900 : drawn(number, 8, 60));
+    return weir_str_of(many_bytes + drawn(number, 6, 500),
+                       drawn(number, 7, 8) == 0 ? 900 : drawn(number, 8, 60));
 }
 
 // Leaves its text unset where there is none: it must be empty then.
@@ -135,7 +136,8 @@ WEIR_EMITS(series, rich);
 static bool expand_on(weir_call *call, const rich *in, cursor *c)
 {
     for (uint32_t i = 0; i < 2 && c->done < copies_of(in->number); i++, c->done++) {
-        rich *out = series_emit_change(call, (weir_change)drawn(in->number + c->done, 5, 4), in->at + c->done);
+        rich *out = series_emit_change(call, (weir_change)drawn(in->number + c->done, 5, 4),
+                                       in->at + c->done);
         *out      = *in;
         out->number += c->done;
     }
@@ -200,15 +202,16 @@ static void expect_row(uint32_t output, const rich *r, weir_time time, weir_chan
     leave(&expected, output, row_sum(r, is_rich_out, time, change));
 }
 
-static void take_rows(void *opaque, uint32_t output, const struct wr_batch *batch, const uint16_t *selected_rows,
-                      uint32_t count)
+static void take_rows(void *opaque, uint32_t output, const struct wr_batch *batch,
+                      const uint16_t *selected_rows, uint32_t count)
 {
     (void)opaque;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t row = selected_rows != NULL ? selected_rows[i] : i;
         if (output == WR_OUTPUT_REJECTS) {
             const weir_dead_letter *letter = wr_batch_row(batch, row);
-            TRIAL_CHECK(memcmp(weir_str_bytes(&letter->reason), "no ", 3) == 0, "%u", letter->reason.length);
+            TRIAL_CHECK(memcmp(weir_str_bytes(&letter->reason), "no ", 3) == 0, "%u",
+                        letter->reason.length);
             leave(&left, output, 0);
             continue;
         }
@@ -251,7 +254,8 @@ static void expect_kept_or_refused(const rich *in)
 static void expect_branch(const rich *in)
 {
     const uint32_t branch = branch_of(in->number);
-    expect_row(branch == 0 ? WR_OUTPUT_MAIN : WR_OUTPUT_SIDES + branch - 1, in, in->at, change_of(in->number));
+    expect_row(branch == 0 ? WR_OUTPUT_MAIN : WR_OUTPUT_SIDES + branch - 1, in, in->at,
+               change_of(in->number));
 }
 static void expect_mapped(const rich *in)
 {
@@ -296,7 +300,7 @@ static rich_tally rich_tallies[8];
 
 static void expect_sum(const rich *in)
 {
-    tally *t = &tallies[in->key];
+    tally *t   = &tallies[in->key];
     rich   out = { .key = in->key, .at = in->at };
     t->count++;
     t->sum     = wr_mix64(t->sum, in->number);
@@ -305,29 +309,35 @@ static void expect_sum(const rich *in)
 }
 static void expect_last(const rich *in)
 {
-    rich_tally *t = &rich_tallies[in->key];
-    rich out = { .number = ++t->count, .key = in->key + t->last.length, .at = in->at };
-    out.text = t->last.length > 0 ? t->last : in->text;
-    t->last  = in->text;
+    rich_tally *t   = &rich_tallies[in->key];
+    rich        out = { .number = ++t->count, .key = in->key + t->last.length, .at = in->at };
+    out.text        = t->last.length > 0 ? t->last : in->text;
+    t->last         = in->text;
     expect_row(WR_OUTPUT_MAIN, &out, in->at, WEIR_INSERT);
 }
 
 static const struct trial_case trial_cases[] = {
-    { &wr_filter_operator, &filter_plain, NULL, &plain_type, &plain_type, expect_kept, false, true },
-    { &wr_filter_operator, &filter_call, NULL, &plain_type, &plain_type, expect_kept_or_refused, false, true },
+    { &wr_filter_operator, &filter_plain, NULL, &plain_type, &plain_type, expect_kept, false,
+      true },
+    { &wr_filter_operator, &filter_call, NULL, &plain_type, &plain_type, expect_kept_or_refused,
+      false, true },
     { &wr_split_operator, &split_plain, NULL, &plain_type, &plain_type, expect_branch, true, true },
     { &wr_split_operator, &split_call, NULL, &plain_type, &plain_type, expect_branch, true, true },
     { &wr_map_operator, &map_plain, NULL, &plain_type, &plain_type, expect_mapped, false, true },
-    { &wr_map_operator, &map_call, NULL, &plain_type, &plain_type, expect_mapped_some, false, true },
+    { &wr_map_operator, &map_call, NULL, &plain_type, &plain_type, expect_mapped_some, false,
+      true },
     { &wr_map_operator, &map_rich, NULL, &plain_type, &rich_type, expect_enriched, false, true },
     { &wr_map_operator, &map_scratch, NULL, &rich_type, &rich_type, expect_dotted, false, true },
     { &wr_flat_map_operator, &flat, NULL, &rich_type, &rich_type, expect_copies, false, true },
     { &wr_flat_map_operator, &series, NULL, &rich_type, &rich_type, expect_copies, false, true },
-    { &wr_reduce_operator, &reduce_plain, &by_key_key, &plain_type, &plain_type, expect_sum, false, false },
-    { &wr_reduce_operator, &reduce_rich, &by_text_key, &rich_type, &rich_type, expect_last, false, false },
+    { &wr_reduce_operator, &reduce_plain, &by_key_key, &plain_type, &plain_type, expect_sum, false,
+      false },
+    { &wr_reduce_operator, &reduce_rich, &by_text_key, &rich_type, &rich_type, expect_last, false,
+      false },
 };
 
-static struct operator_harness_batch draw_batch(struct trial_random *random, const struct trial_case *tried)
+static struct operator_harness_batch draw_batch(struct trial_random     *random,
+                                                const struct trial_case *tried)
 {
     struct operator_harness_batch batch =
         operator_harness_batch_open(tried->in, columns, 256u << trial_below(random, 5));
@@ -339,7 +349,8 @@ static struct operator_harness_batch draw_batch(struct trial_random *random, con
         r->number = trial_next(random);
         r->key    = trial_below(random, 8);
         r->at     = (weir_time)trial_below(random, 1000);
-        r->text   = tried->key == &by_text_key ? weir_str_of(many_bytes, 5 + r->key * 7) : text_of(r->number);
+        r->text   = tried->key == &by_text_key ? weir_str_of(many_bytes, 5 + r->key * 7)
+                                               : text_of(r->number);
         if (!operator_harness_batch_add(&batch, r, r->at, change_of(r->number))) {
             break;
         }
@@ -361,8 +372,8 @@ static void check_left(const struct trial_case *tried)
                     "%s, output %u: %u rows, not %u", name, output, left.counts[output],
                     expected.counts[output]);
         for (uint32_t i = 0; i < left.counts[output]; i++) {
-            TRIAL_CHECK(left.sums[output][i] == expected.sums[output][i], "%s, output %u: row %u differs", name,
-                        output, i);
+            TRIAL_CHECK(left.sums[output][i] == expected.sums[output][i],
+                        "%s, output %u: row %u differs", name, output, i);
         }
     }
 }
@@ -372,7 +383,7 @@ static void run_batches(struct trial_random *random, const struct trial_case *tr
 {
     uint64_t refused = 0;
     for (uint32_t i = 1 + trial_below(random, 6); i > 0; i--) {
-        struct operator_harness_batch batch = draw_batch(random, tried);
+        struct operator_harness_batch batch       = draw_batch(random, tried);
         const bool                    is_selected = trial_one_in(random, 2) && selected > 0;
         memset(expected.counts, 0, sizeof(expected.counts));
         memset(left.counts, 0, sizeof(left.counts));
@@ -381,7 +392,8 @@ static void run_batches(struct trial_random *random, const struct trial_case *tr
             tried->expect(&inputs[is_selected ? selection[row] : row]);
         }
         operator_harness_rows(harness, batch.batch, is_selected ? selection : NULL, count);
-        TRIAL_CHECK(operator_harness_failure(harness) == NULL, "%s", operator_harness_failure(harness));
+        TRIAL_CHECK(operator_harness_failure(harness) == NULL, "%s",
+                    operator_harness_failure(harness));
         check_left(tried);
         refused += expected.counts[WR_OUTPUT_REJECTS];
         TRIAL_CHECK(operator_harness_counter(harness, WR_REJECTED) == refused, "%llu",
@@ -394,16 +406,17 @@ static void run_batches(struct trial_random *random, const struct trial_case *tr
 static void run_case(struct trial_random *random, uint64_t *cases)
 {
     const struct trial_case *tried = &trial_cases[trial_below(random, WR_COUNT_OF(trial_cases))];
-    columns = tried->carries_changes ? trial_below(random, 2) * WR_COLUMN_TIME + trial_below(random, 2) * WR_COLUMN_CHANGE
-                                     : trial_below(random, 2) * WR_COLUMN_TIME;
+    columns     = tried->carries_changes ? trial_below(random, 2) * WR_COLUMN_TIME +
+                                           trial_below(random, 2) * WR_COLUMN_CHANGE
+                                         : trial_below(random, 2) * WR_COLUMN_TIME;
     is_rich_out = tried->out == &rich_type;
     memset(tallies, 0, sizeof(tallies));
     memset(rich_tallies, 0, sizeof(rich_tallies));
     struct operator_harness_options under_test = {
-        .operator_    = tried->operator_,
-        .binding      = tried->binding,
-        .key          = tried->key,
-        .outputs      = { [WR_OUTPUT_MAIN] = tried->out, [WR_OUTPUT_REJECTS] = &weir_dead_letter_type },
+        .operator_ = tried->operator_,
+        .binding   = tried->binding,
+        .key       = tried->key,
+        .outputs = { [WR_OUTPUT_MAIN] = tried->out, [WR_OUTPUT_REJECTS] = &weir_dead_letter_type },
         .output_count = tried->is_split ? OUTPUTS : WR_OUTPUT_SIDES,
         .columns      = columns,
         .rows         = 1 + trial_below(random, 4),

@@ -1,13 +1,21 @@
 // Process functions against a plain model: states with strings, lists, maps, timers, side outputs.
 //
-// What a function does is drawn from its record's (or timer's) number and written once, over a struct
-// world of calls; it runs over weir's calls and over the model's. Texts go from anywhere to anywhere,
-// so that each wrong idea of what moves when shows. Each key's rows must leave in the model's order;
-// timers must fire in the order of their deadlines, and after a batch's rows.
+// What a function does is drawn from its record's (or timer's) number and written once, over a
+// struct world of calls; it runs over weir's calls and over the model's. Texts go from anywhere to
+// anywhere, so that each wrong idea of what moves when shows. Each key's rows must leave in the
+// model's order; timers must fire in the order of their deadlines, and after a batch's rows.
 #include "tests/support/operator_harness.h"
 #include "tests/support/trial.h"
 
-enum { KEYS = 5, LIST_MAX = 40, MAP_KEYS = 12, MAP_MOST = 60, TIMERS_MAX = 400, ROWS_MAX = 4000, TEXT_MAX = 90 };
+enum {
+    KEYS       = 5,
+    LIST_MAX   = 40,
+    MAP_KEYS   = 12,
+    MAP_MOST   = 60,
+    TIMERS_MAX = 400,
+    ROWS_MAX   = 4000,
+    TEXT_MAX   = 90
+};
 enum { NO_VIEW = 0, MAP = 4 }; // bits; the lists' are 1 and 2
 
 typedef struct input {
@@ -44,22 +52,22 @@ WEIR_RECORD(output, key, number, text, more);
 // ---- the calls, weir's or the model's ----
 
 struct world {
-    void     *self;
-    cell     *state;
-    cell     *(*list_add)(void *self, uint32_t list);
-    cell     *(*list_at)(void *self, uint32_t list, uint32_t index);
-    uint32_t  (*list_count)(void *self, uint32_t list);
-    void      (*list_remove)(void *self, uint32_t list, uint32_t index);
-    void      (*list_clear)(void *self, uint32_t list);
-    cell     *(*map_put)(void *self, const entry *key);
-    cell     *(*map_find)(void *self, const entry *key);
-    bool      (*map_remove)(void *self, const entry *key);
-    uint32_t  (*map_count)(void *self);
-    void      (*timer_set)(void *self, weir_time at);
-    void      (*timer_clear)(void *self, weir_time at);
-    output   *(*emit)(void *self);
-    output   *(*emit_side)(void *self);
-    void      (*clear)(void *self);
+    void *self;
+    cell *state;
+    cell *(*list_add)(void *self, uint32_t list);
+    cell *(*list_at)(void *self, uint32_t list, uint32_t index);
+    uint32_t (*list_count)(void *self, uint32_t list);
+    void (*list_remove)(void *self, uint32_t list, uint32_t index);
+    void (*list_clear)(void *self, uint32_t list);
+    cell *(*map_put)(void *self, const entry *key);
+    cell *(*map_find)(void *self, const entry *key);
+    bool (*map_remove)(void *self, const entry *key);
+    uint32_t (*map_count)(void *self);
+    void (*timer_set)(void *self, weir_time at);
+    void (*timer_clear)(void *self, weir_time at);
+    output *(*emit)(void *self);
+    output *(*emit_side)(void *self);
+    void (*clear)(void *self);
 };
 
 // ---- what a function does ----
@@ -68,7 +76,8 @@ static char many_bytes[4096];
 
 static weir_str drawn_text(struct trial_random *random)
 {
-    const uint32_t length = trial_one_in(random, 3) ? trial_below(random, 12) : trial_below(random, TEXT_MAX);
+    const uint32_t length =
+        trial_one_in(random, 3) ? trial_below(random, 12) : trial_below(random, TEXT_MAX);
     return weir_str_of(many_bytes + trial_below(random, 1000), length);
 }
 
@@ -88,8 +97,10 @@ static uint64_t text_sum(const weir_str *text)
     return wr_hash_bytes(weir_str_bytes(text), text->length, text->length);
 }
 
-// A text from somewhere that stays valid while the views `avoided` are called, and calls none of them.
-static weir_str some_text(struct world *w, struct trial_random *random, weir_str own, uint32_t avoided)
+// A text from somewhere that stays valid while the views `avoided` are called, and calls none of
+// them.
+static weir_str some_text(struct world *w, struct trial_random *random, weir_str own,
+                          uint32_t avoided)
 {
     const uint32_t from = trial_below(random, 5);
     if (from <= 1 && (avoided >> from & 1) == 0 && w->list_count(w->self, from) > 0) {
@@ -111,7 +122,8 @@ static void emit_some(struct world *w, struct trial_random *random, weir_str own
     out->text           = text;
     out->more           = w->state->text;
     if (trial_one_in(random, 2)) {
-        out->more = some_text(w, random, own, NO_VIEW); // while the first one points where it points
+        out->more =
+            some_text(w, random, own, NO_VIEW); // while the first one points where it points
     }
 }
 
@@ -197,9 +209,9 @@ static void use_map(struct world *w, struct trial_random *random, weir_str own)
 
 static void act(struct world *w, uint64_t number, weir_str own, weir_time at, bool is_timer)
 {
-    struct trial_random random   = { number };
-    const uint32_t      actions  = trial_below(&random, 7);
-    uint32_t            emitted  = 0;
+    struct trial_random random  = { number };
+    const uint32_t      actions = trial_below(&random, 7);
+    uint32_t            emitted = 0;
     for (uint32_t i = 0; i < actions; i++) {
         const weir_time span = (weir_time)trial_below(&random, 40);
         switch (trial_below(&random, 14)) {
@@ -226,7 +238,10 @@ static void act(struct world *w, uint64_t number, weir_str own, weir_time at, bo
                 w->clear(w->self);
             }
             break;
-        case 11: emit_sum(w); emitted++; break;
+        case 11:
+            emit_sum(w);
+            emitted++;
+            break;
         default:
             if (emitted++ < 6) {
                 emit_some(w, &random, own, trial_one_in(&random, 3));
@@ -296,7 +311,10 @@ static void model_list_remove(void *self, uint32_t list, uint32_t index)
     struct model_key *m   = self;
     m->lists[list][index] = m->lists[list][--m->counts[list]];
 }
-static void  model_list_clear(void *self, uint32_t list) { ((struct model_key *)self)->counts[list] = 0; }
+static void model_list_clear(void *self, uint32_t list)
+{
+    ((struct model_key *)self)->counts[list] = 0;
+}
 static cell *model_map_find(void *self, const entry *key)
 {
     struct model_key *m = self;
@@ -430,22 +448,35 @@ static uint32_t  key_at_hand;
 static weir_time last_fired;
 
 static cell *real_list_add(void *self, uint32_t list) { return weir_list_add(self, lists[list]); }
-static cell *real_list_at(void *self, uint32_t list, uint32_t i) { return weir_list_at(self, lists[list], i); }
-static uint32_t real_list_count(void *self, uint32_t list) { return weir_list_count(self, lists[list]); }
-static void     real_list_remove(void *self, uint32_t list, uint32_t i)
+static cell *real_list_at(void *self, uint32_t list, uint32_t i)
+{
+    return weir_list_at(self, lists[list], i);
+}
+static uint32_t real_list_count(void *self, uint32_t list)
+{
+    return weir_list_count(self, lists[list]);
+}
+static void real_list_remove(void *self, uint32_t list, uint32_t i)
 {
     weir_list_remove(self, lists[list], i);
 }
 static void  real_list_clear(void *self, uint32_t list) { weir_list_clear(self, lists[list]); }
 static cell *real_map_put(void *self, const entry *key) { return weir_map_put(self, &cells, key); }
-static cell *real_map_find(void *self, const entry *key) { return weir_map_find(self, &cells, key); }
-static bool  real_map_remove(void *self, const entry *key) { return weir_map_remove(self, &cells, key); }
+static cell *real_map_find(void *self, const entry *key)
+{
+    return weir_map_find(self, &cells, key);
+}
+static bool real_map_remove(void *self, const entry *key)
+{
+    return weir_map_remove(self, &cells, key);
+}
 static uint32_t real_map_count(void *self)
 {
     const uint32_t count = weir_map_count(self, &cells);
     for (uint32_t i = 0; i < count; i++) {
         const entry *key = weir_map_key_at(self, &cells, i);
-        TRIAL_CHECK(weir_map_find(self, &cells, key) != NULL, "key %u of %u is not found", i, count);
+        TRIAL_CHECK(weir_map_find(self, &cells, key) != NULL, "key %u of %u is not found", i,
+                    count);
     }
     return count;
 }
@@ -467,10 +498,22 @@ static void real_clear(void *self) { weir_state_clear(self); }
 
 static struct world real_world(weir_call *call, cell *state)
 {
-    return (struct world){ call,           state,           real_list_add,    real_list_at,
-                           real_list_count, real_list_remove, real_list_clear, real_map_put,
-                           real_map_find,  real_map_remove, real_map_count,   real_timer_set,
-                           real_timer_clear, real_emit,     real_emit_side,   real_clear };
+    return (struct world){ call,
+                           state,
+                           real_list_add,
+                           real_list_at,
+                           real_list_count,
+                           real_list_remove,
+                           real_list_clear,
+                           real_map_put,
+                           real_map_find,
+                           real_map_remove,
+                           real_map_count,
+                           real_timer_set,
+                           real_timer_clear,
+                           real_emit,
+                           real_emit_side,
+                           real_clear };
 }
 
 static void real_event(weir_call *call, cell *state, const input *in)
@@ -486,8 +529,8 @@ static void real_timer(weir_call *call, uint32_t key, cell *state, weir_time at)
 {
     struct world w = real_world(call, state);
     TRIAL_CHECK(at >= last_fired, "a timer of %lld after one of %lld", at, last_fired);
-    last_fired  = at;
-    key_at_hand = key;
+    last_fired          = at;
+    key_at_hand         = key;
     const weir_str own  = timer_text(at);
     char          *text = weir_scratch(call, own.length);
     memcpy(text, weir_str_bytes(&own), own.length);
@@ -538,11 +581,12 @@ static void check_rows(void)
     for (uint32_t key = 0; key < KEYS; key++) {
         for (uint32_t side = 0; side < 2; side++) {
             const struct model_key *m = &model[key];
-            TRIAL_CHECK(m->sent_counts[side] == m->left_counts[side], "key %u, output %u: %u rows, not %u",
-                        key, side, m->left_counts[side], m->sent_counts[side]);
+            TRIAL_CHECK(m->sent_counts[side] == m->left_counts[side],
+                        "key %u, output %u: %u rows, not %u", key, side, m->left_counts[side],
+                        m->sent_counts[side]);
             for (uint32_t i = 0; i < m->sent_counts[side]; i++) {
-                TRIAL_CHECK(m->sent[side][i] == m->left[side][i], "key %u, output %u: row %u differs", key,
-                            side, i);
+                TRIAL_CHECK(m->sent[side][i] == m->left[side][i],
+                            "key %u, output %u: row %u differs", key, side, i);
             }
         }
     }
@@ -586,9 +630,9 @@ static void run_batch(struct operator_harness *harness, struct trial_random *ran
 
 static void run_round(struct trial_random *random, uint64_t *cases)
 {
-    const weir_process_options options = {
-        .lists = { &first_list, &second_list }, .maps = { &cells }, .sides = { &output_type }
-    };
+    const weir_process_options      options    = { .lists = { &first_list, &second_list },
+                                                   .maps  = { &cells },
+                                                   .sides = { &output_type } };
     struct operator_harness_options under_test = {
         .operator_    = &wr_process_operator,
         .binding      = trial_one_in(random, 2) ? &process_1 : &process_2,

@@ -1,5 +1,5 @@
-// Random jobs against a plain model: every row arrives exactly once (after a broadcast once a task),
-// rows of a key keep their order, watermarks never pass a row, the drain reaches everybody.
+// Random jobs against a plain model: every row arrives exactly once (after a broadcast once a
+// task), rows of a key keep their order, watermarks never pass a row, the drain reaches everybody.
 //
 //   source --+--> tap (the witness: what was really made)
 //            +--> filter, map, flat map, split, union, routes, reduce, process ... --> taps
@@ -77,13 +77,26 @@ static void make_event(event *e, uint32_t source, uint64_t number)
     e->text   = weir_str_of(text_of(e->key), text_length(source, number));
 }
 
-static void make_0(event *e, uint64_t number, weir_time due) { (void)due; make_event(e, 0, number); }
-static void make_1(event *e, uint64_t number, weir_time due) { (void)due; make_event(e, 1, number); }
-static void make_2(event *e, uint64_t number, weir_time due) { (void)due; make_event(e, 2, number); }
+static void make_0(event *e, uint64_t number, weir_time due)
+{
+    (void)due;
+    make_event(e, 0, number);
+}
+static void make_1(event *e, uint64_t number, weir_time due)
+{
+    (void)due;
+    make_event(e, 1, number);
+}
+static void make_2(event *e, uint64_t number, weir_time due)
+{
+    (void)due;
+    make_event(e, 2, number);
+}
 WEIR_GENERATOR(source_0, event, make_0);
 WEIR_GENERATOR(source_1, event, make_1);
 WEIR_GENERATOR(source_2, event, make_2);
-static const weir_generator_binding *const generators[SOURCES] = { &source_0, &source_1, &source_2 };
+static const weir_generator_binding *const generators[SOURCES] = { &source_0, &source_1,
+                                                                   &source_2 };
 
 // ---- the steps, each a function of a row and the step's salt ----
 
@@ -155,7 +168,10 @@ static bool copy_one(weir_call *call, const event *in, progress *p)
 }
 WEIR_GENERATE(series, event, event, progress, copy_one, 1);
 
-static uint32_t choose_branch(const event *e, weir_call *call) { return step_branch(e, salt_of(call)); }
+static uint32_t choose_branch(const event *e, weir_call *call)
+{
+    return step_branch(e, salt_of(call));
+}
 WEIR_SPLIT(branches, event, choose_branch);
 
 static uint64_t place_by_key(const void *record, void *opaque)
@@ -213,8 +229,8 @@ WEIR_PROCESS(watched, event, by_key, tally, event, on_event, on_deadline);
 // ---- taps: sinks that look at everything ----
 
 struct seen {
-    uint64_t count, sum;               // of all rows
-    uint64_t timer_count, timer_sum;   // of those that timers made, in the former
+    uint64_t count, sum;             // of all rows
+    uint64_t timer_count, timer_sum; // of those that timers made, in the former
 };
 
 struct last_of_key {
@@ -224,13 +240,13 @@ struct last_of_key {
 };
 
 struct tap_task {
-    struct seen seen;
-    uint64_t    order; // of arrivals, mixed
-    uint64_t    barrier; // the last one; atomic
-    uint64_t    is_done; // atomic
-    uint64_t    origin_max[SOURCES][PARTITIONS]; // + 1, so far
-    uint64_t    before[BARRIERS + 1][SOURCES][PARTITIONS]; // origin_max at the barrier
-    uint64_t    after[BARRIERS + 1][SOURCES][PARTITIONS];  // the least since it
+    struct seen         seen;
+    uint64_t            order;                                     // of arrivals, mixed
+    uint64_t            barrier;                                   // the last one; atomic
+    uint64_t            is_done;                                   // atomic
+    uint64_t            origin_max[SOURCES][PARTITIONS];           // + 1, so far
+    uint64_t            before[BARRIERS + 1][SOURCES][PARTITIONS]; // origin_max at the barrier
+    uint64_t            after[BARRIERS + 1][SOURCES][PARTITIONS];  // the least since it
     struct last_of_key *lasts;
     uint32_t            last_count, last_capacity;
 };
@@ -293,8 +309,9 @@ static void tap_check_order(const struct tap *tap, struct tap_task *task, const 
     for (uint32_t i = 0; i < task->last_count; i++) {
         struct last_of_key *last = &task->lasts[i];
         if (last->path == e->path && last->key == e->key) {
-            TRIAL_CHECK(e->origin >= last->next, "tap %u: record %llu of key %u after %llu", tap->id,
-                        (unsigned long long)e->origin, e->key, (unsigned long long)last->next - 1);
+            TRIAL_CHECK(e->origin >= last->next, "tap %u: record %llu of key %u after %llu",
+                        tap->id, (unsigned long long)e->origin, e->key,
+                        (unsigned long long)last->next - 1);
             last->next = e->origin + 1;
             return;
         }
@@ -320,17 +337,19 @@ static void tap_note_cut(struct tap_task *task, const event *e)
 
 static void tap_row(struct tap_node *node, const struct wr_batch *batch, uint32_t row)
 {
-    const event *e   = wr_batch_row(batch, row);
-    struct tap  *tap = node->tap;
+    const event *e        = wr_batch_row(batch, row);
+    struct tap  *tap      = node->tap;
     const bool   is_timer = e->source == FROM_TIMER;
     TRIAL_CHECK(is_timer || e->source < SOURCES, "source %u", e->source);
     TRIAL_CHECK(is_timer || e->key == key_of(e->source, e->origin), "key %u", e->key);
     const uint32_t length = is_timer ? 20 : text_length(e->source, e->origin);
-    TRIAL_CHECK(e->text.length == length && memcmp(weir_str_bytes(&e->text), text_of(e->key), length) == 0,
+    TRIAL_CHECK(e->text.length == length &&
+                    memcmp(weir_str_bytes(&e->text), text_of(e->key), length) == 0,
                 "tap %u: the text of %llu", tap->id, (unsigned long long)e->origin);
-    TRIAL_CHECK(e->at >= node->node.watermark, "tap %u: a row of %lld after watermark %lld", tap->id,
-                e->at, node->node.watermark);
-    TRIAL_CHECK(batch->times == NULL || batch->times[row] == e->at || batch->times[row] == WEIR_TIME_MIN,
+    TRIAL_CHECK(e->at >= node->node.watermark, "tap %u: a row of %lld after watermark %lld",
+                tap->id, e->at, node->node.watermark);
+    TRIAL_CHECK(batch->times == NULL || batch->times[row] == e->at ||
+                    batch->times[row] == WEIR_TIME_MIN,
                 "tap %u: time %lld, not %lld", tap->id, batch->times[row], e->at);
     seen_add(&node->task->seen, e);
     node->task->order = wr_mix64(node->task->order, event_sum(e) + e->rank);
@@ -339,7 +358,8 @@ static void tap_row(struct tap_node *node, const struct wr_batch *batch, uint32_
     if (tap->witness_of < SOURCES) {
         TRIAL_CHECK(e->origin < MODEL_MAX, "%llu", (unsigned long long)e->origin);
         const uint64_t bit = UINT64_C(1) << e->origin % 64;
-        TRIAL_CHECK((__atomic_fetch_or(&tap->made[e->origin / 64], bit, __ATOMIC_RELAXED) & bit) == 0,
+        TRIAL_CHECK((__atomic_fetch_or(&tap->made[e->origin / 64], bit, __ATOMIC_RELAXED) & bit) ==
+                        0,
                     "source %u made %llu twice", e->source, (unsigned long long)e->origin);
     }
 }
@@ -491,9 +511,11 @@ static void add_sources(weir_job *job, struct trial_random *random, bool is_endl
     source_count = 1 + trial_below(random, SOURCES);
     for (uint32_t i = 0; i < source_count; i++) {
         making[i] = (struct making){ .partitions = 1 + trial_below(random, PARTITIONS),
-                                     .step_us    = (weir_time[]){ 0, 7, 3000, 4000000 }[trial_below(random, 4)],
+                                     .step_us    = (weir_time[]){ 0, 7, 3000,
+                                                                  4000000 }[trial_below(random, 4)],
                                      .text_bytes = 1 + trial_below(random, 60) };
-        source_events[i] = is_endless ? 0 : 1 + trial_below(random, trial_one_in(random, 4) ? 3000 : 200);
+        source_events[i] =
+            is_endless ? 0 : 1 + trial_below(random, trial_one_in(random, 4) ? 3000 : 200);
         const weir_generator_options options = {
             .events     = source_events[i],
             .partitions = making[i].partitions,
@@ -515,7 +537,8 @@ static void name_step(struct stream *stream)
 {
     char name[32];
     snprintf(name, sizeof(name), "step-%u", (unsigned)(stream - streams));
-    stream->handle = weir_with(weir_name(stream->handle, name), &stream->salt, sizeof(stream->salt));
+    stream->handle =
+        weir_with(weir_name(stream->handle, name), &stream->salt, sizeof(stream->salt));
     if (stream->tasks != 0) {
         stream->handle = weir_parallelism(stream->handle, stream->tasks);
     }
@@ -545,9 +568,9 @@ static void add_union(struct trial_random *random)
     out->is_union    = true;
     out->is_ordered  = true;
     for (uint32_t i = 0; i < out->input_count; i++) {
-        out->inputs[i]        = trial_below(random, stream_count - 1);
+        out->inputs[i]          = trial_below(random, stream_count - 1);
         const struct stream *in = &streams[out->inputs[i]];
-        handles[i]            = in->handle;
+        handles[i]              = in->handle;
         out->is_ordered &= in->is_ordered && in->has_path;
         out->is_broadcast |= in->is_broadcast;
         for (uint32_t k = 0; k < i; k++) {
@@ -569,20 +592,23 @@ static void add_route(enum step_kind kind, const struct stream *in, uint32_t fro
     out->is_union      = in->is_union;
     out->has_path      = false;
     out->is_broadcast  = kind == STEP_BROADCAST;
-    out->handle        = kind == STEP_REBALANCE   ? weir_rebalance(in->handle)
-                         : kind == STEP_BROADCAST ? weir_broadcast(in->handle)
-                                                  : weir_partition_by(in->handle, place_by_key, NULL);
+    switch (kind) {
+    case STEP_REBALANCE: out->handle = weir_rebalance(in->handle); break;
+    case STEP_BROADCAST: out->handle = weir_broadcast(in->handle); break;
+    default: out->handle = weir_partition_by(in->handle, place_by_key, NULL); break;
+    }
 }
 
-static void add_operator(enum step_kind kind, const struct stream *in, uint32_t from, uint32_t tasks)
+static void add_operator(enum step_kind kind, const struct stream *in, uint32_t from,
+                         uint32_t tasks)
 {
     const bool     is_keyed = kind == STEP_REDUCE || kind == STEP_PROCESS;
     const bool     is_mixed = kind == STEP_DEDUPLICATE; // a key's rows come to many tasks
     struct stream *out      = stream_new(kind, from);
     out->tasks              = tasks;
-    out->is_ordered = is_keyed ? in->is_ordered
-                               : !is_mixed && reader_keeps_order(in, tasks) && !in->is_broadcast;
-    out->has_path           = kind == STEP_MAP;
+    out->is_ordered =
+        is_keyed ? in->is_ordered : !is_mixed && reader_keeps_order(in, tasks) && !in->is_broadcast;
+    out->has_path = kind == STEP_MAP;
     switch (kind) {
     case STEP_FILTER: out->handle = weir_filter(in->handle, &some); break;
     case STEP_FILTER_PLAIN:
@@ -605,7 +631,8 @@ static void add_operator(enum step_kind kind, const struct stream *in, uint32_t 
 
 static void add_step(struct trial_random *random)
 {
-    const enum step_kind kind = (enum step_kind)(STEP_FILTER + trial_below(random, STEP_COUNT - STEP_FILTER));
+    const enum step_kind kind =
+        (enum step_kind)(STEP_FILTER + trial_below(random, STEP_COUNT - STEP_FILTER));
     const uint32_t       from = trial_below(random, stream_count);
     const struct stream *in   = &streams[from];
     uint32_t tasks = in->is_broadcast || trial_one_in(random, 2) ? 1 + trial_below(random, 5) : 0;
@@ -621,10 +648,11 @@ static void add_step(struct trial_random *random)
 
 static void add_tap(struct trial_random *random, uint32_t stream, uint32_t witness_of)
 {
-    struct tap          *tap   = &taps[tap_count];
-    const struct stream *in    = &streams[stream];
-    const uint32_t       tasks = in->is_broadcast || trial_one_in(random, 2) ? 1 + trial_below(random, 5) : 0;
-    char                 name[32];
+    struct tap          *tap = &taps[tap_count];
+    const struct stream *in  = &streams[stream];
+    const uint32_t       tasks =
+        in->is_broadcast || trial_one_in(random, 2) ? 1 + trial_below(random, 5) : 0;
+    char name[32];
     free(tap->made);
     *tap = (struct tap){ .id         = tap_count++,
                          .stream     = stream,
@@ -635,8 +663,8 @@ static void add_tap(struct trial_random *random, uint32_t stream, uint32_t witne
         tap->made = calloc(MADE_WORDS, sizeof(uint64_t));
     }
     snprintf(name, sizeof(name), "tap-%u", tap->id);
-    (void)wr_job_add_sink(in->handle, trial_one_in(random, 2) ? &tap_operator : &timed_tap_operator, name,
-                          NULL, tap, tasks, NULL);
+    (void)wr_job_add_sink(in->handle, trial_one_in(random, 2) ? &tap_operator : &timed_tap_operator,
+                          name, NULL, tap, tasks, NULL);
 }
 
 static bool stream_is_read(uint32_t stream)
@@ -745,7 +773,9 @@ static void model_timers(const struct stream *s, struct rows *out)
 {
     struct rows timers = { 0 };
     for (uint32_t i = 0; i < out->count; i++) {
-        event e = { .source = FROM_TIMER, .key = out->rows[i].key, .at = step_deadline(&out->rows[i], s->salt) };
+        event e  = { .source = FROM_TIMER,
+                     .key    = out->rows[i].key,
+                     .at     = step_deadline(&out->rows[i], s->salt) };
         e.origin = (uint64_t)e.at;
         e.text   = weir_str_of(text_of(e.key), 20);
         rows_add(&timers, &e, s->salt);
@@ -767,7 +797,8 @@ static int rows_in_order(const void *a, const void *b)
     if (x->key != y->key || x->source != y->source) {
         return x->key != y->key ? (x->key < y->key ? -1 : 1) : (x->source < y->source ? -1 : 1);
     }
-    return x->origin != y->origin ? (x->origin < y->origin ? -1 : 1) : (x->path > y->path) - (x->path < y->path);
+    return x->origin != y->origin ? (x->origin < y->origin ? -1 : 1)
+                                  : (x->path > y->path) - (x->path < y->path);
 }
 
 static void model_deduplicate(struct rows *all)
@@ -786,22 +817,23 @@ static void model_deduplicate(struct rows *all)
 
 static bool model_stream(struct stream *s)
 {
-    const bool is_route = s->kind >= STEP_UNION && s->kind <= STEP_PARTITION;
-    const bool is_keyed = s->kind >= STEP_REDUCE;
-    struct rows all     = { 0 };
+    const bool  is_route = s->kind >= STEP_UNION && s->kind <= STEP_PARTITION;
+    const bool  is_keyed = s->kind >= STEP_REDUCE;
+    struct rows all      = { 0 };
     for (uint32_t i = 0; i < s->input_count; i++) {
         const struct stream *in = &streams[s->inputs[i]];
         for (uint32_t k = 0; k < in->part_count; k++) {
-            const struct rows *part   = &in->parts[k];
+            const struct rows *part      = &in->parts[k];
             const bool         copies_it = part->is_broadcast && !is_route && !is_keyed;
-            struct rows        made   = { 0 };
-            struct rows       *to     = is_route ? &made : &all;
+            struct rows        made      = { 0 };
+            struct rows       *to        = is_route ? &made : &all;
             for (uint32_t copy = 0; copy < (copies_it ? s->tasks : 1); copy++) {
                 for (uint32_t row = 0; row < part->count; row++) {
                     model_step(s, &part->rows[row], to);
                 }
             }
-            const bool is_broadcast = s->kind == STEP_BROADCAST || (s->kind == STEP_UNION && part->is_broadcast);
+            const bool is_broadcast =
+                s->kind == STEP_BROADCAST || (s->kind == STEP_UNION && part->is_broadcast);
             if (is_route && !model_add_part(s, made, is_broadcast)) {
                 return false;
             }
@@ -874,11 +906,11 @@ static void check_witnesses(void)
                 const bool is_made = (taps[i].made[number / 64] >> number % 64 & 1) != 0;
                 const bool is_due  = source_events[i] == 0 || number < source_events[i];
                 TRIAL_CHECK(!is_made || is_due, "%llu", (unsigned long long)number);
-                TRIAL_CHECK(!is_made || !has_ended, "source %u: %llu is there, one before is not", i,
-                            (unsigned long long)number);
+                TRIAL_CHECK(!is_made || !has_ended, "source %u: %llu is there, one before is not",
+                            i, (unsigned long long)number);
                 has_ended |= !is_made;
-                TRIAL_CHECK(is_made || !is_due || source_events[i] == 0, "source %u: %llu never came", i,
-                            (unsigned long long)number);
+                TRIAL_CHECK(is_made || !is_due || source_events[i] == 0,
+                            "source %u: %llu never came", i, (unsigned long long)number);
             }
         }
     }
@@ -887,8 +919,8 @@ static void check_witnesses(void)
 static void check_taps(bool has_timers)
 {
     for (uint32_t i = 0; i < tap_count; i++) {
-        const struct tap    *tap = &taps[i];
-        const struct stream *in  = &streams[tap->stream];
+        const struct tap    *tap      = &taps[i];
+        const struct stream *in       = &streams[tap->stream];
         struct seen          expected = { 0 }, seen = { 0 };
         for (uint32_t k = 0; k < tap->task_count; k++) {
             TRIAL_CHECK(tap->tasks[k].is_done, "tap %u: task %u has not ended", i, k);
@@ -915,7 +947,8 @@ static void check_taps(bool has_timers)
                     (unsigned long long)seen.count, (unsigned long long)expected.count);
         TRIAL_CHECK(seen.sum == expected.sum, "tap %u: other rows than the model's %llu", i,
                     (unsigned long long)expected.count);
-        for (uint32_t k = 0; k < tap->task_count && in->part_count == 1 && in->parts[0].is_broadcast; k++) {
+        for (uint32_t k = 0;
+             k < tap->task_count && in->part_count == 1 && in->parts[0].is_broadcast; k++) {
             const struct seen *own   = &tap->tasks[k].seen;
             const uint64_t     count = own->count - (has_timers ? 0 : own->timer_count);
             TRIAL_CHECK(count * tap->task_count == seen.count, "tap %u: task %u has %llu", i, k,
@@ -937,13 +970,15 @@ static void check_cuts(uint64_t barrier_count)
                             task->barrier >= b ? task->before[b][s][p] : task->origin_max[s][p];
                         most = max > most ? max : most;
                         for (uint64_t later = b; later <= task->barrier; later++) {
-                            least = task->after[later][s][p] < least ? task->after[later][s][p] : least;
+                            least =
+                                task->after[later][s][p] < least ? task->after[later][s][p] : least;
                         }
                     }
                 }
                 TRIAL_CHECK(most == 0 || least == UINT64_MAX || most - 1 < least,
-                            "barrier %llu: %llu of source %u before it, %llu after it", (unsigned long long)b,
-                            (unsigned long long)most - 1, s, (unsigned long long)least);
+                            "barrier %llu: %llu of source %u before it, %llu after it",
+                            (unsigned long long)b, (unsigned long long)most - 1, s,
+                            (unsigned long long)least);
             }
         }
     }
@@ -1032,8 +1067,8 @@ static uint64_t send_barriers(struct trial_random *random, weir_run *run)
     return count;
 }
 
-static void run_with_barriers(struct trial_random *random, weir_job *job, const weir_run_options *options,
-                              bool is_endless)
+static void run_with_barriers(struct trial_random *random, weir_job *job,
+                              const weir_run_options *options, bool is_endless)
 {
     taps_reset();
     is_cutting    = true;

@@ -13,27 +13,28 @@ struct operator_harness {
     struct wr_inlet                 inlet;
 };
 
-static void output_open(struct wr_output *output, const weir_type *type, uint32_t columns, uint32_t rows)
+static void output_open(struct wr_output *output, const weir_type *type, uint32_t columns,
+                        uint32_t rows)
 {
     output->is_used = true;
-    output->layout  = wr_batch_layout_of(type, columns,
-                                         (uint32_t)sizeof(struct wr_batch) + 64 + rows * (type->size + 17));
-    output->batch   = wr_batch_open(&output->layout);
+    output->layout  = wr_batch_layout_of(
+         type, columns, (uint32_t)sizeof(struct wr_batch) + 64 + rows * (type->size + 17));
+    output->batch = wr_batch_open(&output->layout);
 }
 
 struct operator_harness *operator_harness_open(const struct operator_harness_options *options)
 {
     struct operator_harness *harness = wr_alloc(sizeof(*harness));
-    struct wr_node          *node    = wr_alloc_aligned(options->operator_->node_bytes, WR_CACHE_LINE);
-    harness->options                 = *options;
-    harness->spec = (struct wr_spec){ .operator_  = options->operator_,
-                                      .name       = "under test",
-                                      .binding    = options->binding,
-                                      .key        = options->key,
-                                      .options    = options->options,
-                                      .parameters = options->parameters };
-    harness->task.run = &harness->run;
-    harness->node     = node;
+    struct wr_node          *node = wr_alloc_aligned(options->operator_->node_bytes, WR_CACHE_LINE);
+    harness->options              = *options;
+    harness->spec                 = (struct wr_spec){ .operator_  = options->operator_,
+                                                      .name       = "under test",
+                                                      .binding    = options->binding,
+                                                      .key        = options->key,
+                                                      .options    = options->options,
+                                                      .parameters = options->parameters };
+    harness->task.run             = &harness->run;
+    harness->node                 = node;
     (void)pthread_mutex_init(&harness->run.lock, NULL);
     (void)pthread_mutex_init(&harness->run.serial, NULL);
     node->ops          = options->operator_;
@@ -103,8 +104,8 @@ static bool outputs_empty(struct operator_harness *harness)
         WR_ASSERT(is_passed || wr_batch_is_valid(batch, &output->layout));
         if (count > 0) {
             is_any = true;
-            harness->options.take(harness->options.opaque, i, batch, is_passed ? output->selection : NULL,
-                                  count);
+            harness->options.take(harness->options.opaque, i, batch,
+                                  is_passed ? output->selection : NULL, count);
         }
         output->passed = NULL;
         output->count  = 0;
@@ -178,7 +179,8 @@ const char *operator_harness_failure(const struct operator_harness *harness)
 struct operator_harness_batch operator_harness_batch_open(const weir_type *type, uint32_t columns,
                                                           uint32_t block_bytes)
 {
-    struct operator_harness_batch made = { .layout = wr_batch_layout_of(type, columns, block_bytes) };
+    struct operator_harness_batch made = { .layout =
+                                               wr_batch_layout_of(type, columns, block_bytes) };
     made.batch                         = wr_batch_open(&made.layout);
     return made;
 }
@@ -189,8 +191,8 @@ void operator_harness_batch_close(struct operator_harness_batch *batch)
     wr_batch_layout_fini(&batch->layout);
 }
 
-bool operator_harness_batch_add(struct operator_harness_batch *batch, const void *record, weir_time time,
-                                weir_change change)
+bool operator_harness_batch_add(struct operator_harness_batch *batch, const void *record,
+                                weir_time time, weir_change change)
 {
     struct wr_batch *to = batch->batch;
     if (wr_batch_room(to) == 0) {

@@ -1,5 +1,6 @@
-// One operator with all its outputs, which are so small that it has to resume all the time; driven as
-// a task would drive it. Its failures are kept as sentences. What leaves is handed to a function.
+// One operator with all its outputs, which are so small that it has to resume all the time; driven
+// as a task would drive it. Its failures are kept as sentences. What leaves is handed to a
+// function.
 #ifndef OPERATOR_HARNESS_H
 #define OPERATOR_HARNESS_H
 
@@ -17,8 +18,8 @@ struct operator_harness_options {
     uint32_t                  output_count;
     uint32_t                  columns;
     uint32_t                  rows; // an output's batch has room for, without strings
-    void (*take)(void *opaque, uint32_t output, const struct wr_batch *batch, const uint16_t *selection,
-                 uint32_t count);
+    void (*take)(void *opaque, uint32_t output, const struct wr_batch *batch,
+                 const uint16_t *selection, uint32_t count);
     void *opaque;
 };
 
@@ -33,7 +34,7 @@ void operator_harness_rows(struct operator_harness *harness, const struct wr_bat
 void operator_harness_advance(struct operator_harness *harness, weir_time watermark);
 void operator_harness_finish(struct operator_harness *harness);
 
-uint64_t    operator_harness_counter(const struct operator_harness *harness, enum wr_counter counter);
+uint64_t operator_harness_counter(const struct operator_harness *harness, enum wr_counter counter);
 const char *operator_harness_failure(const struct operator_harness *harness); // NULL: none
 
 // A batch of its own layout, to be filled with rows one by one; the layout is the caller's too.
@@ -43,9 +44,9 @@ struct operator_harness_batch {
 };
 struct operator_harness_batch operator_harness_batch_open(const weir_type *type, uint32_t columns,
                                                           uint32_t block_bytes);
-void operator_harness_batch_close(struct operator_harness_batch *batch);
+void                          operator_harness_batch_close(struct operator_harness_batch *batch);
 // False: it has no room for the row.
-bool operator_harness_batch_add(struct operator_harness_batch *batch, const void *record, weir_time time,
-                                weir_change change);
+bool operator_harness_batch_add(struct operator_harness_batch *batch, const void *record,
+                                weir_time time, weir_change change);
 
 #endif // OPERATOR_HARNESS_H

@@ -50,6 +50,7 @@ int main(int argc, char **argv)
     weir_job   *job  = weir_job_open("balance");
     weir_stream all  = weir_generate(job, &transfers, &six);
     weir_stream once = weir_deduplicate(weir_key(all, &by_id_key), WEIR_HOURS(1), 0);
+    weir_parallelism(once, 1); // one task: what it passes stays in order
     weir_to_jsonl(weir_reduce(weir_key(once, &by_account_key), &balances), &to_stdout);
     return weir_main(job, argc, argv);
 }

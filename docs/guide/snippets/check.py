@@ -4,8 +4,8 @@ usage: check.py ROOT CC PROGRAM...
 
 In docs/guide/*.md and README.md
   ```c        stands, line by line, in a snippet or an example
-  ```console  is commands, each behind "$ ", and what they print; those that begin with the name of a
-              program are run in an empty folder with readings.csv, and print it, in any order
+  ```console  is commands, each behind "$ ", and what they print; those that begin with the name of
+              a program are run in an empty folder with readings.csv, and print it, in any order
 """
 
 import pathlib
@@ -41,7 +41,9 @@ def commands_of(block):
 
 
 def run(command, programs, folder):
-    shell = "".join(f"{name}() {{ {shlex.quote(str(path))} \"$@\"; }}\n" for name, path in programs.items())
+    shell = "".join(
+        f'{name}() {{ {shlex.quote(str(path))} "$@"; }}\n' for name, path in programs.items()
+    )
     done = subprocess.run(
         ["bash", "-c", shell + command], cwd=folder, timeout=120, check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -87,7 +89,8 @@ def main(root, compiler, paths):
     root = pathlib.Path(root)
     snippets = root / "docs/guide/snippets"
     programs = {
-        pathlib.Path(path).name.removeprefix("guide_"): pathlib.Path(path).resolve() for path in paths
+        pathlib.Path(path).name.removeprefix("guide_"): pathlib.Path(path).resolve()
+        for path in paths
     }
     sources = [lines_of(path.read_text()) for path in snippets.glob("*.c")]
     sources += [lines_of(path.read_text()) for path in (root / "examples").rglob("*.c")]

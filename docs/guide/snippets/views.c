@@ -19,16 +19,17 @@ static void make_purchase(purchase *p, uint64_t number, weir_time due)
 WEIR_GENERATOR(purchases, purchase, make_purchase);
 WEIR_KEY(by_customer, purchase, customer);
 
-WEIR_LIST(recent, purchase);
+typedef struct amount {
+    int64_t cents;
+} amount;
+WEIR_RECORD(amount, cents);
+WEIR_LIST(recent, amount);
+
 typedef struct shop_name {
     weir_str name;
 } shop_name;
 WEIR_RECORD(shop_name, name);
-typedef struct shop_sum {
-    int64_t cents;
-} shop_sum;
-WEIR_RECORD(shop_sum, cents);
-WEIR_MAP_STATE(sums, shop_name, shop_sum);
+WEIR_MAP_STATE(sums, shop_name, amount);
 
 typedef struct nothing {
     uint32_t unused; // the views are all there is to remember
@@ -49,16 +50,16 @@ static void on_purchase(weir_call *call, const by_customer *key, nothing *state,
 {
     const shop_name shop = { p->shop };
     (void)state;
-    if (weir_list_count(call, &recent) < 3) {
-        *(purchase *)weir_list_add(call, &recent) = *p;
-    } else { // the oldest goes: the others move up
+    if (weir_list_count(call, &recent) == 3) { // the oldest goes: the others move up
         for (uint32_t i = 0; i < 2; i++) {
-            const purchase next = *(purchase *)weir_list_at(call, &recent, i + 1);
-            *(purchase *)weir_list_at(call, &recent, i) = next;
+            const amount next = *(amount *)weir_list_at(call, &recent, i + 1);
+            *(amount *)weir_list_at(call, &recent, i) = next;
         }
-        *(purchase *)weir_list_at(call, &recent, 2) = *p;
+        weir_list_remove(call, &recent, 2);
     }
-    shop_sum *sum = weir_map_put(call, &sums, &shop); // zeros the first time
+    ((amount *)weir_list_add(call, &recent))->cents = p->cents;
+
+    amount *sum = weir_map_put(call, &sums, &shop); // zeros the first time
     sum->cents += p->cents;
 
     summary *out    = summaries_emit(call);
@@ -67,7 +68,7 @@ static void on_purchase(weir_call *call, const by_customer *key, nothing *state,
     out->shop_cents = sum->cents;
     out->shop_count = weir_map_count(call, &sums);
     for (uint32_t i = 0; i < weir_list_count(call, &recent); i++) {
-        out->recent_cents += ((const purchase *)weir_list_at(call, &recent, i))->cents;
+        out->recent_cents += ((const amount *)weir_list_at(call, &recent, i))->cents;
     }
 }
 static void no_timer(weir_call *call, const by_customer *key, nothing *state, weir_time at)

@@ -1,5 +1,5 @@
-// Mistakes while a job is built: each is one sentence with its path and the values; the first is kept,
-// and the job refuses to run.
+// Mistakes while a job is built: each is one sentence with its path and the values; the first is
+// kept, and the job refuses to run.
 #include "runtime/connector.h"
 #include <weir.h>
 
@@ -139,7 +139,8 @@ static void expect_mistake_of_whole(const char *sentence)
 static weir_stream corrected(void)
 {
     return weir_aggregate(weir_key(source, &by_card_key),
-                          weir_allow_lateness(weir_tumbling(WEIR_SECONDS(60)), WEIR_SECONDS(1)), &counts);
+                          weir_allow_lateness(weir_tumbling(WEIR_SECONDS(60)), WEIR_SECONDS(1)),
+                          &counts);
 }
 
 Test(job, without_mistakes_has_no_sentence_and_runs)
@@ -147,7 +148,8 @@ Test(job, without_mistakes_has_no_sentence_and_runs)
     (void)weir_filter(source, &even);
     cr_assert_null(weir_job_error(job));
     cr_assert_eq(weir_job_status(job), WEIR_OK);
-    cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 1 }), WEIR_OK, "%s", weir_job_error(job));
+    cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 1 }), WEIR_OK, "%s",
+                 weir_job_error(job));
     cr_assert_eq(weir_job_counter(job, "even", WEIR_ROWS_IN), 10);
     cr_assert_eq(weir_job_counter(job, "even", WEIR_FILTERED), 5);
 }
@@ -164,7 +166,8 @@ Test(job, without_a_source_is_empty)
 Test(job, names_both_types_where_one_does_not_fit)
 {
     (void)weir_filter(weir_generate(job, &refunds, NULL), &even);
-    expect_mistake("shop: refunds > even: it takes records of type payment, but refunds sends refund");
+    expect_mistake(
+        "shop: refunds > even: it takes records of type payment, but refunds sends refund");
 }
 
 Test(job, keeps_the_first_mistake)
@@ -197,28 +200,31 @@ Test(job, refuses_a_window_without_a_key)
 Test(job, refuses_a_key_of_another_type)
 {
     (void)weir_aggregate(weir_key(source, &by_time_key), weir_tumbling(1), &counts);
-    expect_mistake("shop: payments > counts: it expects the key by_card, but the stream is keyed by by_time");
+    expect_mistake(
+        "shop: payments > counts: it expects the key by_card, but the stream is keyed by by_time");
 }
 
 Test(job, refuses_a_slide_longer_than_the_window)
 {
-    (void)weir_aggregate(weir_key(source, &by_card_key), weir_sliding(WEIR_SECONDS(10), WEIR_SECONDS(11)),
-                         &counts);
-    expect_mistake("shop: payments > counts: slide 11 s is longer than length 10 s, so records between two "
-                   "windows would be lost; choose a slide of at most the length");
+    (void)weir_aggregate(weir_key(source, &by_card_key),
+                         weir_sliding(WEIR_SECONDS(10), WEIR_SECONDS(11)), &counts);
+    expect_mistake(
+        "shop: payments > counts: slide 11 s is longer than length 10 s, so records between two "
+        "windows would be lost; choose a slide of at most the length");
 }
 
 Test(job, refuses_a_slide_that_does_not_divide_the_window)
 {
-    (void)weir_aggregate(weir_key(source, &by_card_key), weir_sliding(WEIR_SECONDS(10), WEIR_SECONDS(4)),
-                         &counts);
-    expect_mistake("shop: payments > counts: slide 4 s does not divide length 10 s; choose a divisor");
+    (void)weir_aggregate(weir_key(source, &by_card_key),
+                         weir_sliding(WEIR_SECONDS(10), WEIR_SECONDS(4)), &counts);
+    expect_mistake(
+        "shop: payments > counts: slide 4 s does not divide length 10 s; choose a divisor");
 }
 
 Test(job, takes_a_slide_as_long_as_the_window)
 {
-    (void)weir_aggregate(weir_key(source, &by_card_key), weir_sliding(WEIR_SECONDS(10), WEIR_SECONDS(10)),
-                         &counts);
+    (void)weir_aggregate(weir_key(source, &by_card_key),
+                         weir_sliding(WEIR_SECONDS(10), WEIR_SECONDS(10)), &counts);
     cr_assert_null(weir_job_error(job), "%s", weir_job_error(job));
 }
 
@@ -249,39 +255,45 @@ Test(job, refuses_a_window_of_no_kind)
 
 Test(job, refuses_negative_lateness)
 {
-    (void)weir_aggregate(weir_key(source, &by_card_key), weir_allow_lateness(weir_tumbling(1), -1), &counts);
+    (void)weir_aggregate(weir_key(source, &by_card_key), weir_allow_lateness(weir_tumbling(1), -1),
+                         &counts);
     expect_mistake("shop: payments > counts: lateness must not be negative");
 }
 
 Test(job, refuses_corrections_into_a_window)
 {
     (void)weir_aggregate(weir_key(corrected(), &by_count_key), weir_tumbling(1), &counts_again);
-    expect_mistake("shop: payments > counts > counts_again: counts sends corrections (updates and deletes), "
-                   "which counts_again cannot take; window without lateness, or process them with "
-                   "weir_process");
+    expect_mistake(
+        "shop: payments > counts > counts_again: counts sends corrections (updates and deletes), "
+        "which counts_again cannot take; window without lateness, or process them with "
+        "weir_process");
 }
 
 Test(job, refuses_corrections_that_come_late_into_a_union_that_is_read)
 {
-    const weir_stream first = weir_aggregate(weir_key(source, &by_card_key), weir_tumbling(1), &counts);
-    const weir_stream both  = weir_union(&first, 1);
+    const weir_stream first =
+        weir_aggregate(weir_key(source, &by_card_key), weir_tumbling(1), &counts);
+    const weir_stream both = weir_union(&first, 1);
     (void)weir_aggregate(weir_key(both, &by_count_key), weir_tumbling(1), &counts_again);
     weir_union_add(both, weir_name(corrected(), "corrected"));
-    expect_mistake("shop: payments > corrected > union: it sends corrections (updates and deletes), but the "
-                   "union is read already by those who expect none; add it before they are");
+    expect_mistake(
+        "shop: payments > corrected > union: it sends corrections (updates and deletes), but the "
+        "union is read already by those who expect none; add it before they are");
 }
 
 Test(job, refuses_one_name_for_two_operators)
 {
     (void)weir_filter(weir_filter(source, &even), &even);
-    expect_mistake_of_whole("shop: payments > even > even: the name \"even\" is already taken by payments > "
-                            "even; state is found by name, so give one of them another with weir_name");
+    expect_mistake_of_whole(
+        "shop: payments > even > even: the name \"even\" is already taken by payments > "
+        "even; state is found by name, so give one of them another with weir_name");
 }
 
 Test(job, takes_one_binding_twice_under_two_names)
 {
     (void)weir_name(weir_filter(weir_filter(source, &even), &even), "even-again");
-    cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 1 }), WEIR_OK, "%s", weir_job_error(job));
+    cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 1 }), WEIR_OK, "%s",
+                 weir_job_error(job));
 }
 
 Test(job, refuses_an_empty_name)
@@ -298,7 +310,8 @@ Test(job, names_the_way_around_a_cycle)
     cr_assert_eq(weir_job_run(job, NULL), WEIR_USAGE);
     cr_assert_not_null(strstr(weir_job_error(job), "a cycle; a job graph must not have any"), "%s",
                        weir_job_error(job));
-    cr_assert_not_null(strstr(weir_job_error(job), "shop: payments > union"), "%s", weir_job_error(job));
+    cr_assert_not_null(strstr(weir_job_error(job), "shop: payments > union"), "%s",
+                       weir_job_error(job));
 }
 
 Test(job, refuses_another_input_for_what_is_no_union)
@@ -310,15 +323,17 @@ Test(job, refuses_another_input_for_what_is_no_union)
 Test(job, refuses_another_type_in_a_union)
 {
     (void)weir_union((weir_stream[]){ source, weir_generate(job, &refunds, NULL) }, 2);
-    expect_mistake("shop: refunds > union: it takes records of type payment, but refunds sends refund");
+    expect_mistake(
+        "shop: refunds > union: it takes records of type payment, but refunds sends refund");
 }
 
 Test(job, refuses_a_stream_of_another_job_in_a_union)
 {
     weir_job *other = weir_job_open("elsewhere");
     (void)weir_union((weir_stream[]){ source, weir_generate(other, &payments, NULL) }, 2);
-    expect_mistake("shop: payments > union > its input payments is of another job, elsewhere; a stream stays "
-                   "in its job");
+    expect_mistake(
+        "shop: payments > union > its input payments is of another job, elsewhere; a stream stays "
+        "in its job");
     weir_job_close(other);
 }
 
@@ -340,7 +355,8 @@ Test(job, has_as_many_branches_as_were_asked_for)
     (void)weir_branch(split, 2);
     cr_assert_null(weir_job_error(job));
     (void)weir_branch(split, 3);
-    expect_mistake("shop: payments > by_rest > branch 3 does not exist: by_rest has 3, counted from 0");
+    expect_mistake(
+        "shop: payments > by_rest > branch 3 does not exist: by_rest has 3, counted from 0");
 }
 
 Test(job, refuses_more_than_sixteen_branches)
@@ -359,7 +375,8 @@ Test(job, fails_when_a_record_goes_to_a_branch_that_is_not_there)
 {
     (void)weir_split(source, &by_rest, 2);
     cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 1 }), WEIR_FAILED);
-    cr_assert_str_eq(weir_job_error(job), "shop: by_rest: a record was routed to branch 2, but there are 2");
+    cr_assert_str_eq(weir_job_error(job),
+                     "shop: by_rest: a record was routed to branch 2, but there are 2");
 }
 
 Test(job, takes_no_far_branch_for_a_near_one)
@@ -402,7 +419,9 @@ Test(job, runs_again_after_it_ran)
 {
     (void)weir_reduce(weir_key(source, &by_card_key), &running);
     for (uint32_t i = 0; i < 3; i++) {
-        cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 2, .is_simulated = i % 2 == 0 }), WEIR_OK);
+        cr_assert_eq(
+            weir_job_run(job, &(weir_run_options){ .workers = 2, .is_simulated = i % 2 == 0 }),
+            WEIR_OK);
         cr_assert_eq(weir_job_counter(job, "running", WEIR_ROWS_OUT), 10);
     }
 }

@@ -1,5 +1,5 @@
-// What a user's function may ask of its call, and what happens when it asks for too much: small whole
-// jobs, simulated and in threads.
+// What a user's function may ask of its call, and what happens when it asks for too much: small
+// whole jobs, simulated and in threads.
 #include <weir.h>
 
 #include <criterion/criterion.h>
@@ -30,12 +30,16 @@ static void note_time(tick *out, const tick *in, weir_call *call)
 }
 WEIR_MAP(noted, tick, tick, note_time);
 
-static bool is_at_its_time(const tick *in, weir_call *call) { return weir_event_time(call) == in->at; }
+static bool is_at_its_time(const tick *in, weir_call *call)
+{
+    return weir_event_time(call) == in->at;
+}
 WEIR_FILTER(at_its_time, tick, is_at_its_time);
 
 static bool refuse_all(const tick *in, weir_call *call)
 {
-    weir_reject(call, "number %llu, and a reason of more than twelve bytes", (unsigned long long)in->number);
+    weir_reject(call, "number %llu, and a reason of more than twelve bytes",
+                (unsigned long long)in->number);
     return false;
 }
 WEIR_FILTER(refused, tick, refuse_all);
@@ -144,12 +148,13 @@ Test(functions, may_refuse_every_record_and_each_is_a_dead_letter)
     (void)weir_collect(weir_dead_letters(none), collected);
     run(WEIR_OK);
     cr_assert_eq(weir_job_counter(job, "refused", WEIR_REJECTED), EVENTS);
-    cr_assert_eq(weir_collection_count(collected), EVENTS, "%zu arrived", weir_collection_count(collected));
+    cr_assert_eq(weir_collection_count(collected), EVENTS, "%zu arrived",
+                 weir_collection_count(collected));
+    static const char reason[] = "number %zu, and a reason of more than twelve bytes";
     for (size_t i = 0; i < EVENTS; i++) {
         char                    expected[100];
         const weir_dead_letter *letter = weir_collection_at(collected, i, NULL, NULL);
-        const int length = snprintf(expected, sizeof(expected),
-                                    "number %zu, and a reason of more than twelve bytes", i);
+        const int               length = snprintf(expected, sizeof(expected), reason, i);
         cr_assert_eq(letter->reason.length, (uint32_t)length);
         cr_assert_arr_eq(weir_str_bytes(&letter->reason), expected, (size_t)length);
     }
@@ -159,16 +164,18 @@ Test(functions, of_filters_cannot_emit)
 {
     (void)weir_filter(source, &emitting);
     run(WEIR_FAILED);
-    cr_assert_str_eq(weir_job_error(job), "calls: emitting: its function emits, which only those of flat maps "
-                                          "and process functions can");
+    cr_assert_str_eq(weir_job_error(job),
+                     "calls: emitting: its function emits, which only those of flat maps "
+                     "and process functions can");
 }
 
 Test(functions, that_emit_more_than_their_most_fail_the_job_by_name)
 {
     (void)weir_flat_map(source, &too_many);
     run(WEIR_FAILED);
-    cr_assert_str_eq(weir_job_error(job), "calls: too_many: one call emitted more than the 2 records its "
-                                          "binding declares; raise its most");
+    cr_assert_str_eq(weir_job_error(job),
+                     "calls: too_many: one call emitted more than the 2 records its "
+                     "binding declares; raise its most");
 }
 
 Test(functions, get_aligned_scratch_of_any_size)
