@@ -4,7 +4,7 @@
 #include <weir/main.h>
 
 #include "cli/progress.h"
-#include "runtime/base/base.h"
+#include "runtime/graph/graph.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -127,6 +127,16 @@ static struct option *options_of(const weir_main_options *own)
     return list;
 }
 
+static const char *common_name(int id)
+{
+    for (uint32_t i = 0; i < WR_COUNT_OF(common_options); i++) {
+        if (common_options[i].id == id) {
+            return common_options[i].name;
+        }
+    }
+    return "";
+}
+
 // Reads everything after the verb. 0, or the exit code of a mistake that has been said.
 static int command_read(struct command *command, const weir_main_options *own, int argc, char **argv)
 {
@@ -142,7 +152,9 @@ static int command_read(struct command *command, const weir_main_options *own, i
         } else if (id >= OPTION_OWN) {
             *own->options[id - OPTION_OWN].to = optarg != NULL ? optarg : "";
         } else if (!command_take(command, id, optarg)) {
-            code = complain(command->program, "wrong value:", optarg);
+            char *what = wr_format("--%s: \"%s\"", common_name(id), optarg);
+            code       = complain(command->program, "not a value for", what);
+            wr_free(what);
         }
     }
     if (code == 0 && optind < argc) {
@@ -204,6 +216,11 @@ static weir_status command_run(struct command *command, weir_job *job)
     run_to_stop              = NULL;
     const weir_status status = weir_run_close(run);
     wr_progress_end(&progress, command->as_json);
+    const uint64_t unread = wr_job_unread_dead_letters(job);
+    if (unread > 0 && status == WEIR_OK) {
+        (void)fprintf(stderr, "%s: %llu dead letters, which nobody reads; see weir_dead_letters\n",
+                      weir_job_name(job), (unsigned long long)unread);
+    }
     return status == WEIR_OK && signals_seen > 0 ? WEIR_INTERRUPTED : status;
 }
 

@@ -109,9 +109,9 @@ void wr_keyed_take(struct wr_keyed *keyed, const struct wr_inlet *inlet, uint32_
 
 bool wr_keyed_out_of_budget(struct wr_node *node)
 {
-    wr_node_fail(node, "its state needs more memory than the budget of %zu bytes; raise it, or let "
-                       "state expire sooner",
-                 wr_pool_used_bytes(node->pool));
+    wr_node_fail(node, "its state needs more than its share of the state budget, %zu bytes a task; raise "
+                       "the budget, or let state expire sooner",
+                 wr_pool_budget_bytes(node->pool));
     return false;
 }
 

@@ -347,13 +347,14 @@ static bool due_take(struct process_node *process, weir_time until)
     return due->count > 0;
 }
 
-// Before a timer of `at` is set: deadlines taken already that come after it go back into the wheel. So
-// that a function which keeps setting such timers does not move the same ones again and again, fewer
+// Before a timer of `at` is set: deadlines taken already go back into the wheel if the last is not before
+// it, so that it comes in its turn, and is entered before the same timer, taken already, is looked for.
+// So that a function which keeps setting such timers does not move the same ones again and again, fewer
 // are taken next.
-static void due_put_back_after(struct process_node *process, weir_time at)
+static void due_put_back(struct process_node *process, weir_time at)
 {
     struct due_timers *due = &process->due;
-    if (due->next == due->count || due->at[due->count - 1] <= at) {
+    if (due->next == due->count || due->at[due->count - 1] < at) {
         return;
     }
     for (uint32_t i = due->next; i < due->count; i++) {
@@ -467,7 +468,7 @@ void weir_timer_set(weir_call *call, weir_time at)
 {
     struct process_node *process = call_process(call);
     WR_ASSERT(at >= WEIR_TIME_MIN && at <= WEIR_TIME_MAX);
-    due_put_back_after(process, at);
+    due_put_back(process, at);
     set_note(process, &process->owner, at);
 }
 

@@ -56,6 +56,20 @@ static void slices_make_room(struct wr_slices *slices)
     slices->spans    = wr_realloc(slices->spans, slices->capacity * sizeof(*slices->spans));
 }
 
+// A new slice is likely to see as many keys as the one before it saw.
+static struct wr_table *slices_open_table(const struct wr_slices *slices, uint32_t before)
+{
+    enum { WORTH_RESERVING = 256 };
+    struct wr_table *table = wr_table_open(slices->pool, &slices->options);
+    if (before > slices->first) {
+        const uint64_t count = wr_table_count(slices->spans[before - 1].table);
+        if (count >= WORTH_RESERVING) {
+            wr_table_reserve(table, count);
+        }
+    }
+    return table;
+}
+
 struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
 {
     uint32_t i = wr_slices_at(slices, start);
@@ -66,8 +80,9 @@ struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
         slices_make_room(slices);
         i = wr_slices_at(slices, start);
     }
+    struct wr_table *table = slices_open_table(slices, i);
     memmove(slices->spans + i + 1, slices->spans + i, (slices->end - i) * sizeof(*slices->spans));
-    slices->spans[i] = (struct wr_slice){ start, wr_table_open(slices->pool, &slices->options) };
+    slices->spans[i] = (struct wr_slice){ start, table };
     slices->end++;
     return slices->spans[i].table;
 }

@@ -29,9 +29,9 @@ void wr_window_out_of_budget(struct wr_window *window)
 {
     if (!window->has_failed) {
         wr_node_fail(&window->node,
-                     "state budget of %zu bytes is used up; raise it, or take shorter windows, "
-                     "less lateness or fewer keys",
-                     wr_pool_used_bytes(window->node.pool));
+                     "its state needs more than its share of the state budget, %zu bytes a task; "
+                     "raise the budget, or take shorter windows, less lateness or fewer keys",
+                     wr_pool_budget_bytes(window->node.pool));
     }
     window->has_failed = true;
 }

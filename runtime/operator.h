@@ -122,6 +122,7 @@ struct wr_node {
     uint32_t                  range_bits;
     int64_t                   wake_at_us; // monotonic; INT64_MAX: no need
     struct weir_call         *call;
+    bool                      sends_changes; // its main output may carry updates and deletes
     struct wr_letter         *letters; // dead letters that wait for room, oldest first
     bool                      holds_watermark; // the task's: rows of the last advance go first
     bool                      has_handed_idle; // the task's, of sources
@@ -153,6 +154,9 @@ struct weir_call {
 
 // Stops the job with one sentence, prefixed with the job's and the operator's name.
 void wr_node_fail(struct wr_node *node, const char *sentence, ...) WEIR_PRINTF(2, 3);
+// The same with a status of its own, which the command's exit code tells.
+void wr_node_fail_as(struct wr_node *node, weir_status status, const char *sentence, ...)
+    WEIR_PRINTF(3, 4);
 
 // For struct wr_request: wakes the worker whose park is given.
 void wr_node_wake_any(void *park);

@@ -40,7 +40,8 @@ static void sink_fail(struct file_sink *sink, const char *what, int64_t error)
     if (error == -EPIPE) {
         wr_node_fail(&sink->node, "cannot %s %s: whoever read it has gone", what, name);
     } else {
-        wr_node_fail(&sink->node, "cannot %s %s: %s%s", what, name, wr_file_error(error, text),
+        wr_node_fail_as(&sink->node, sink->file == NULL ? WEIR_UNREACHABLE : WEIR_FAILED,
+                        "cannot %s %s: %s%s", what, name, wr_file_error(error, text),
                      sink->file == NULL && error == -ENOENT ? "; its directory has to exist" : "");
     }
 }

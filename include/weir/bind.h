@@ -5,7 +5,8 @@
 //
 // compiles is_failed into a loop over a batch and makes `failed`, which weir_filter takes. A function
 // of another signature is refused at that line in plain words. Each function may also take a
-// weir_call * as its last parameter (flat map, process: first, always).
+// weir_call * as its last parameter where that makes sense (see weir/call.h); in flat map and process
+// functions it comes first, always.
 //
 // The loops see rows, selections and pointers to values, never how the library stores them.
 #ifndef WEIR_BIND_H

@@ -1,7 +1,7 @@
 // weir/call.h: what a user function may ask of the runtime while it is called.
 //
-// Every bound function may take a weir_call * as its last (process and flat map functions: first)
-// parameter. It is borrowed: valid until the function returns, on the thread that called it. Functions
+// Functions of filter, map, split, sink and an aggregate's result may take a weir_call * as their last
+// parameter; those of process and flat map take one first, always. It is borrowed: valid until the function returns, on the thread that called it. Functions
 // run on the worker thread of their task, one call at a time.
 #ifndef WEIR_CALL_H
 #define WEIR_CALL_H
@@ -51,16 +51,18 @@ WEIR_API weir_call *weir_call_at(weir_call *call, const void *record);
 // ---- timers, in process functions -------------------------------------------------------------------
 
 // Calls on_timer for the key at hand once the watermark has reached `at`. Setting the same time twice
-// is setting it once. A time at or before the watermark fires after the batch's rows.
+// is setting it once. A time at or before the watermark fires after the batch's rows. Timers wait for
+// the watermark, so records of later event times may be seen first: compare times, not arrivals.
 WEIR_API void weir_timer_set(weir_call *call, weir_time at);
 WEIR_API void weir_timer_clear(weir_call *call, weir_time at);
 
-// Drops the state of the key at hand when the function returns: the next record finds zeros.
+// Drops the state of the key at hand when the function returns: the next record finds zeros. Its lists
+// and maps stay.
 WEIR_API void weir_state_clear(weir_call *call);
 
 // ---- list and map views of the key at hand, in process functions -------------------------------------
 //
-// Views are declared beside the binding (WEIR_LIST, WEIR_MAP) and given to it in the options of
+// Views are declared beside the binding (WEIR_LIST, WEIR_MAP_STATE) and given to it in the options of
 // weir_process. An element's pointer is valid until the next call on the same view.
 
 WEIR_API uint32_t weir_list_count(weir_call *call, const weir_list_view *view);

@@ -77,7 +77,8 @@ WEIR_API void        weir_union_add(weir_stream union_, weir_stream more);
 
 WEIR_API weir_keyed weir_key(weir_stream in, const weir_key_binding *key);
 
-// A running result a record.
+// A running result a record, in the order in which the records of a key arrive; where they come over
+// two tasks of the stage before (another key's, say), that is any order that keeps each task's own.
 WEIR_API weir_stream weir_reduce(weir_keyed in, const weir_reduce_binding *update);
 // One result a key and window (see weir/window.h). Carries changes if the window allows lateness.
 WEIR_API weir_stream weir_aggregate(weir_keyed in, weir_window window, const weir_aggregate_binding *aggregate);
@@ -98,7 +99,8 @@ WEIR_API weir_stream weir_side(weir_stream process, uint32_t index);
 WEIR_API void       *weir_emit_side(weir_call *call, uint32_t index);
 
 // Passes a record unless one with its key was passed at most `within` of event time away, in either
-// direction, `within` included. Records come at most `lateness` behind the watermark.
+// direction, `within` included. What comes more than `lateness` behind the watermark is passed, because
+// what it repeats may be forgotten.
 WEIR_API weir_stream weir_deduplicate(weir_keyed in, weir_time within, weir_time lateness);
 
 // ---- ends and side streams --------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 // weir/main.h: one command line for every job.
 //
-//   PROGRAM run   [--workers N] [--cpus LIST] [--rate N] [--simulate SEED] [--quiet] [--json]
+//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--simulate SEED] [--quiet] [--json]
 //   PROGRAM plan  [--workers N] [--json]
+//   PROGRAM --help
 //
+// A program that builds its job by weir_main_with also has --rate N, which is handed to `build`.
 // `run` shows progress on stderr while it runs (events, rate, how far the watermark lags; a bar where
 // the input's size is known) if stderr is a terminal; SIGINT or SIGTERM stop it, a second one at once.
 // Exit codes are those of weir/status.h.

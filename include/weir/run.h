@@ -12,7 +12,7 @@ typedef struct weir_run_options {
     bool        is_unpinned;  // leave the placing of threads to the system
     uint64_t    state_budget; // bytes of state of the whole job; 0: no limit
     uint32_t    batch_bytes;  // of one batch; 0: by the number of outputs, 8 to 32 KiB
-    uint32_t    credits;      // batches a channel; 0: 4
+    uint32_t    credits;      // batches a channel, 2 or more; 0: 4
     uint64_t    seed;         // of the keys' hash and of the simulation; 0: fixed
     bool        is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
     int64_t     spin_us;      // a worker without work spins this long before it parks; 0: 50; < 0: never
@@ -61,7 +61,8 @@ WEIR_API uint64_t weir_job_sources_counter(const weir_job *job, weir_counter cou
 // Prints how the job would run with these options: stages, exchanges, places, memory bound; as text or
 // JSON.
 WEIR_API weir_status weir_job_plan(weir_job *job, const weir_run_options *options, bool as_json, FILE *to);
-// The most memory its batches and its state budget take, in bytes; 0 after a mistake.
+// The most memory its batches and its state budget take, in bytes; 0 after a mistake. Not in it: the
+// buffers of files (64 to 512 KiB each), and what a single record over a batch's size hangs on it.
 WEIR_API uint64_t weir_job_memory_bound(weir_job *job, const weir_run_options *options);
 
 WEIR_END

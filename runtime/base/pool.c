@@ -336,3 +336,5 @@ bool wr_pool_reserve(struct wr_pool *pool, size_t bytes)
 }
 
 size_t wr_pool_used_bytes(const struct wr_pool *pool) { return pool->used_bytes; }
+
+size_t wr_pool_budget_bytes(const struct wr_pool *pool) { return pool->budget_bytes; }

@@ -63,6 +63,9 @@ char *wr_job_path(const weir_job *job, uint32_t node);
 // Checks what only the whole graph shows: names, cycles, loose ends. False: the job has an error.
 bool wr_job_check(weir_job *job);
 
+// Dead letters of the last run that went to no reader.
+uint64_t wr_job_unread_dead_letters(const weir_job *job);
+
 struct wr_graph_node *wr_job_node(weir_stream stream); // NULL after a mistake
 
 #endif // WR_GRAPH_H

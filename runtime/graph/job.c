@@ -179,3 +179,27 @@ uint64_t weir_job_sources_counter(const weir_job *job, weir_counter counter)
     return job->run != NULL ? wr_run_counter_any(job->run, NULL, (enum wr_counter)counter)
                             : wr_tally_counter(job->tally, NULL, (enum wr_counter)counter);
 }
+
+static bool job_reads_dead_letters_of(const weir_job *job, uint32_t node)
+{
+    for (uint32_t i = 0; i < job->node_count; i++) {
+        for (uint32_t k = 0; k < job->nodes[i]->input_count; k++) {
+            const struct wr_graph_input *input = &job->nodes[i]->inputs[k];
+            if (input->node == node && input->output == WR_OUTPUT_REJECTS) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+uint64_t wr_job_unread_dead_letters(const weir_job *job)
+{
+    uint64_t unread = 0;
+    for (uint32_t i = 0; i < job->node_count; i++) {
+        if (!job_reads_dead_letters_of(job, i)) {
+            unread += wr_tally_counter(job->tally, job->nodes[i]->spec.name, WR_REJECTED);
+        }
+    }
+    return unread;
+}

@@ -105,7 +105,8 @@ static bool types_agree(const weir_type *a, const weir_type *b)
     return true;
 }
 
-// Whether `name` may read `in` as records of `type` (NULL: any). Says so in the job if not.
+// Whether `name` may read `in` as records of `type` (NULL: any). Says so in the job if not. What may
+// drop a row takes no changes: an update that it drops would leave the row before it standing.
 static bool stream_checked(weir_stream in, const char *name, const weir_type *type, bool takes_changes)
 {
     struct wr_graph_node *node = wr_job_node(in);
@@ -125,7 +126,8 @@ static bool stream_checked(weir_stream in, const char *name, const weir_type *ty
     if (output->sends_changes && !takes_changes) {
         stream_mistake(in,
                        "%s: %s sends corrections (updates and deletes), which %s cannot take; "
-                       "window without lateness, or process them with weir_process",
+                       "window without lateness, select in the window's result function, or process "
+                       "them with weir_process",
                        name, node->spec.name, name);
         return false;
     }
@@ -197,18 +199,19 @@ static weir_stream added(weir_stream in, const struct wr_graph_node *node)
 weir_stream weir_filter(weir_stream in, const weir_filter_binding *keep)
 {
     const weir_type *type = wr_stream_type(in);
-    return added(in, stream_add(in, "filter", keep->name, &wr_filter_operator, keep, keep->in, type, true));
+    return added(in, stream_add(in, "filter", keep->name, &wr_filter_operator, keep, keep->in, type, false));
 }
 
 weir_stream weir_map(weir_stream in, const weir_map_binding *change)
 {
-    return added(in, stream_add(in, "map", change->name, &wr_map_operator, change, change->in, change->out, true));
+    return added(in, stream_add(in, "map", change->name, &wr_map_operator, change, change->in, change->out,
+                                !change->may_skip));
 }
 
 weir_stream weir_flat_map(weir_stream in, const weir_flat_map_binding *expand)
 {
     return added(in, stream_add(in, "flat map", expand->name, &wr_flat_map_operator, expand, expand->in,
-                                expand->out, true));
+                                expand->out, false));
 }
 
 weir_stream weir_split(weir_stream in, const weir_split_binding *route, uint32_t branches)
@@ -218,7 +221,7 @@ weir_stream weir_split(weir_stream in, const weir_split_binding *route, uint32_t
     }
     const weir_type      *type = wr_stream_type(in);
     struct wr_graph_node *node =
-        stream_add(in, "split", route->name, &wr_split_operator, route, route->in, type, true);
+        stream_add(in, "split", route->name, &wr_split_operator, route, route->in, type, false);
     if (node == NULL) {
         return no_stream;
     }
@@ -248,7 +251,7 @@ weir_stream weir_filter_function(weir_stream in, const char *name,
                                  bool (*keep)(const void *record, void *opaque), void *opaque)
 {
     struct wr_graph_node *node = stream_add(in, "filter", name, &wr_filter_function_operator, NULL, NULL,
-                                            wr_stream_type(in), true);
+                                            wr_stream_type(in), false);
     if (node != NULL) {
         const struct wr_function_options options = { .keep = keep, .opaque = opaque };
         node->spec.options                       = copy_options(&options, sizeof(options));
@@ -260,7 +263,7 @@ weir_stream weir_map_function(weir_stream in, const char *name, const weir_type 
                               bool (*change)(void *out, const void *in, void *opaque), void *opaque)
 {
     struct wr_graph_node *node =
-        stream_add(in, "map", name, &wr_map_function_operator, NULL, NULL, out, true);
+        stream_add(in, "map", name, &wr_map_function_operator, NULL, NULL, out, false);
     if (node != NULL) {
         const struct wr_function_options options = { .change = change, .opaque = opaque };
         node->spec.options                       = copy_options(&options, sizeof(options));

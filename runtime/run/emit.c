@@ -183,6 +183,10 @@ weir_change weir_change_of(const weir_call *call) { return (weir_change)call->ch
 
 void *weir_emit_change(weir_call *call, weir_change change, weir_time time)
 {
+    if (change != WEIR_INSERT && !call->node->sends_changes) {
+        wr_node_fail(call->node, "it emitted an update or a delete, but was not declared to; set "
+                                 "sends_changes in the options of weir_process");
+    }
     return wr_output_stage(call->node, &call->node->outputs[WR_OUTPUT_MAIN], change, time);
 }
 

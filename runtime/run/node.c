@@ -73,6 +73,7 @@ struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outl
     node->park             = &task->worker->park;
     node->alignment        = run->alignment;
     node->alignment_base   = outline->alignment_base;
+    node->sends_changes    = outline->output_count > 0 && outline->outputs[WR_OUTPUT_MAIN].sends_changes;
     node->inlets           = wr_alloc(sizeof(struct wr_inlet) * (outline->inlet_count + 1));
     node->counters         = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
     node->call             = wr_alloc(sizeof(*node->call));
@@ -133,16 +134,29 @@ void wr_node_close(struct wr_node *node)
 
 // ---- what an operator may ask -----------------------------------------------------------------------
 
+static void node_fail(struct wr_node *node, weir_status status, const char *sentence, va_list arguments)
+{
+    char text[900];
+    (void)vsnprintf(text, sizeof(text), sentence, arguments);
+    char *whole = wr_format("%s: %s", node->spec->name, text);
+    wr_run_fail_any(node->task->run, status, whole);
+    wr_free(whole);
+}
+
 void wr_node_fail(struct wr_node *node, const char *sentence, ...)
 {
-    char    text[900];
     va_list arguments;
     va_start(arguments, sentence);
-    (void)vsnprintf(text, sizeof(text), sentence, arguments);
+    node_fail(node, WEIR_FAILED, sentence, arguments);
     va_end(arguments);
-    char *whole = wr_format("%s: %s", node->spec->name, text);
-    wr_run_fail_any(node->task->run, WEIR_FAILED, whole);
-    wr_free(whole);
+}
+
+void wr_node_fail_as(struct wr_node *node, weir_status status, const char *sentence, ...)
+{
+    va_list arguments;
+    va_start(arguments, sentence);
+    node_fail(node, status, sentence, arguments);
+    va_end(arguments);
 }
 
 bool wr_node_has_failed(const struct wr_node *node) { return wr_run_has_failed_any(node->task->run); }

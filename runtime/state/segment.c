@@ -287,6 +287,46 @@ bool wr_segment_make_room(struct wr_table *table, uint64_t hash, uint32_t entrie
     return segment_remake(table, segment, &plan);
 }
 
+// Segments for `count` keys, spread as hashes are; nothing is done if there is no memory for all.
+void wr_table_reserve(struct wr_table *table, uint64_t count)
+{
+    const uint32_t depth_most = HASH_PREFIX_BITS - table->range_bits;
+    uint32_t       depth      = 1;
+    if (table->count != 0 || table->segment_bytes != 0 || table->has_heap) {
+        return; // with a heap it is not known what the keys will take
+    }
+    struct segment_plan plan = plan_for(table, (struct segment_load){ (uint32_t)(count >> 1), 0 }, 0, 1);
+    while (depth < depth_most && plan.block_bytes > SEGMENT_USUAL) {
+        depth++;
+        plan = plan_for(table, (struct segment_load){ (uint32_t)(count >> depth), 0 }, 0, depth);
+    }
+    const uint64_t    segments  = (uint64_t)1 << depth;
+    uintptr_t *const  directory = wr_alloc(segments * sizeof(*directory));
+    uint64_t          taken     = 0;
+    for (; taken < segments; taken++) {
+        const uint64_t        prefix  = taken << (64 - depth);
+        struct segment *const segment = segment_take(table, &plan, prefix, depth);
+        if (segment == NULL) {
+            break;
+        }
+        if (plan.group_count > 1) {
+            segment->limit = limit_of(plan.group_count, prefix, depth); // staggered
+        }
+        directory[taken] = (uintptr_t)segment | segment->shape;
+    }
+    if (taken < segments) {
+        while (taken-- > 0) {
+            wr_segment_give(table, entry_segment(directory[taken]));
+        }
+        wr_free(directory);
+        return;
+    }
+    wr_free(table->directory);
+    table->directory       = directory;
+    table->depth           = depth;
+    table->directory_shift = 64 - depth;
+}
+
 void wr_segment_shrink(struct wr_table *table, struct segment *segment)
 {
     if (segment->block_bytes <= SEGMENT_SMALLEST || segment->count > segment->limit / 4) {

@@ -44,6 +44,9 @@ struct wr_keys {
 
 struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_options *options);
 void             wr_table_close(struct wr_table *table); // every segment goes back to the pool
+// Makes room for about so many keys in a table that is still empty, so that it need not grow to them;
+// a hint, without effect on tables of WR_KEY_BYTES or values with strings.
+void             wr_table_reserve(struct wr_table *table, uint64_t count);
 uint64_t         wr_table_count(const struct wr_table *table);
 size_t           wr_table_bytes(const struct wr_table *table); // of its segments and directory
 

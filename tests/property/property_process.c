@@ -603,8 +603,8 @@ static void run_batch(struct operator_harness *harness, struct trial_random *ran
                       weir_time watermark, uint64_t *cases)
 {
     struct operator_harness_batch batch =
-        operator_harness_batch_open(&input_type, WR_COLUMN_TIME, 256u << trial_below(random, 4));
-    const uint32_t wanted = 1 + trial_below(random, 12);
+        operator_harness_batch_open(&input_type, WR_COLUMN_TIME, 256u << trial_below(random, 7));
+    const uint32_t wanted = 1 + trial_below(random, trial_one_in(random, 4) ? 80 : 12);
     for (uint32_t i = 0; i < wanted; i++) {
         *now += trial_below(random, 6);
         input in;

@@ -527,6 +527,9 @@ static void open_round(struct round *r)
     }
     r->pool  = wr_pool_open(r->has_budget ? 4096u << below(r, 9) : 0);
     r->table = wr_table_open(r->pool, &r->options);
+    if (one_in(r, 3)) {
+        wr_table_reserve(r->table, below(r, 4 * r->key_count + 1));
+    }
 }
 
 static void close_round(struct round *r)

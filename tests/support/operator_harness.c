@@ -47,6 +47,7 @@ struct operator_harness *operator_harness_open(const struct operator_harness_opt
     node->counters     = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
     node->call         = wr_alloc(sizeof(*node->call));
     node->call->node   = node;
+    node->sends_changes = (options->columns & WR_COLUMN_CHANGE) != 0;
     node->output_count = options->output_count;
     node->outputs      = wr_alloc((node->output_count + 1) * sizeof(*node->outputs));
     for (uint32_t i = 0; i < node->output_count; i++) {

@@ -242,7 +242,7 @@ Test(file_sink, fails_the_job_where_the_directory_is_missing)
     weir_job *job = weir_job_open("test");
     weir_to_jsonl(results_of(job, 1, false),
                   &(weir_file_sink_options){ .path = "/none/such/out.jsonl" });
-    cr_assert_eq(source_harness_run(job, disk(1), NULL), WEIR_FAILED);
+    cr_assert_eq(source_harness_run(job, disk(1), NULL), WEIR_UNREACHABLE);
     cr_assert_str_eq(weir_job_error(job),
                      "test: write-out.jsonl: cannot open /none/such/out.jsonl: No such file or "
                      "directory; its directory has to exist");

@@ -265,8 +265,8 @@ Test(job, refuses_corrections_into_a_window)
     (void)weir_aggregate(weir_key(corrected(), &by_count_key), weir_tumbling(1), &counts_again);
     expect_mistake(
         "shop: payments > counts > counts_again: counts sends corrections (updates and deletes), "
-        "which counts_again cannot take; window without lateness, or process them with "
-        "weir_process");
+        "which counts_again cannot take; window without lateness, select in the window's result "
+        "function, or process them with weir_process");
 }
 
 Test(job, refuses_corrections_that_come_late_into_a_union_that_is_read)
