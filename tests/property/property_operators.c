@@ -121,12 +121,20 @@ static void enrich_with_scratch(rich *out, const rich *in, weir_call *call)
 }
 WEIR_MAP(map_scratch, rich, rich, enrich_with_scratch);
 
+static uint32_t columns;
+
+// An operator whose output carries no changes may only insert.
+static weir_change emitted_change(uint64_t number)
+{
+    return (columns & WR_COLUMN_CHANGE) != 0 ? (weir_change)drawn(number, 5, 4) : WEIR_INSERT;
+}
+
 WEIR_EMITS(flat, rich);
 static void expand(weir_call *call, const rich *in)
 {
     check_call(call, in->at, in->number);
     for (uint32_t i = 0; i < copies_of(in->number); i++) {
-        rich *out = flat_emit_change(call, (weir_change)drawn(in->number + i, 5, 4), in->at + i);
+        rich *out = flat_emit_change(call, emitted_change(in->number + i), in->at + i);
         *out      = *in;
         out->number += i;
     }
@@ -136,8 +144,7 @@ WEIR_EMITS(series, rich);
 static bool expand_on(weir_call *call, const rich *in, cursor *c)
 {
     for (uint32_t i = 0; i < 2 && c->done < copies_of(in->number); i++, c->done++) {
-        rich *out = series_emit_change(call, (weir_change)drawn(in->number + c->done, 5, 4),
-                                       in->at + c->done);
+        rich *out = series_emit_change(call, emitted_change(in->number + c->done), in->at + c->done);
         *out      = *in;
         out->number += c->done;
     }
@@ -173,7 +180,6 @@ struct leaving {
     uint32_t counts[OUTPUTS];
 };
 static struct leaving expected, left;
-static uint32_t       columns;
 static bool           is_rich_out;
 
 static rich     inputs[INPUTS_MAX];
