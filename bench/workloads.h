@@ -72,10 +72,10 @@ enum payment_type {
 // One event, 32 bytes. event_time is microseconds since the epoch.
 typedef struct payment {
     long long event_time; // weir_time
-    uint64_t card_id;
-    int64_t  amount;
-    int32_t  type;
-    int32_t  reserved; // zero
+    uint64_t  card_id;
+    int64_t   amount;
+    int32_t   type;
+    int32_t   reserved; // zero
 } payment;
 
 _Static_assert(sizeof(payment) == 32, "the workloads are defined on records of 32 bytes");

@@ -25,8 +25,17 @@ struct command {
 };
 
 // The options of every job; val is what getopt returns, the program's own come after.
-enum { OPTION_WORKERS = 1, OPTION_CPUS, OPTION_RATE, OPTION_SIMULATE, OPTION_STATE, OPTION_QUIET, OPTION_JSON,
-       OPTION_HELP, OPTION_OWN };
+enum {
+    OPTION_WORKERS = 1,
+    OPTION_CPUS,
+    OPTION_RATE,
+    OPTION_SIMULATE,
+    OPTION_STATE,
+    OPTION_QUIET,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_OWN
+};
 
 static const struct common_option {
     const char *name, *value, *help;
@@ -36,13 +45,14 @@ static const struct common_option {
     { "cpus", "LIST", "cores to pin them to, as 0,2-5", OPTION_CPUS },
     { "rate", "N", "records a second to read, where the source can be slowed", OPTION_RATE },
     { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
-    { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED", OPTION_SIMULATE },
+    { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED",
+      OPTION_SIMULATE },
     { "json", NULL, "print the plan, or the end of the run, as JSON", OPTION_JSON },
     { "quiet", NULL, "no progress on stderr", OPTION_QUIET },
     { "help", NULL, "this page", OPTION_HELP },
 };
 
-// ---- help and mistakes ------------------------------------------------------------------------------
+// ---- help and mistakes ----
 
 static void print_option(const char *name, const char *value, const char *help, bool is_needed)
 {
@@ -57,15 +67,19 @@ static void print_help(const weir_main_options *own, const char *program)
         (void)printf("%s\n\n", own->summary);
     }
     (void)printf("usage: %s run [options]     run the job to its end; Ctrl-C stops it\n", program);
-    (void)printf("       %s plan [options]    print how it would run, and the most memory it takes\n\n", program);
+    (void)printf(
+        "       %s plan [options]    print how it would run, and the most memory it takes\n\n",
+        program);
     for (uint32_t i = 0; i < own->option_count; i++) {
         print_option(own->options[i].name, own->options[i].value, own->options[i].help,
                      own->options[i].is_needed);
     }
     for (uint32_t i = 0; i < WR_COUNT_OF(common_options); i++) {
-        print_option(common_options[i].name, common_options[i].value, common_options[i].help, false);
+        print_option(common_options[i].name, common_options[i].value, common_options[i].help,
+                     false);
     }
-    (void)printf("\nexit codes: 0 done, 1 the job failed, 2 wrong command line or graph, 3 unreachable file,\n"
+    (void)printf("\nexit codes: 0 done, 1 the job failed, 2 wrong command line or graph, 3 "
+                 "unreachable file,\n"
                  "            4 not found, 130 interrupted\n");
 }
 
@@ -76,7 +90,7 @@ static int complain(const char *program, const char *sentence, const char *what)
     return weir_status_exit_code(WEIR_USAGE);
 }
 
-// ---- reading the command line -------------------------------------------------------------------------
+// ---- reading the command line ----
 
 static bool parse_count(const char *text, uint64_t *count)
 {
@@ -98,9 +112,7 @@ static bool command_take(struct command *command, int id, const char *value)
         command->run.workers = parse_count(value, &count) && count <= 1024 ? (uint32_t)count : 0;
         return command->run.workers > 0;
     case OPTION_CPUS: command->run.cpus = value; return true;
-    case OPTION_RATE:
-        command->rate = strtod(value, &end);
-        return *end == '\0' && command->rate > 0;
+    case OPTION_RATE: command->rate = strtod(value, &end); return *end == '\0' && command->rate > 0;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_SIMULATE:
         command->run.is_simulated = true;
@@ -114,11 +126,12 @@ static bool command_take(struct command *command, int id, const char *value)
 
 static struct option *options_of(const weir_main_options *own)
 {
-    struct option *list = wr_alloc(sizeof(*list) * (WR_COUNT_OF(common_options) + own->option_count + 1));
-    uint32_t       next = 0;
+    struct option *list =
+        wr_alloc(sizeof(*list) * (WR_COUNT_OF(common_options) + own->option_count + 1));
+    uint32_t next = 0;
     for (uint32_t i = 0; i < WR_COUNT_OF(common_options); i++) {
-        list[next++] = (struct option){ common_options[i].name, common_options[i].value != NULL, NULL,
-                                        common_options[i].id };
+        list[next++] = (struct option){ common_options[i].name, common_options[i].value != NULL,
+                                        NULL, common_options[i].id };
     }
     for (uint32_t i = 0; i < own->option_count; i++) {
         list[next++] = (struct option){ own->options[i].name, own->options[i].value != NULL, NULL,
@@ -138,7 +151,8 @@ static const char *common_name(int id)
 }
 
 // Reads everything after the verb. 0, or the exit code of a mistake that has been said.
-static int command_read(struct command *command, const weir_main_options *own, int argc, char **argv)
+static int command_read(struct command *command, const weir_main_options *own, int argc,
+                        char **argv)
 {
     struct option *list = options_of(own);
     int            code = 0;
@@ -147,7 +161,8 @@ static int command_read(struct command *command, const weir_main_options *own, i
     opterr = 0;
     while (code == 0 && (id = getopt_long(argc, argv, ":", list, NULL)) != -1) {
         if (id == '?' || id == ':') {
-            code = complain(command->program, id == '?' ? "there is no option" : "a value is missing after",
+            code = complain(command->program,
+                            id == '?' ? "there is no option" : "a value is missing after",
                             argv[optind - 1]);
         } else if (id >= OPTION_OWN) {
             *own->options[id - OPTION_OWN].to = optarg != NULL ? optarg : "";
@@ -171,10 +186,10 @@ static int command_read(struct command *command, const weir_main_options *own, i
     return code;
 }
 
-// ---- running ------------------------------------------------------------------------------------------
+// ---- running ----
 
 static volatile sig_atomic_t signals_seen;
-static weir_run *volatile    run_to_stop;
+static weir_run *volatile run_to_stop;
 
 // The first signal asks the sources to end, the second ends the process.
 static void on_signal(int number)
@@ -228,8 +243,9 @@ static int command_perform(struct command *command, const weir_main_options *own
 {
     weir_status status = WEIR_OK;
     if (weir_job_error(job) == NULL) {
-        status = command->verb == VERB_PLAN ? weir_job_plan(job, &command->run, command->as_json, stdout)
-                                            : command_run(command, job);
+        status = command->verb == VERB_PLAN
+                     ? weir_job_plan(job, &command->run, command->as_json, stdout)
+                     : command_run(command, job);
     }
     if (weir_job_error(job) != NULL) {
         (void)fprintf(stderr, "%s\n", weir_job_error(job));
@@ -240,7 +256,7 @@ static int command_perform(struct command *command, const weir_main_options *own
     return weir_status_exit_code(status);
 }
 
-// ---- the public calls -----------------------------------------------------------------------------------
+// ---- the public calls ----
 
 static const char *program_name(const char *path)
 {

@@ -66,7 +66,8 @@ void wr_progress_show(struct wr_progress *progress)
     if (total > 0) {
         print_bar(progress->to, weir_job_sources_counter(progress->job, WEIR_BYTES), total);
     }
-    (void)fprintf(progress->to, "%.2f M events, %.2f M/s", (double)events / 1e6, progress->rate / 1e6);
+    (void)fprintf(progress->to, "%.2f M events, %.2f M/s", (double)events / 1e6,
+                  progress->rate / 1e6);
     print_lag(progress->to, (weir_time)weir_job_sources_counter(progress->job, WEIR_WATERMARK));
     (void)fflush(progress->to);
     progress->shown_us     = now;
@@ -78,11 +79,12 @@ void wr_progress_end(struct wr_progress *progress, bool as_json)
     const double seconds = (double)(now_us(CLOCK_MONOTONIC) - progress->started_us + 1) / 1e6;
     const double events  = (double)events_read(progress->job);
     if (progress->is_shown) {
-        (void)fprintf(progress->to, "\r\033[K%.2f M events in %.2f s, %.2f M/s\n", events / 1e6, seconds,
-                      events / seconds / 1e6);
+        (void)fprintf(progress->to, "\r\033[K%.2f M events in %.2f s, %.2f M/s\n", events / 1e6,
+                      seconds, events / seconds / 1e6);
     }
     if (as_json) {
-        (void)printf("{\"job\":\"%s\",\"events\":%.0f,\"seconds\":%.6f,\"events_per_second\":%.0f}\n",
-                     weir_job_name(progress->job), events, seconds, events / seconds);
+        (void)printf(
+            "{\"job\":\"%s\",\"events\":%.0f,\"seconds\":%.6f,\"events_per_second\":%.0f}\n",
+            weir_job_name(progress->job), events, seconds, events / seconds);
     }
 }

@@ -1,5 +1,5 @@
-// What a run tells while it runs: events, rate, how far the watermark lags, and a bar where it is known
-// how much there is to read.
+// What a run tells while it runs: events, rate, how far the watermark lags, and a bar where it is
+// known how much there is to read.
 #ifndef WR_PROGRESS_LINE_H
 #define WR_PROGRESS_LINE_H
 

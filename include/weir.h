@@ -6,16 +6,16 @@
 #include <weir/status.h>
 
 #include <weir/event_time.h>
-#include <weir/str.h>
 #include <weir/record.h>
+#include <weir/str.h>
 
-#include <weir/call.h>
 #include <weir/bind.h>
-#include <weir/window.h>
+#include <weir/call.h>
 #include <weir/job.h>
 #include <weir/source.h>
+#include <weir/window.h>
 
-#include <weir/run.h>
 #include <weir/main.h>
+#include <weir/run.h>
 
 #endif // WEIR_H

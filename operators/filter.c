@@ -34,7 +34,8 @@ static void filter_rows(struct wr_node *node, struct wr_inlet *inlet)
     filter_make_room(filter, inlet->count);
     wr_call_begin(node, inlet->batch, 0);
     filter_pass(filter, inlet,
-                binding->rows(node->call, inlet->batch->rows, inlet->selection, inlet->count, filter->kept));
+                binding->rows(node->call, inlet->batch->rows, inlet->selection, inlet->count,
+                              filter->kept));
     wr_call_reset(node->call);
 }
 

@@ -1,6 +1,7 @@
-// flat map: makes any number of records of one. The function emits into staged rows, at most as many
-// a call as its binding declares; they move to the batch as they fit, and only then is the next record
-// looked at. A generator keeps a cursor and is called again with the same record until it is done.
+// flat map: makes any number of records of one. The function emits into staged rows, at most as
+// many a call as its binding declares; they move to the batch as they fit, and only then is the
+// next record looked at. A generator keeps a cursor and is called again with the same record until
+// it is done.
 #include "operators/operators.h"
 
 struct flat_map_node {
@@ -21,7 +22,10 @@ static bool flat_map_open(struct wr_node *node)
     return true;
 }
 
-static void flat_map_close(struct wr_node *node) { wr_free(((struct flat_map_node *)node)->cursor); }
+static void flat_map_close(struct wr_node *node)
+{
+    wr_free(((struct flat_map_node *)node)->cursor);
+}
 
 static void flat_map_begin(struct flat_map_node *flat_map)
 {

@@ -3,9 +3,9 @@
 
 void wr_keyed_init(struct wr_keyed *keyed, const weir_key_binding *binding, uint64_t seed)
 {
-    *keyed         = (struct wr_keyed){ .binding = binding, .seed = seed };
-    keyed->codec   = wr_key_codec_of(binding->key);
-    keyed->keys    = wr_alloc_aligned((size_t)WR_KEYED_CHUNK * binding->key->size + 16, WR_CACHE_LINE);
+    *keyed       = (struct wr_keyed){ .binding = binding, .seed = seed };
+    keyed->codec = wr_key_codec_of(binding->key);
+    keyed->keys = wr_alloc_aligned((size_t)WR_KEYED_CHUNK * binding->key->size + 16, WR_CACHE_LINE);
     keyed->hashes  = wr_alloc(sizeof(*keyed->hashes) * WR_KEYED_CHUNK);
     keyed->starts  = wr_alloc(sizeof(*keyed->starts) * WR_KEYED_CHUNK);
     keyed->lengths = wr_alloc(sizeof(*keyed->lengths) * WR_KEYED_CHUNK);
@@ -109,8 +109,9 @@ void wr_keyed_take(struct wr_keyed *keyed, const struct wr_inlet *inlet, uint32_
 
 bool wr_keyed_out_of_budget(struct wr_node *node)
 {
-    wr_node_fail(node, "its state needs more than its share of the state budget, %zu bytes a task; raise "
-                       "the budget, or let state expire sooner",
+    wr_node_fail(node,
+                 "its state needs more than its share of the state budget, %zu bytes a task; raise "
+                 "the budget, or let state expire sooner",
                  wr_pool_budget_bytes(node->pool));
     return false;
 }
@@ -118,6 +119,7 @@ bool wr_keyed_out_of_budget(struct wr_node *node)
 bool wr_keyed_resolve(const struct wr_keyed *keyed, struct wr_node *node, struct wr_table *table,
                       uint32_t count, void **values, uint8_t *is_new)
 {
-    return wr_table_resolve_many(table, keyed->hashes, &keyed->column, count, values, is_new) == count ||
+    return wr_table_resolve_many(table, keyed->hashes, &keyed->column, count, values, is_new) ==
+               count ||
            wr_keyed_out_of_budget(node);
 }

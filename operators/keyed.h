@@ -1,6 +1,6 @@
-// keyed: the keys of a batch's rows, their hashes, and the state they lead to. What every operator by
-// key does first: copy the keys out, encode those that are not of 4, 8 or 16 bytes, take the hashes
-// that travelled along or compute them, and resolve all of them in a table at once.
+// keyed: the keys of a batch's rows, their hashes, and the state they lead to. What every operator
+// by key does first: copy the keys out, encode those that are not of 4, 8 or 16 bytes, take the
+// hashes that travelled along or compute them, and resolve all of them in a table at once.
 #ifndef WR_KEYED_H
 #define WR_KEYED_H
 
@@ -13,13 +13,13 @@ struct wr_keyed {
     struct wr_key_codec     codec;
     uint64_t                seed;
     char                   *keys; // count key structs
-    char                   *padded; // the same at 4, 8 or 16 bytes each, where a key has another size
-    uint64_t               *hashes;
-    char                   *encoded; // WR_KEY_BYTES: all encodings, one after the other
-    size_t                  encoded_bytes;
-    const char            **starts; // of each encoding
-    uint32_t               *lengths;
-    struct wr_keys          column; // of the rows taken last
+    char          *padded;        // the same at 4, 8 or 16 bytes each, where a key has another size
+    uint64_t      *hashes;
+    char          *encoded; // WR_KEY_BYTES: all encodings, one after the other
+    size_t         encoded_bytes;
+    const char   **starts; // of each encoding
+    uint32_t      *lengths;
+    struct wr_keys column; // of the rows taken last
 };
 
 void wr_keyed_init(struct wr_keyed *keyed, const weir_key_binding *binding, uint64_t seed);

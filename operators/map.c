@@ -5,8 +5,8 @@
 enum { MAP_CHUNK = 1024 };
 
 // The columns of `count` output rows from `first` on come from the input rows they were made of.
-static void map_copy_columns(const struct wr_output *output, uint32_t first, const struct wr_inlet *inlet,
-                             const uint16_t *kept, uint32_t count)
+static void map_copy_columns(const struct wr_output *output, uint32_t first,
+                             const struct wr_inlet *inlet, const uint16_t *kept, uint32_t count)
 {
     struct wr_batch       *to   = output->batch;
     const struct wr_batch *from = inlet->batch;
@@ -21,19 +21,20 @@ static void map_copy_columns(const struct wr_output *output, uint32_t first, con
     }
 }
 
-static uint32_t map_apply(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count, void *out,
-                          uint16_t *kept)
+static uint32_t map_apply(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count,
+                          void *out, uint16_t *kept)
 {
     const weir_map_binding *binding = node->spec->binding;
     const struct wr_batch  *batch   = inlet->batch;
     if (inlet->selection != NULL) {
-        return binding->rows(node->call, batch->rows, inlet->selection + inlet->next, count, out, kept);
+        return binding->rows(node->call, batch->rows, inlet->selection + inlet->next, count, out,
+                             kept);
     }
     return binding->rows(node->call, wr_batch_row(batch, inlet->next), NULL, count, out, kept);
 }
 
-static uint32_t map_function_apply(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count,
-                                   void *out, uint16_t *kept)
+static uint32_t map_function_apply(struct wr_node *node, const struct wr_inlet *inlet,
+                                   uint32_t count, void *out, uint16_t *kept)
 {
     const struct wr_function_options *options    = node->spec->options;
     const uint32_t                    row_size   = node->outputs[WR_OUTPUT_MAIN].batch->row_size;
@@ -41,16 +42,18 @@ static uint32_t map_function_apply(struct wr_node *node, const struct wr_inlet *
     for (uint32_t i = 0; i < count; i++) {
         const void *row  = wr_batch_row(inlet->batch, wr_inlet_row(inlet, inlet->next + i));
         kept[kept_count] = (uint16_t)i;
-        kept_count += options->change((char *)out + (size_t)kept_count * row_size, row, options->opaque);
+        kept_count +=
+            options->change((char *)out + (size_t)kept_count * row_size, row, options->opaque);
     }
     return kept_count;
 }
 
-typedef uint32_t (*map_loop)(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count, void *out,
-                             uint16_t *kept);
+typedef uint32_t (*map_loop)(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count,
+                             void *out, uint16_t *kept);
 
 // Types without strings: as many rows at a time as fit.
-static void map_plain_rows(struct wr_node *node, struct wr_inlet *inlet, map_loop apply, bool may_skip)
+static void map_plain_rows(struct wr_node *node, struct wr_inlet *inlet, map_loop apply,
+                           bool may_skip)
 {
     struct wr_output *output = &node->outputs[WR_OUTPUT_MAIN];
     uint16_t          kept[MAP_CHUNK];
@@ -74,8 +77,8 @@ static void map_plain_rows(struct wr_node *node, struct wr_inlet *inlet, map_loo
     }
 }
 
-// Types with strings: row by row. The function is pure, so a row whose strings do not fit any more is
-// simply made again when there is room.
+// Types with strings: row by row. The function is pure, so a row whose strings do not fit any more
+// is simply made again when there is room.
 static void map_string_rows(struct wr_node *node, struct wr_inlet *inlet, map_loop apply)
 {
     struct wr_output *output = &node->outputs[WR_OUTPUT_MAIN];

@@ -1,7 +1,7 @@
 // operators: every operator the library has, and the options each takes from its verb.
 //
-//   source   filter  map  flat map  split   |  combine -> window   deduplicate  reduce  process  |  sink
-//   (makes)  (one record at a time)         |  (by key, with state)                              |  (ends)
+//   source   filter  map  flat map  split   |  combine -> window   deduplicate  reduce  process  |
+//   sink (makes)  (one record at a time)         |  (by key, with state) |  (ends)
 //
 // One file an operator. Nothing here knows a thread, a ring or a file.
 #ifndef WR_OPERATORS_H
@@ -33,8 +33,8 @@ struct wr_function_options {
 struct wr_aggregate_options {
     weir_window                   window;
     const weir_aggregate_binding *aggregate;
-    bool                          judges_lateness; // combine stands behind the exchange, someone listens
-    bool                          sends_changes;
+    bool judges_lateness; // combine stands behind the exchange, someone listens
+    bool sends_changes;
 };
 
 struct wr_deduplicate_options {

@@ -1,23 +1,26 @@
-// process: a user's function per record and per timer, with a state struct a key, list and map views,
-// timers and side outputs.
+// process: a user's function per record and per timer, with a state struct a key, list and map
+// views, timers and side outputs.
 //
 //   record --> key --> state (resolved) --> on_event --> staged rows --> outputs
 //   watermark --> timer index (deadline, hash) --> timer entries --> on_timer --> staged rows
 //
 // A timer's truth is its entry in the timer table, keyed by (deadline, owner key); the wheel of
-// progress/ only indexes deadline and hash, so clearing a timer is erasing its entry: when the wheel
-// comes round it finds nothing. Timers fire after a batch's rows and before the watermark is handed
-// on, in deadline order.
+// progress/ only indexes deadline and hash, so clearing a timer is erasing its entry: when the
+// wheel comes round it finds nothing. Timers fire after a batch's rows and before the watermark is
+// handed on, in deadline order.
 //
-// One record's or one timer's rows are all in the outputs before the next is looked at. But tables are
-// larger than caches, so that memory is fetched for many ahead: keys are taken for a group of rows and
-// deadlines from the wheel for a group of timers, and the entries of their states and views are warmed;
-// timers that are set are noted and entered together, before anything looks for them.
+// One record's or one timer's rows are all in the outputs before the next is looked at. But tables
+// are larger than caches, so that memory is fetched for many ahead: keys are taken for a group of
+// rows and deadlines from the wheel for a group of timers, and the entries of their states and
+// views are warmed; timers that are set are noted and entered together, before anything looks for
+// them.
 #include "operators/operators.h"
 #include "operators/views.h"
 
 enum { VIEWS_MAX = 8 };
-enum { GROUP_MAX = 32 }; // rows or timers looked up ahead: what they touch stays in the nearest caches
+enum {
+    GROUP_MAX = 32
+}; // rows or timers looked up ahead: what they touch stays in the nearest caches
 
 // Timers that are set but not yet in the table and the wheel.
 struct set_timers {
@@ -57,25 +60,25 @@ struct process_node {
     const struct wr_inlet *group_inlet;
     uint32_t               group_count, group_next;
 
-    struct wr_owner   owner;     // the key at hand
-    void             *key;       // as a struct; of timers decoded
-    void             *state;     // of the key at hand, while a user function runs
-    bool              is_within; // the record at inlet->next is done, its rows may still be staged
-    bool              fires_after_rows;
+    struct wr_owner owner;     // the key at hand
+    void           *key;       // as a struct; of timers decoded
+    void           *state;     // of the key at hand, while a user function runs
+    bool            is_within; // the record at inlet->next is done, its rows may still be staged
+    bool            fires_after_rows;
 
     // Owners whose timers of one (deadline, hash) are due.
-    weir_time         due_at;
-    uint64_t          due_hash;
-    char             *due_keys; // length, bytes; length, bytes; ...
-    size_t            due_used, due_next, due_capacity;
-    uint32_t          due_entries;
-    const void       *due_entry;     // the last of them
-    bool              due_is_erased; // there was only one, and it has gone
-    char             *timer_key; // scratch
-    size_t            timer_key_bytes;
+    weir_time   due_at;
+    uint64_t    due_hash;
+    char       *due_keys; // length, bytes; length, bytes; ...
+    size_t      due_used, due_next, due_capacity;
+    uint32_t    due_entries;
+    const void *due_entry;     // the last of them
+    bool        due_is_erased; // there was only one, and it has gone
+    char       *timer_key;     // scratch
+    size_t      timer_key_bytes;
 };
 
-// ---- open and close ---------------------------------------------------------------------------------
+// ---- open and close ----
 
 static struct wr_table *process_open_timers(const struct wr_node *node)
 {
@@ -138,7 +141,7 @@ static void process_close(struct wr_node *node)
     wr_free(process->set.bytes);
 }
 
-// ---- the key at hand --------------------------------------------------------------------------------
+// ---- the key at hand ----
 
 // The owner of the i-th row taken.
 static struct wr_owner process_owner(const struct process_node *process, uint32_t i)
@@ -147,7 +150,9 @@ static struct wr_owner process_owner(const struct process_node *process, uint32_
     if (keyed->codec.kind == WR_KEY_BYTES) {
         return (struct wr_owner){ keyed->hashes[i], keyed->starts[i], keyed->lengths[i] };
     }
-    const uint32_t length = keyed->codec.kind == WR_KEY_4 ? 4 : keyed->codec.kind == WR_KEY_8 ? 8 : 16;
+    const uint32_t length = keyed->codec.kind == WR_KEY_4   ? 4
+                            : keyed->codec.kind == WR_KEY_8 ? 8
+                                                            : 16;
     const char    *keys   = keyed->column.fixed;
     return (struct wr_owner){ keyed->hashes[i], keys + (size_t)i * length, length };
 }
@@ -164,7 +169,8 @@ static void process_warm(const struct process_node *process, const uint64_t *has
 static void process_decode_key(struct process_node *process)
 {
     if (process->keyed.codec.kind == WR_KEY_BYTES) {
-        wr_key_decode(&process->keyed.codec, process->owner.key, process->owner.length, process->key);
+        wr_key_decode(&process->keyed.codec, process->owner.key, process->owner.length,
+                      process->key);
     } else {
         memcpy(process->key, process->owner.key, process->keyed.codec.type->size);
     }
@@ -177,9 +183,9 @@ static bool process_find_state(struct process_node *process, bool *is_new)
     return process->state != NULL || wr_keyed_out_of_budget(&process->node);
 }
 
-// Before anything that staged rows, the state or open elements may point at moves: their strings are
-// copied to scratch. Elements stay open, as the user may still write to them; `called` (may be NULL) is
-// the view that is about to close its own.
+// Before anything that staged rows, the state or open elements may point at moves: their strings
+// are copied to scratch. Elements stay open, as the user may still write to them; `called` (may be
+// NULL) is the view that is about to close its own.
 static void process_own_strings(struct process_node *process, const struct wr_view *called)
 {
     struct wr_node *node = &process->node;
@@ -233,9 +239,10 @@ static bool process_settle(struct process_node *process, bool was_new_for_timer)
     if (process->state_strings.count == 0) {
         return true;
     }
-    const struct wr_keys column = process->keyed.codec.kind == WR_KEY_BYTES
-                                      ? (struct wr_keys){ .bytes = &owner->key, .lengths = &owner->length }
-                                      : (struct wr_keys){ .fixed = owner->key };
+    const struct wr_keys column =
+        process->keyed.codec.kind == WR_KEY_BYTES
+            ? (struct wr_keys){ .bytes = &owner->key, .lengths = &owner->length }
+            : (struct wr_keys){ .fixed = owner->key };
     return wr_table_keep_strings_many(process->states, &owner->hash, &column, 1, &process->state) ||
            wr_keyed_out_of_budget(&process->node);
 }
@@ -255,7 +262,7 @@ static bool process_unstage(struct process_node *process)
     return is_done;
 }
 
-// ---- timers -----------------------------------------------------------------------------------------
+// ---- timers ----
 
 // The table key of a timer: its deadline, then the owner's key. Takes `sizeof(at) + owner->length`.
 static void timer_write_key(char *to, const struct wr_owner *owner, weir_time at)
@@ -281,15 +288,15 @@ static bool timer_erase(struct process_node *process, const struct wr_owner *own
                           (uint32_t)length);
 }
 
-// Enters what has been set into the table and, where it was not there, into the wheel. False: the job
-// has been failed for want of memory.
+// Enters what has been set into the table and, where it was not there, into the wheel. False: the
+// job has been failed for want of memory.
 static bool set_enter(struct process_node *process)
 {
-    struct set_timers *set = &process->set;
-    const char        *keys[GROUP_MAX];
-    void              *values[GROUP_MAX];
-    uint8_t            is_new[GROUP_MAX];
-    const uint32_t     count  = set->count;
+    struct set_timers   *set = &process->set;
+    const char          *keys[GROUP_MAX];
+    void                *values[GROUP_MAX];
+    uint8_t              is_new[GROUP_MAX];
+    const uint32_t       count  = set->count;
     const struct wr_keys column = { .bytes = keys, .lengths = set->lengths };
     for (uint32_t i = 0; i < count; i++) {
         keys[i] = set->bytes + set->starts[i];
@@ -347,10 +354,10 @@ static bool due_take(struct process_node *process, weir_time until)
     return due->count > 0;
 }
 
-// Before a timer of `at` is set: deadlines taken already go back into the wheel if the last is not before
-// it, so that it comes in its turn, and is entered before the same timer, taken already, is looked for.
-// So that a function which keeps setting such timers does not move the same ones again and again, fewer
-// are taken next.
+// Before a timer of `at` is set: deadlines taken already go back into the wheel if the last is not
+// before it, so that it comes in its turn, and is entered before the same timer, taken already, is
+// looked for. So that a function which keeps setting such timers does not move the same ones again
+// and again, fewer are taken next.
 static void due_put_back(struct process_node *process, weir_time at)
 {
     struct due_timers *due = &process->due;
@@ -376,14 +383,15 @@ static void due_collect(void *opaque, const void *key, uint32_t length, void *va
         process->due_keys     = wr_realloc(process->due_keys, process->due_capacity);
     }
     memcpy(process->due_keys + process->due_used, &bytes, sizeof(bytes));
-    memcpy(process->due_keys + process->due_used + sizeof(bytes), (const char *)key + sizeof(weir_time), bytes);
+    memcpy(process->due_keys + process->due_used + sizeof(bytes),
+           (const char *)key + sizeof(weir_time), bytes);
     process->due_used += sizeof(bytes) + bytes;
     process->due_entry = value;
     process->due_entries++;
 }
 
-// Finds the owners of the next deadline at or before `until`; false if there is none. Nearly always it
-// is one owner: then the timer's entry is erased here, where it has just been found.
+// Finds the owners of the next deadline at or before `until`; false if there is none. Nearly always
+// it is one owner: then the timer's entry is erased here, where it has just been found.
 static bool due_find(struct process_node *process, weir_time until)
 {
     struct due_timers *due = &process->due;
@@ -414,8 +422,9 @@ static bool due_next(struct process_node *process, weir_time until)
     }
     uint32_t bytes;
     memcpy(&bytes, process->due_keys + process->due_next, sizeof(bytes));
-    process->owner = (struct wr_owner){ process->due_hash,
-                                        process->due_keys + process->due_next + sizeof(bytes), bytes };
+    process->owner =
+        (struct wr_owner){ process->due_hash, process->due_keys + process->due_next + sizeof(bytes),
+                           bytes };
     process->due_next += sizeof(bytes) + bytes;
     return true;
 }
@@ -460,7 +469,8 @@ static bool process_fire(struct process_node *process, weir_time until)
 
 static struct process_node *call_process(weir_call *call)
 {
-    WR_ASSERT(call->node->ops == &wr_process_operator); // only process functions have keys and views
+    WR_ASSERT(call->node->ops ==
+              &wr_process_operator); // only process functions have keys and views
     return (struct process_node *)call->node;
 }
 
@@ -482,7 +492,7 @@ void weir_timer_clear(weir_call *call, weir_time at)
 
 void weir_state_clear(weir_call *call) { call->is_cleared = 1; }
 
-// ---- rows -------------------------------------------------------------------------------------------
+// ---- rows ----
 
 // Takes the keys of the inlet's next rows, unless they have been taken.
 static void process_take_group(struct process_node *process, const struct wr_inlet *inlet)
@@ -511,7 +521,8 @@ static bool process_take(struct process_node *process, const struct wr_inlet *in
         return false;
     }
     wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, inlet->next));
-    binding->on_event(node->call, wr_keyed_key(&process->keyed, i), process->state, node->call->record);
+    binding->on_event(node->call, wr_keyed_key(&process->keyed, i), process->state,
+                      node->call->record);
     return process_settle(process, false);
 }
 
@@ -519,8 +530,8 @@ static void process_take_rows(struct process_node *process, struct wr_inlet *inl
 {
     while (process_unstage(process)) {
         const bool was_last = process->is_within && inlet->next + 1 == inlet->count;
-        // A timer set at or before the watermark fires after the batch's rows; the last row is let go
-        // only then.
+        // A timer set at or before the watermark fires after the batch's rows; the last row is let
+        // go only then.
         if (was_last && !process_fire(process, process->node.watermark)) {
             return;
         }
@@ -567,7 +578,7 @@ const struct wr_operator wr_process_operator = {
     .uses_time  = true,
 };
 
-// ---- side outputs and views: what a call may ask of a process function ---------------------------------
+// ---- side outputs and views: what a call may ask of a process function ----
 
 void *weir_emit_side(weir_call *call, uint32_t index)
 {
@@ -585,7 +596,8 @@ void *weir_emit_side(weir_call *call, uint32_t index)
 
 // The node's view that was declared as `declared`. One that was not given to weir_process ends the
 // process: nothing sensible can be returned.
-static struct wr_view *call_view(struct process_node *process, struct wr_view *views, const void *declared)
+static struct wr_view *call_view(struct process_node *process, struct wr_view *views,
+                                 const void *declared)
 {
     for (uint32_t i = 0; i < VIEWS_MAX; i++) {
         if (views[i].declared == declared) {

@@ -1,12 +1,13 @@
 // reduce: a running result a record, by key. The states of a batch are found together (hash,
-// prefetch, resolve), then the user's loop runs over rows and states and writes the results in place.
+// prefetch, resolve), then the user's loop runs over rows and states and writes the results in
+// place.
 #include "operators/keyed.h"
 #include "operators/operators.h"
 
 struct reduce_node {
-    struct wr_node   node;
-    struct wr_keyed  keyed;
-    struct wr_table *states;
+    struct wr_node    node;
+    struct wr_keyed   keyed;
+    struct wr_table  *states;
     struct wr_strings state_strings;
     bool              is_within; // the record at inlet->next is in the state, its result is staged
 };
@@ -18,7 +19,8 @@ static bool reduce_open(struct wr_node *node)
     wr_keyed_init(&reduce->keyed, node->spec->key, node->seed);
     reduce->state_strings = wr_strings_of(binding->state);
     wr_output_allow_staging(&node->outputs[WR_OUTPUT_MAIN], 1);
-    reduce->states = wr_keyed_open_table(&reduce->keyed, node, binding->state->size, &reduce->state_strings);
+    reduce->states =
+        wr_keyed_open_table(&reduce->keyed, node, binding->state->size, &reduce->state_strings);
     return true;
 }
 
@@ -33,7 +35,8 @@ static void reduce_close(struct wr_node *node)
 }
 
 // The results' event time is their record's.
-static void reduce_copy_times(const struct wr_output *output, const struct wr_inlet *inlet, uint32_t count)
+static void reduce_copy_times(const struct wr_output *output, const struct wr_inlet *inlet,
+                              uint32_t count)
 {
     if (output->batch->times == NULL || inlet->batch->times == NULL) {
         return;
@@ -44,8 +47,8 @@ static void reduce_copy_times(const struct wr_output *output, const struct wr_in
     }
 }
 
-static void reduce_apply(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count, void *out,
-                         void *const *states)
+static void reduce_apply(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count,
+                         void *out, void *const *states)
 {
     const struct reduce_node  *reduce  = (const struct reduce_node *)node;
     const weir_reduce_binding *binding = node->spec->binding;
@@ -53,8 +56,8 @@ static void reduce_apply(struct wr_node *node, const struct wr_inlet *inlet, uin
         binding->rows(node->call, out, reduce->keyed.keys, states, inlet->batch->rows,
                       inlet->selection + inlet->next, count);
     } else {
-        binding->rows(node->call, out, reduce->keyed.keys, states, wr_batch_row(inlet->batch, inlet->next),
-                      NULL, count);
+        binding->rows(node->call, out, reduce->keyed.keys, states,
+                      wr_batch_row(inlet->batch, inlet->next), NULL, count);
     }
 }
 
@@ -80,8 +83,8 @@ static void reduce_plain_rows(struct wr_node *node, struct wr_inlet *inlet)
     }
 }
 
-// With strings: row by row, through the staged row, because updating a state again would count twice
-// when its result does not fit.
+// With strings: row by row, through the staged row, because updating a state again would count
+// twice when its result does not fit.
 static void reduce_string_rows(struct wr_node *node, struct wr_inlet *inlet)
 {
     struct reduce_node *reduce = (struct reduce_node *)node;
@@ -102,11 +105,13 @@ static void reduce_string_rows(struct wr_node *node, struct wr_inlet *inlet)
             return;
         }
         wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, inlet->next));
-        reduce_apply(node, inlet, 1, wr_output_stage(node, output, WEIR_INSERT, node->call->event_time), &state);
+        reduce_apply(node, inlet, 1,
+                     wr_output_stage(node, output, WEIR_INSERT, node->call->event_time), &state);
         wr_output_own_staged(node, output);
         reduce->is_within = true;
         if (reduce->state_strings.count > 0 &&
-            !wr_table_keep_strings_many(reduce->states, reduce->keyed.hashes, &reduce->keyed.column, 1, &state)) {
+            !wr_table_keep_strings_many(reduce->states, reduce->keyed.hashes, &reduce->keyed.column,
+                                        1, &state)) {
             (void)wr_keyed_out_of_budget(node);
             return;
         }

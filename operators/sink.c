@@ -9,8 +9,8 @@ struct sink_node {
 
 static bool sink_open(struct wr_node *node)
 {
-    const weir_sink_binding *binding   = node->spec->binding;
-    ((struct sink_node *)node)->local  = wr_alloc_aligned(binding->local_size + 1, WR_CACHE_LINE);
+    const weir_sink_binding *binding  = node->spec->binding;
+    ((struct sink_node *)node)->local = wr_alloc_aligned(binding->local_size + 1, WR_CACHE_LINE);
     return true;
 }
 
@@ -20,8 +20,8 @@ static void sink_rows(struct wr_node *node, struct wr_inlet *inlet)
 {
     const weir_sink_binding *binding = node->spec->binding;
     wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, 0));
-    binding->rows(node->call, ((struct sink_node *)node)->local, inlet->batch->rows, inlet->selection,
-                  inlet->count);
+    binding->rows(node->call, ((struct sink_node *)node)->local, inlet->batch->rows,
+                  inlet->selection, inlet->count);
     wr_call_reset(node->call);
     inlet->next = inlet->count;
 }

@@ -50,8 +50,8 @@ static void split_rows(struct wr_node *node, struct wr_inlet *inlet)
     wr_call_reset(node->call);
     for (uint32_t i = 0; i < inlet->count; i++) {
         if (split->branches[i] >= branch_count) {
-            wr_node_fail(node, "a record was routed to branch %u, but there are %u", split->branches[i],
-                         branch_count);
+            wr_node_fail(node, "a record was routed to branch %u, but there are %u",
+                         split->branches[i], branch_count);
             inlet->next = inlet->count;
             return;
         }

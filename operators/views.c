@@ -15,7 +15,7 @@ static uint32_t head_bytes(const struct wr_view *view)
     return (uint32_t)wr_round_up(view->head_value_at + view->value_size, 8);
 }
 
-// ---- init and fini ----------------------------------------------------------------------------------
+// ---- init and fini ----
 
 static struct wr_table *view_open_table(struct wr_node *node, uint32_t value_size,
                                         const struct wr_strings *strings)
@@ -72,7 +72,8 @@ void wr_view_init_map(struct wr_view *view, const weir_map_view *declared, struc
     strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
     strings_add(&view->item_strings, &view->value_strings, view->item_value_at);
     view->heads = view_open_table(node, head_bytes(view), &view->head_strings);
-    view->items = view_open_table(node, view->item_value_at + view->value_size, &view->item_strings);
+    view->items =
+        view_open_table(node, view->item_value_at + view->value_size, &view->item_strings);
     view->order = view_open_table(node, key_size, &view->map_codec.strings);
 }
 
@@ -95,7 +96,7 @@ void wr_view_fini(struct wr_view *view)
     wr_free(view->composite);
 }
 
-// ---- keys of items ----------------------------------------------------------------------------------
+// ---- keys of items ----
 
 struct item_key {
     uint64_t    hash;
@@ -112,7 +113,8 @@ static char *view_composite(struct wr_view *view, size_t bytes)
     return view->composite;
 }
 
-static struct item_key view_index_key(struct wr_view *view, const struct wr_owner *owner, uint64_t index)
+static struct item_key view_index_key(struct wr_view *view, const struct wr_owner *owner,
+                                      uint64_t index)
 {
     char *bytes = view_composite(view, sizeof(index) + owner->length);
     memcpy(bytes, &index, sizeof(index));
@@ -121,10 +123,11 @@ static struct item_key view_index_key(struct wr_view *view, const struct wr_owne
                               (uint32_t)sizeof(index) + owner->length };
 }
 
-static struct item_key view_map_key(struct wr_view *view, const struct wr_owner *owner, const void *key)
+static struct item_key view_map_key(struct wr_view *view, const struct wr_owner *owner,
+                                    const void *key)
 {
-    const bool     is_encoded = view->map_codec.kind == WR_KEY_BYTES;
-    const size_t   key_bytes =
+    const bool   is_encoded = view->map_codec.kind == WR_KEY_BYTES;
+    const size_t key_bytes =
         is_encoded ? wr_key_encoded_bytes(&view->map_codec, key) : view->map_codec.type->size;
     const uint32_t length = (uint32_t)(key_bytes + owner->length);
     char          *bytes  = view_composite(view, length);
@@ -134,8 +137,9 @@ static struct item_key view_map_key(struct wr_view *view, const struct wr_owner 
         memcpy(bytes, key, key_bytes);
     }
     memcpy(bytes + key_bytes, owner->key, owner->length);
-    return (struct item_key){ wr_view_hash(owner->hash, wr_hash_bytes(bytes, key_bytes, owner->hash)), bytes,
-                              length };
+    return (struct item_key){
+        wr_view_hash(owner->hash, wr_hash_bytes(bytes, key_bytes, owner->hash)), bytes, length
+    };
 }
 
 static bool strings_are_equal(const weir_str *a, const weir_str *b, uint32_t count)
@@ -158,8 +162,8 @@ static bool records_are_equal(const weir_type *type, const char *a, const char *
         const void       *at_b  = b + field->offset;
         const bool        is_equal =
             field->kind == WEIR_KIND_RECORD ? records_are_equal(field->record, at_a, at_b)
-                   : field->kind == WEIR_KIND_STR ? strings_are_equal(at_a, at_b, field->count)
-                                                  : memcmp(at_a, at_b, field->size) == 0;
+                   : field->kind == WEIR_KIND_STR  ? strings_are_equal(at_a, at_b, field->count)
+                                                   : memcmp(at_a, at_b, field->size) == 0;
         if (!is_equal) {
             return false;
         }
@@ -167,7 +171,7 @@ static bool records_are_equal(const weir_type *type, const char *a, const char *
     return true;
 }
 
-// ---- heads --------------------------------------------------------------------------------------------
+// ---- heads ----
 
 static struct wr_keys owner_column(const struct wr_owner *owner)
 {
@@ -178,7 +182,7 @@ static struct wr_keys owner_column(const struct wr_owner *owner)
 static inline char *view_head(struct wr_view *view, const struct wr_owner *owner)
 {
     if (!view->head_is_known) {
-        view->head = wr_table_find(view->heads, owner->hash, owner->key, owner->length);
+        view->head          = wr_table_find(view->heads, owner->hash, owner->key, owner->length);
         view->head_is_known = true;
     }
     return view->head;
@@ -231,7 +235,7 @@ uint32_t wr_view_count(struct wr_view *view, const struct wr_owner *owner)
     return (uint32_t)head_count(view_head(view, owner));
 }
 
-// ---- the open element ---------------------------------------------------------------------------------
+// ---- the open element ----
 
 // May move the head and all items.
 static void view_close_element(struct wr_view *view, const struct wr_owner *owner)
@@ -288,11 +292,11 @@ static void *view_hand_out_item(struct wr_view *view, const struct item_key *key
     return view->open;
 }
 
-// ---- items --------------------------------------------------------------------------------------------
+// ---- items ----
 
 // Finds or makes. NULL: out of budget.
-static char *view_make_item(struct wr_view *view, struct wr_table *table, const struct item_key *key,
-                            bool *is_new)
+static char *view_make_item(struct wr_view *view, struct wr_table *table,
+                            const struct item_key *key, bool *is_new)
 {
     char *item = wr_table_resolve(table, key->hash, key->bytes, key->length, is_new);
     if (item == NULL) {
@@ -316,10 +320,11 @@ static void view_erase_by_index(struct wr_view *view, const struct wr_owner *own
     (void)wr_table_erase(table, key.hash, key.bytes, key.length);
 }
 
-// Copies an entry's value over another's, both by index: first aside, since making strings one's own may
-// move both.
-static void view_copy_entry(struct wr_view *view, const struct wr_owner *owner, struct wr_table *table,
-                            const struct wr_strings *strings, uint32_t size, uint64_t from, uint64_t to)
+// Copies an entry's value over another's, both by index: first aside, since making strings one's
+// own may move both.
+static void view_copy_entry(struct wr_view *view, const struct wr_owner *owner,
+                            struct wr_table *table, const struct wr_strings *strings, uint32_t size,
+                            uint64_t from, uint64_t to)
 {
     uint64_t     hash;
     const void  *source     = view_find_by_index(view, owner, table, from, &hash);
@@ -339,7 +344,7 @@ static void view_copy_entry(struct wr_view *view, const struct wr_owner *owner, 
     wr_free(aside);
 }
 
-// ---- lists ----------------------------------------------------------------------------------------------
+// ---- lists ----
 
 void *wr_list_at(struct wr_view *view, const struct wr_owner *owner, uint32_t index)
 {
@@ -387,7 +392,8 @@ bool wr_list_remove(struct wr_view *view, const struct wr_owner *owner, uint32_t
         wr_table_erase_at(view->items, hash, item);
     } else if (last > 0) {
         if (index < last) {
-            view_copy_entry(view, owner, view->items, &view->item_strings, view->value_size, last, index);
+            view_copy_entry(view, owner, view->items, &view->item_strings, view->value_size, last,
+                            index);
         }
         view_erase_by_index(view, owner, view->items, last);
     }
@@ -407,7 +413,7 @@ void wr_list_clear(struct wr_view *view, const struct wr_owner *owner)
     }
 }
 
-// ---- maps -----------------------------------------------------------------------------------------------
+// ---- maps ----
 //
 // A key that is given may lie in the view: it is looked at before the open element is closed.
 
@@ -484,7 +490,7 @@ void *wr_map_put(struct wr_view *view, const struct wr_owner *owner, const void 
     const struct item_key key    = view_map_key(view, owner, map_key);
     memcpy(view->new_key, map_key, view->map_codec.type->size);
     view_close_element(view, owner);
-    char *item = view_make_item(view, view->items, &key, &is_new);
+    char *item  = view_make_item(view, view->items, &key, &is_new);
     void *value = view_hand_out_item(view, &key, item);
     if (item != NULL && is_new) {
         const uint64_t index = wr_view_count(view, owner);
@@ -508,10 +514,10 @@ const void *wr_map_key_at(struct wr_view *view, const struct wr_owner *owner, ui
 // Moves the last entry, which is not the first one, into the head.
 static void map_move_last_to_head(struct wr_view *view, const struct wr_owner *owner, uint64_t last)
 {
-    uint64_t    order_hash;
-    const char *entry = view_find_by_index(view, owner, view->order, last, &order_hash);
-    const struct item_key key  = view_map_key(view, owner, entry);
-    const char           *item = wr_table_find(view->items, key.hash, key.bytes, key.length);
+    uint64_t              order_hash;
+    const char           *entry = view_find_by_index(view, owner, view->order, last, &order_hash);
+    const struct item_key key   = view_map_key(view, owner, entry);
+    const char           *item  = wr_table_find(view->items, key.hash, key.bytes, key.length);
     WR_ASSERT(item != NULL);
     memcpy(view->head + HEAD_ENTRY_AT, entry, view->map_codec.type->size);
     memcpy(view->head + view->head_value_at, item + view->item_value_at, view->value_size);
@@ -521,14 +527,15 @@ static void map_move_last_to_head(struct wr_view *view, const struct wr_owner *o
 }
 
 // The last entry in order, which has an item, takes the place of a removed item.
-static void map_move_last(struct wr_view *view, const struct wr_owner *owner, uint64_t last, uint64_t to)
+static void map_move_last(struct wr_view *view, const struct wr_owner *owner, uint64_t last,
+                          uint64_t to)
 {
     uint64_t hash;
-    view_copy_entry(view, owner, view->order, &view->map_codec.strings, view->map_codec.type->size, last,
-                    to);
+    view_copy_entry(view, owner, view->order, &view->map_codec.strings, view->map_codec.type->size,
+                    last, to);
     const char           *entry = view_find_by_index(view, owner, view->order, to, &hash);
     const struct item_key moved = view_map_key(view, owner, entry);
-    char *item = wr_table_find(view->items, moved.hash, moved.bytes, moved.length);
+    char                 *item  = wr_table_find(view->items, moved.hash, moved.bytes, moved.length);
     WR_ASSERT(item != NULL);
     memcpy(item, &to, sizeof(to));
 }

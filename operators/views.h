@@ -6,16 +6,16 @@
 //          items:   map key, owner key     -> index, value            index >= 1
 //          order:   index, owner key       -> map key                 index >= 1
 //
-// Most lists and maps have one entry: it lies in the head, so that such a view costs one lookup. A head
-// is there exactly while the count is not 0. The hash of an item takes its top 16 bits from the owner's
-// hash, so that it lies in the owner's key range, and the rest from a mix of owner and item, so that one
-// key with many items spreads over segments like many keys would. Nothing is nested: capture, hand-over
-// and expiry see tables only.
+// Most lists and maps have one entry: it lies in the head, so that such a view costs one lookup. A
+// head is there exactly while the count is not 0. The hash of an item takes its top 16 bits from
+// the owner's hash, so that it lies in the owner's key range, and the rest from a mix of owner and
+// item, so that one key with many items spreads over segments like many keys would. Nothing is
+// nested: capture, hand-over and expiry see tables only.
 //
-// A view serves one owner at a time: from the first call for it until wr_view_leave it knows where the
-// owner's head is. One element of a view is open at a time: the last one handed out. Strings written
-// into it are taken over when it is closed: before the next call on any view that can move memory, and
-// in wr_view_leave.
+// A view serves one owner at a time: from the first call for it until wr_view_leave it knows where
+// the owner's head is. One element of a view is open at a time: the last one handed out. Strings
+// written into it are taken over when it is closed: before the next call on any view that can move
+// memory, and in wr_view_leave.
 #ifndef WR_VIEWS_H
 #define WR_VIEWS_H
 
@@ -67,8 +67,9 @@ bool wr_view_leave(struct wr_view *view, const struct wr_owner *owner);
 
 uint32_t wr_view_count(struct wr_view *view, const struct wr_owner *owner);
 void    *wr_list_at(struct wr_view *view, const struct wr_owner *owner, uint32_t index);
-void    *wr_list_add(struct wr_view *view, const struct wr_owner *owner);                    // NULL: out of budget
-bool     wr_list_remove(struct wr_view *view, const struct wr_owner *owner, uint32_t index); // false: out of budget
+void    *wr_list_add(struct wr_view *view, const struct wr_owner *owner); // NULL: out of budget
+bool     wr_list_remove(struct wr_view *view, const struct wr_owner *owner,
+                        uint32_t index); // false: out of budget
 void     wr_list_clear(struct wr_view *view, const struct wr_owner *owner);
 
 void       *wr_map_find(struct wr_view *view, const struct wr_owner *owner, const void *key);

@@ -101,8 +101,7 @@ extern const struct wr_window_kind_ops wr_session_window_ops;
 extern const struct wr_window_kind_ops wr_count_window_ops;
 extern const struct wr_window_kind_ops wr_global_window_ops;
 
-// ---- window.c
-// ----------------------------------------------------------------------------------------
+// ---- window.c ----
 
 // The window's key, `value_bytes` a value, which begins with an accumulator unless `is_plain`.
 struct wr_table_options wr_window_table_options(const struct wr_window *window, size_t value_bytes,
@@ -124,8 +123,7 @@ void wr_window_merge_one(const struct wr_window *window, void *into, const void 
 void wr_window_clear(const struct wr_window *window, void *accumulator);
 bool wr_window_keep_strings(struct wr_window *window, struct wr_table *table);
 
-// ---- window_running.c
-// --------------------------------------------------------------------------------
+// ---- window_running.c ----
 
 void     wr_running_open(struct wr_window *window);
 void     wr_running_close(struct wr_window *window);

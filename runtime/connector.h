@@ -17,8 +17,10 @@ struct wr_partition_list {
 enum wr_read {
     WR_READ_ROWS,  // rows were added, or dead letters sent; ask again
     WR_READ_FULL,  // the main or the reject output has no room
-    WR_READ_LATER, // nothing now: a request is under way, whose end wakes the worker, or wake_at_us is set
-    WR_READ_QUIET, // nothing now and nothing under way: the outside has nothing to read (may go idle)
+    WR_READ_LATER, // nothing now: a request is under way, whose end wakes the worker, or wake_at_us
+                   // is set
+    WR_READ_QUIET, // nothing now and nothing under way: the outside has nothing to read (may go
+                   // idle)
     WR_READ_END    // nothing more, ever
 };
 
@@ -39,8 +41,8 @@ struct wr_connector {
     // Where the common options are inside the verb's.
     const weir_event_time_options *(*time)(const void *options);
     // When the plan is made. False: *error is a wr_alloc'ed sentence and *status says what kind.
-    bool (*list)(struct wr_environment *environment, const void *options, struct wr_partition_list *list,
-                 weir_status *status, char **error);
+    bool (*list)(struct wr_environment *environment, const void *options,
+                 struct wr_partition_list *list, weir_status *status, char **error);
     bool (*open)(struct wr_reader *reader); // false: wr_node_fail has said why
     void (*close)(struct wr_reader *reader);
     // Adds rows to the node's main output while it has room, dead letters to its reject output.
@@ -53,8 +55,8 @@ struct wr_connector {
 // What a source node's spec->options points at.
 struct wr_source_options {
     const struct wr_connector *connector;
-    const void                *options; // the verb's, copied
-    const void                *binding; // of generators
+    const void                *options;    // the verb's, copied
+    const void                *binding;    // of generators
     struct wr_partition_list   partitions; // filled when the plan is made
     void (*free_options)(void *options);
 };
@@ -62,13 +64,15 @@ void wr_source_options_free(void *source_options);
 
 extern const struct wr_operator wr_source_operator;
 
-// Declares a source in a job; options are copied with their strings by the caller. In runtime/graph.
+// Declares a source in a job; options are copied with their strings by the caller. In
+// runtime/graph.
 weir_stream wr_job_add_source(weir_job *job, const struct wr_connector *connector, const char *name,
                               void *options, const void *binding, const weir_type *type,
                               void (*free_options)(void *options));
 // Declares a sink: `options` as above; parallelism 0: one a worker.
-weir_stream wr_job_add_sink(weir_stream in, const struct wr_operator *ops, const char *name, void *options,
-                            const void *binding, uint32_t parallelism, void (*free_options)(void *options));
+weir_stream wr_job_add_sink(weir_stream in, const struct wr_operator *ops, const char *name,
+                            void *options, const void *binding, uint32_t parallelism,
+                            void (*free_options)(void *options));
 // Keeps a mistake of a connector's options; sticky.
 weir_stream wr_job_refuse(weir_job *job, const char *sentence, ...) WEIR_PRINTF(2, 3);
 // The type a stream carries, NULL after a mistake; and whether it carries changes.
@@ -77,7 +81,7 @@ bool             wr_stream_sends_changes(weir_stream stream);
 
 // Sends a dead letter from a source's reader; false if the reject output has no room (send it again
 // later). If nobody listens it is only counted.
-bool wr_reader_reject(struct wr_reader *reader, uint64_t line, const char *reason, const char *bytes,
-                      size_t kept_bytes, uint64_t total_bytes);
+bool wr_reader_reject(struct wr_reader *reader, uint64_t line, const char *reason,
+                      const char *bytes, size_t kept_bytes, uint64_t total_bytes);
 
 #endif // WR_CONNECTOR_H

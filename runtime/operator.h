@@ -1,11 +1,12 @@
 // operator.h: what an operator is to the task that runs it. One file an operator, in operators/.
 //
-//   inlet ---> rows() ---> output ---> inlets of the next nodes of the chain (or an exchange, a sink)
+//   inlet ---> rows() ---> output ---> inlets of the next nodes of the chain (or an exchange, a
+//   sink)
 //
-// A node is one operator in one task. Its task calls it; it never blocks, never waits, and resumes at
-// a row: rows() takes what its outputs have room for, moves inlet->next, and is called again when
-// everything behind it in the chain has been consumed. So, whenever a function of a node is called,
-// the batches of its own outputs are free to be written again.
+// A node is one operator in one task. Its task calls it; it never blocks, never waits, and resumes
+// at a row: rows() takes what its outputs have room for, moves inlet->next, and is called again
+// when everything behind it in the chain has been consumed. So, whenever a function of a node is
+// called, the batches of its own outputs are free to be written again.
 //
 // Thread rule: everything here belongs to the task's worker thread.
 #ifndef WR_OPERATOR_H
@@ -34,21 +35,21 @@ struct wr_inlet {
 // Numbers of a node's outputs. Branches of a split and side outputs follow.
 enum { WR_OUTPUT_MAIN = 0, WR_OUTPUT_LATE = 1, WR_OUTPUT_REJECTS = 2, WR_OUTPUT_SIDES = 3 };
 
-// Where a node's rows go. `batch` is the node's own, to be filled through wr_output_row; a node that
-// narrows a batch it was given passes that on instead, with a selection of its own.
+// Where a node's rows go. `batch` is the node's own, to be filled through wr_output_row; a node
+// that narrows a batch it was given passes that on instead, with a selection of its own.
 struct wr_output {
-    bool                    is_used; // someone listens; rows for an unused output are only counted
-    struct wr_batch_layout  layout;
-    struct wr_batch        *batch;
-    bool                    is_delivered; // the task's: consumers have seen it
-    const struct wr_batch  *passed; // NULL: `batch` is what is delivered
-    const uint16_t         *selection;
-    uint32_t                count; // of passed
-    struct wr_inlet       **consumers;
-    uint32_t                consumer_count;
-    char                   *staged; // rows a user function emitted that are not yet in the batch
-    struct wr_staged       *staged_facts;
-    uint32_t                staged_count, staged_next, staged_capacity;
+    bool                   is_used; // someone listens; rows for an unused output are only counted
+    struct wr_batch_layout layout;
+    struct wr_batch       *batch;
+    bool                   is_delivered; // the task's: consumers have seen it
+    const struct wr_batch *passed;       // NULL: `batch` is what is delivered
+    const uint16_t        *selection;
+    uint32_t               count; // of passed
+    struct wr_inlet      **consumers;
+    uint32_t               consumer_count;
+    char                  *staged; // rows a user function emitted that are not yet in the batch
+    struct wr_staged      *staged_facts;
+    uint32_t               staged_count, staged_next, staged_capacity;
 };
 
 struct wr_staged {
@@ -91,11 +92,11 @@ struct wr_operator {
 
 // How the user declared it; shared by all its nodes, never written after the plan is made.
 struct wr_spec {
-    const struct wr_operator *operator_; // "operator" is a word of C++
-    const char               *name;      // stable: state is found by it
-    const void               *binding;   // weir_..._binding of the verb; kept
-    const weir_key_binding   *key;       // of keyed operators; kept
-    const void               *options;   // the verb's own, copied into the job
+    const struct wr_operator *operator_;  // "operator" is a word of C++
+    const char               *name;       // stable: state is found by it
+    const void               *binding;    // weir_..._binding of the verb; kept
+    const weir_key_binding   *key;        // of keyed operators; kept
+    const void               *options;    // the verb's own, copied into the job
     const void               *parameters; // of weir_with, copied into the job
     uint32_t                  id;
 };
@@ -111,10 +112,10 @@ struct wr_node {
     struct wr_pool           *pool; // the task's, for tables
     struct wr_output         *outputs;
     uint32_t                  output_count;
-    uint32_t                  index; // in its task
+    uint32_t                  index;                 // in its task
     uint32_t                  instance, parallelism; // task i of n of its stage
-    weir_time                 watermark;     // what it has processed
-    struct wr_watermarks      watermarks;    // over its inlets
+    weir_time                 watermark;             // what it has processed
+    struct wr_watermarks      watermarks;            // over its inlets
     struct wr_inlet          *inlets;
     uint32_t                  inlet_count;
     struct wr_counters       *counters; // written by this node, read by anyone
@@ -122,35 +123,35 @@ struct wr_node {
     uint32_t                  range_bits;
     int64_t                   wake_at_us; // monotonic; INT64_MAX: no need
     struct weir_call         *call;
-    bool                      sends_changes; // its main output may carry updates and deletes
-    struct wr_letter         *letters; // dead letters that wait for room, oldest first
+    bool                      sends_changes;   // its main output may carry updates and deletes
+    struct wr_letter         *letters;         // dead letters that wait for room, oldest first
     bool                      holds_watermark; // the task's: rows of the last advance go first
     bool                      has_handed_idle; // the task's, of sources
-    struct wr_park           *park;       // the worker's: for requests, wake = wr_node_wake_any, waker = park
-    weir_time                 source_watermark; // sources: after the rows made so far; never falls
-    bool                      source_is_idle;
-    struct wr_alignment      *alignment;      // sources: how far each partition of the job has come
-    uint32_t                  alignment_base; // the number of this source's first partition in it
+    struct wr_park      *park; // the worker's: for requests, wake = wr_node_wake_any, waker = park
+    weir_time            source_watermark; // sources: after the rows made so far; never falls
+    bool                 source_is_idle;
+    struct wr_alignment *alignment;      // sources: how far each partition of the job has come
+    uint32_t             alignment_base; // the number of this source's first partition in it
 };
 
 // What a user function sees as weir_call.
 struct weir_call {
-    struct wr_node   *node;
-    weir_time         event_time;
-    uint8_t           change;
-    uint8_t           is_rejected;
-    uint8_t           is_cleared; // weir_state_clear
-    uint32_t          emitted, most;
-    uint64_t          hash; // of the key at hand
-    const void       *key;
-    const struct wr_batch *batch; // the record's
-    const void       *record;
-    char             *scratch; // grown as needed, reset between records
-    size_t            scratch_used, scratch_bytes;
+    struct wr_node          *node;
+    weir_time                event_time;
+    uint8_t                  change;
+    uint8_t                  is_rejected;
+    uint8_t                  is_cleared; // weir_state_clear
+    uint32_t                 emitted, most;
+    uint64_t                 hash; // of the key at hand
+    const void              *key;
+    const struct wr_batch   *batch; // the record's
+    const void              *record;
+    char                    *scratch; // grown as needed, reset between records
+    size_t                   scratch_used, scratch_bytes;
     struct wr_scratch_block *scratch_more;
 };
 
-// ---- for operators -----------------------------------------------------------------------------------
+// ---- for operators ----
 
 // Stops the job with one sentence, prefixed with the job's and the operator's name.
 void wr_node_fail(struct wr_node *node, const char *sentence, ...) WEIR_PRINTF(2, 3);
@@ -172,10 +173,10 @@ static inline uint32_t wr_output_room(const struct wr_output *output)
     return wr_batch_room(output->batch);
 }
 
-// The place of the next row (row_count of the batch); there must be room. Columns are written at the
-// same index, then wr_output_commit counts `count` rows written in a row from there; of a type with
-// strings, one at a time with wr_output_seal, which is false when the row's strings do not fit (the
-// row is then not counted and must be offered again).
+// The place of the next row (row_count of the batch); there must be room. Columns are written at
+// the same index, then wr_output_commit counts `count` rows written in a row from there; of a type
+// with strings, one at a time with wr_output_seal, which is false when the row's strings do not fit
+// (the row is then not counted and must be offered again).
 static inline void *wr_output_row(const struct wr_output *output)
 {
     return wr_batch_row(output->batch, output->batch->row_count);
@@ -200,11 +201,13 @@ static inline void wr_output_pass(struct wr_output *output, const struct wr_batc
     output->count     = count;
 }
 
-// Staging: rows that a user function emits, up to `most`, kept until they fit. wr_output_stage gives
-// a zeroed row; wr_output_unstage moves staged rows to the batch, true when none is left.
-void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change, weir_time time);
+// Staging: rows that a user function emits, up to `most`, kept until they fit. wr_output_stage
+// gives a zeroed row; wr_output_unstage moves staged rows to the batch, true when none is left.
+void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change,
+                      weir_time time);
 bool  wr_output_unstage(struct wr_node *node, struct wr_output *output);
-// Copies the long strings of staged rows into the call's scratch, so that what they point at may move.
+// Copies the long strings of staged rows into the call's scratch, so that what they point at may
+// move.
 void wr_output_own_staged(struct wr_node *node, struct wr_output *output);
 // Makes room for staging `most` rows; in open().
 void wr_output_allow_staging(struct wr_output *output, uint32_t most);

@@ -5,8 +5,8 @@
 #include "bench/roof/null_pipeline.h"
 #include "bench/roof/roof.h"
 
-// Each runs its workload once with options->threads workers. False when it could not, which has been
-// said on stderr.
+// Each runs its workload once with options->threads workers. False when it could not, which has
+// been said on stderr.
 bool job_gen(const struct roof_options *options, struct roof_result *result);
 bool job_w1(const struct roof_options *options, struct roof_result *result);
 bool job_w2(const struct roof_options *options, struct roof_result *result);

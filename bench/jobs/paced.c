@@ -1,5 +1,5 @@
-// w5 through the public API: w2 with 1,000 cards at a fixed rate; how late each window's first and last
-// result is.
+// w5 through the public API: w2 with 1,000 cards at a fixed rate; how late each window's first and
+// last result is.
 #include "bench/jobs/payments.h"
 
 #include "bench/harness/clock.h"
@@ -35,7 +35,8 @@ static void to_due_total(due_total *out, const by_card *key, const weir_pane *pa
     out->card_id = key->card_id;
     out->sum     = s->sum;
 }
-WEIR_AGGREGATE(due_totals, payment, by_card, sum_of, due_total, add_amount, merge_sums, to_due_total);
+WEIR_AGGREGATE(due_totals, payment, by_card, sum_of, due_total, add_amount, merge_sums,
+               to_due_total);
 
 // Latencies of the windows of one task, on the wall clock that the events' times are on.
 typedef struct lateness {
@@ -123,8 +124,9 @@ bool job_w5(const struct paced_options *options, struct paced_result *result)
     windows          = (struct windows){ .result = result, .options = options };
     windows.start_us = (wall_us() / 1000000 + 1) * 1000000;
 
-    const uint64_t events = (uint64_t)((options->warmup_windows + options->windows) * options->window_us *
-                                       options->events_per_second / 1000000) + options->threads;
+    const uint64_t events = (uint64_t)((options->warmup_windows + options->windows) *
+                                       options->window_us * options->events_per_second / 1000000) +
+                            options->threads;
     weir_generator_options generator = { .name       = "payments",
                                          .events     = events,
                                          .partitions = options->threads,

@@ -40,7 +40,7 @@ WEIR_GENERATOR(payments_w4, payment, make_w4);
 
 typedef struct checksum checksum;
 
-// ---- gen: the generator into a sink that does not look -------------------------------------------------
+// ---- gen: the generator into a sink that does not look ----
 
 static void take_any(checksum *local, const payment *p)
 {
@@ -58,7 +58,7 @@ bool job_gen(const struct roof_options *options, struct roof_result *result)
     return jobs_run(job, options->threads, &result->seconds);
 }
 
-// ---- w1: filter, map, sum -------------------------------------------------------------------------------
+// ---- w1: filter, map, sum ----
 
 static bool is_failed(const payment *p) { return p->type == PAYMENT_FAILED; }
 WEIR_FILTER(failed, payment, is_failed);
@@ -84,7 +84,7 @@ bool job_w1(const struct roof_options *options, struct roof_result *result)
     return jobs_run(job, options->threads, &result->seconds);
 }
 
-// ---- w2: sum and count by card, tumbling --------------------------------------------------------------------
+// ---- w2: sum and count by card, tumbling ----
 
 typedef struct total {
     int64_t  sum;
@@ -115,14 +115,16 @@ static void unmerge_total(total *t, const total *less)
     t->sum -= less->sum;
     t->count -= less->count;
 }
-static void to_card_total(card_total *out, const by_card *key, const weir_pane *pane, const total *t)
+static void to_card_total(card_total *out, const by_card *key, const weir_pane *pane,
+                          const total *t)
 {
     out->end     = pane->end;
     out->card_id = key->card_id;
     out->sum     = t->sum;
     out->count   = t->count;
 }
-WEIR_AGGREGATE(totals, payment, by_card, total, card_total, add_payment, merge_total, to_card_total);
+WEIR_AGGREGATE(totals, payment, by_card, total, card_total, add_payment, merge_total,
+               to_card_total);
 
 static void take_total(checksum *local, const card_total *t)
 {
@@ -132,17 +134,18 @@ WEIR_SINK(sum_totals, card_total, checksum, take_total, finish_checksum);
 
 bool job_w2(const struct roof_options *options, struct roof_result *result)
 {
-    const weir_generator_options   generator = jobs_generator(options, true);
-    const weir_generator_binding *make = options->keys == W2_FEW_KEYS ? &payments_few : &payments_many;
-    weir_job *job    = weir_job_open("w2");
-    result->checksum = (checksum){ 0 };
+    const weir_generator_options  generator = jobs_generator(options, true);
+    const weir_generator_binding *make =
+        options->keys == W2_FEW_KEYS ? &payments_few : &payments_many;
+    weir_job *job       = weir_job_open("w2");
+    result->checksum    = (checksum){ 0 };
     weir_keyed per_card = weir_key(weir_generate(job, make, &generator), &by_card_key);
     weir_sink(weir_aggregate(per_card, weir_tumbling(W2_LENGTH_US), &totals), &sum_totals,
               &result->checksum);
     return jobs_run(job, options->threads, &result->seconds);
 }
 
-// ---- w3: failed payments by card, sliding, over a threshold ----------------------------------------------------
+// ---- w3: failed payments by card, sliding, over a threshold ----
 
 static bool to_busy_card(card_total *out, const by_card *key, const weir_pane *pane, const total *t,
                          weir_call *call)
@@ -160,16 +163,17 @@ static void take_busy(checksum *local, const card_total *t)
 }
 WEIR_SINK(sum_busy, card_total, checksum, take_busy, finish_checksum);
 
-static bool run_w3(const struct roof_options *options, weir_window window, struct roof_result *result)
+static bool run_w3(const struct roof_options *options, weir_window window,
+                   struct roof_result *result)
 {
     const weir_generator_options generator = jobs_generator(options, true);
     const uint64_t               threshold = w3_threshold(options->events);
     weir_job                    *job       = weir_job_open("w3");
     result->checksum                       = (checksum){ 0 };
     weir_stream payments                   = weir_generate(job, &payments_w3, &generator);
-    weir_keyed  per_card = weir_key(weir_filter(payments, &failed), &by_card_key);
-    weir_stream busy     = weir_with(weir_aggregate(per_card, window, &busy_cards), &threshold,
-                                     sizeof(threshold));
+    weir_keyed  per_card                   = weir_key(weir_filter(payments, &failed), &by_card_key);
+    weir_stream busy =
+        weir_with(weir_aggregate(per_card, window, &busy_cards), &threshold, sizeof(threshold));
     weir_sink(busy, &sum_busy, &result->checksum);
     return jobs_run(job, options->threads, &result->seconds);
 }
@@ -184,7 +188,7 @@ bool job_w3_tumbling(const struct roof_options *options, struct roof_result *res
     return run_w3(options, weir_tumbling(W3_LENGTH_US), result);
 }
 
-// ---- w4: running sum by card ------------------------------------------------------------------------------------
+// ---- w4: running sum by card ----
 
 typedef struct running {
     int64_t sum;

@@ -42,7 +42,8 @@ static void sink_fail(struct file_sink *sink, const char *what, int64_t error)
     } else {
         wr_node_fail_as(&sink->node, sink->file == NULL ? WEIR_UNREACHABLE : WEIR_FAILED,
                         "cannot %s %s: %s%s", what, name, wr_file_error(error, text),
-                     sink->file == NULL && error == -ENOENT ? "; its directory has to exist" : "");
+                        sink->file == NULL && error == -ENOENT ? "; its directory has to exist"
+                                                               : "");
     }
 }
 

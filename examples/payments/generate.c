@@ -19,7 +19,7 @@
 #include <string.h>
 #include <weir/status.h>
 
-// ---- settings -----------------------------------------------------------------------------------
+// ---- settings ----
 
 enum setting_name {
     EVENTS,
@@ -118,7 +118,7 @@ static bool read_options(int argc, char **argv, setting *settings, const char **
     return true;
 }
 
-// ---- chance -------------------------------------------------------------------------------------
+// ---- chance ----
 
 // splitmix64.
 static uint64_t draw(uint64_t *state)
@@ -147,7 +147,7 @@ static weir_time draw_span(uint64_t *state, weir_time from, weir_time to)
     return from + (weir_time)draw_below(state, steps + 1) * 1000;
 }
 
-// ---- events in flight ---------------------------------------------------------------------------
+// ---- events in flight ----
 
 typedef struct planned_event {
     weir_time   at;
@@ -250,7 +250,7 @@ static planned_event flight_take_first(in_flight *f)
     return f->events[slot];
 }
 
-// ---- lives of orders ----------------------------------------------------------------------------
+// ---- lives of orders ----
 
 // 2026-03-01T10:00:00Z
 #define FIRST_ORDER_AT WEIR_SECONDS(1772359200)
@@ -352,7 +352,7 @@ static void plan_order(generator *g)
     } // else forgotten
 }
 
-// ---- lines --------------------------------------------------------------------------------------
+// ---- lines ----
 
 // More than the longest line.
 enum { LINE_BYTES = 512, BUFFER_BYTES = 1 << 20 };
@@ -498,7 +498,7 @@ static bool write_lines(generator *g)
     return flush_lines(g) && fflush(g->to) == 0;
 }
 
-// ---- the command --------------------------------------------------------------------------------
+// ---- the command ----
 
 static weir_status write_file(generator *g, const char *output)
 {

@@ -75,7 +75,7 @@ weir_job *payments_job_open(const payments_options *options)
     return job;
 }
 
-// ---- the summary --------------------------------------------------------------------------------
+// ---- the summary ----
 
 // Rows of the view that remain: what was inserted and not withdrawn.
 static unsigned long long rows_of(const weir_job *job, const char *view)

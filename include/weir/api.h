@@ -12,14 +12,14 @@
 
 #ifdef __cplusplus
 #define WEIR_BEGIN extern "C" {
-#define WEIR_END }
+#define WEIR_END   }
 #else
 #define WEIR_BEGIN
 #define WEIR_END
 #endif
 
-#define WEIR_API __attribute__((visibility("default")))
-#define WEIR_UNUSED __attribute__((unused))
+#define WEIR_API                 __attribute__((visibility("default")))
+#define WEIR_UNUSED              __attribute__((unused))
 #define WEIR_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 WEIR_BEGIN

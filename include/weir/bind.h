@@ -3,10 +3,10 @@
 //   static bool is_failed(const payment *p) { return p->kind == FAILED; }
 //   WEIR_FILTER(failed, payment, is_failed);
 //
-// compiles is_failed into a loop over a batch and makes `failed`, which weir_filter takes. A function
-// of another signature is refused at that line in plain words. Each function may also take a
-// weir_call * as its last parameter where that makes sense (see weir/call.h); in flat map and process
-// functions it comes first, always.
+// compiles is_failed into a loop over a batch and makes `failed`, which weir_filter takes. A
+// function of another signature is refused at that line in plain words. Each function may also take
+// a weir_call * as its last parameter where that makes sense (see weir/call.h); in flat map and
+// process functions it comes first, always.
 //
 // The loops see rows, selections and pointers to values, never how the library stores them.
 #ifndef WEIR_BIND_H
@@ -15,7 +15,8 @@
 #include <weir/call.h>
 
 // Rows are an array of records; `selection` holds the numbers of those that count, in order, or is
-// NULL for rows 0 to count - 1. `kept` receives numbers i in [0, count) or, for filters, row numbers.
+// NULL for rows 0 to count - 1. `kept` receives numbers i in [0, count) or, for filters, row
+// numbers.
 typedef struct weir_filter_binding {
     const char      *name;
     const weir_type *in;
@@ -28,8 +29,8 @@ typedef struct weir_map_binding {
     const char      *name;
     const weir_type *in;
     const weir_type *out;
-    // Writes one output a row; with may_skip, only for rows whose function returned true, counted in
-    // the result and named in `kept`.
+    // Writes one output a row; with may_skip, only for rows whose function returned true, counted
+    // in the result and named in `kept`.
     uint32_t (*rows)(weir_call *call, const void *rows, const uint16_t *selection, uint32_t count,
                      void *out, uint16_t *kept);
     bool may_skip;
@@ -40,7 +41,7 @@ typedef struct weir_flat_map_binding {
     const char      *name;
     const weir_type *in;
     const weir_type *out;
-    uint32_t         most; // records one call may emit
+    uint32_t         most;        // records one call may emit
     uint32_t         cursor_size; // 0: called once a record; else until it returns true
     bool (*row)(weir_call *call, const void *record, void *cursor);
 } weir_flat_map_binding;
@@ -62,8 +63,8 @@ typedef struct weir_key_binding {
 
 // One firing of a window for one key.
 typedef struct weir_pane {
-    weir_time start; // of the window; of count and global windows: of its first record
-    weir_time end;   // exclusive
+    weir_time start;  // of the window; of count and global windows: of its first record
+    weir_time end;    // exclusive
     uint32_t  firing; // 0 the first time, then 1, 2, ... as late records correct it
 } weir_pane;
 
@@ -92,8 +93,8 @@ typedef struct weir_reduce_binding {
     const weir_type *key;
     const weir_type *state;
     const weir_type *out;
-    void (*rows)(weir_call *call, void *out, const void *keys, void *const *states, const void *rows,
-                 const uint16_t *selection, uint32_t count);
+    void (*rows)(weir_call *call, void *out, const void *keys, void *const *states,
+                 const void *rows, const uint16_t *selection, uint32_t count);
 } weir_reduce_binding;
 
 typedef struct weir_process_binding {
@@ -104,7 +105,8 @@ typedef struct weir_process_binding {
     const weir_type *out;
     uint32_t         most;
     void (*on_event)(weir_call *call, const void *key, void *state, const void *record);
-    void (*on_timer)(weir_call *call, const void *key, void *state, weir_time at); // NULL: no timers
+    void (*on_timer)(weir_call *call, const void *key, void *state,
+                     weir_time at); // NULL: no timers
 } weir_process_binding;
 
 typedef struct weir_sink_binding {
@@ -121,8 +123,8 @@ typedef struct weir_sink_binding {
 typedef struct weir_generator_binding {
     const char      *name;
     const weir_type *out;
-    // Rows number first, first + step, first + 2 step, ...; `due` is the first one's intended time and
-    // `due_step` what lies between two (both 0 when free-running).
+    // Rows number first, first + step, first + 2 step, ...; `due` is the first one's intended time
+    // and `due_step` what lies between two (both 0 when free-running).
     void (*rows)(weir_call *call, void *rows, uint64_t first, uint64_t step, uint32_t count,
                  weir_time due, double due_step);
 } weir_generator_binding;
@@ -137,7 +139,7 @@ struct weir_map_view {
     const weir_type *value;
 };
 
-// ---- how the macros call a function that may or may not want the call ---------------------------------
+// ---- how the macros call a function that may or may not want the call ----
 // One that wants it gets it pointed at its record, the last one before it.
 
 // clang-format off

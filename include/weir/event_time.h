@@ -15,10 +15,10 @@ typedef long long weir_time;
 
 #define WEIR_MICROSECONDS(n) ((weir_time)(n))
 #define WEIR_MILLISECONDS(n) ((weir_time)(n)*1000)
-#define WEIR_SECONDS(n) ((weir_time)(n)*1000000)
-#define WEIR_MINUTES(n) ((weir_time)(n)*60000000)
-#define WEIR_HOURS(n) ((weir_time)(n)*3600000000)
-#define WEIR_DAYS(n) ((weir_time)(n)*86400000000)
+#define WEIR_SECONDS(n)      ((weir_time)(n)*1000000)
+#define WEIR_MINUTES(n)      ((weir_time)(n)*60000000)
+#define WEIR_HOURS(n)        ((weir_time)(n)*3600000000)
+#define WEIR_DAYS(n)         ((weir_time)(n)*86400000000)
 
 // time + span, kept within [WEIR_TIME_MIN, WEIR_TIME_MAX]. Both must lie within it: then neither
 // the room that is left nor the sum can overflow 64 bits.
@@ -30,7 +30,8 @@ static inline weir_time weir_time_add(weir_time time, weir_time span)
     return span < WEIR_TIME_MIN - time ? WEIR_TIME_MIN : time + span;
 }
 
-// The latest multiple of `span` (> 0) plus `offset` that is not after `time`; floors below zero too.
+// The latest multiple of `span` (> 0) plus `offset` that is not after `time`; floors below zero
+// too.
 static inline weir_time weir_time_floor(weir_time time, weir_time span, weir_time offset)
 {
     weir_time into = (time - offset) % span;

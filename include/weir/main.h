@@ -1,13 +1,12 @@
 // weir/main.h: one command line for every job.
 //
-//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--simulate SEED] [--quiet] [--json]
-//   PROGRAM plan  [--workers N] [--json]
-//   PROGRAM --help
+//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--simulate SEED] [--quiet]
+//   [--json] PROGRAM plan  [--workers N] [--json] PROGRAM --help
 //
 // A program that builds its job by weir_main_with also has --rate N, which is handed to `build`.
-// `run` shows progress on stderr while it runs (events, rate, how far the watermark lags; a bar where
-// the input's size is known) if stderr is a terminal; SIGINT or SIGTERM stop it, a second one at once.
-// Exit codes are those of weir/status.h.
+// `run` shows progress on stderr while it runs (events, rate, how far the watermark lags; a bar
+// where the input's size is known) if stderr is a terminal; SIGINT or SIGTERM stop it, a second one
+// at once. Exit codes are those of weir/status.h.
 #ifndef WEIR_MAIN_H
 #define WEIR_MAIN_H
 
@@ -15,11 +14,11 @@
 
 // An option of the program's own: "--input FILE" is { "input", "FILE", "...", true }. Borrowed.
 typedef struct weir_main_option {
-    const char  *name;    // without the dashes
-    const char  *value;   // what its value is called in the help; NULL: it takes none
-    const char  *help;    // one line
+    const char  *name;      // without the dashes
+    const char  *value;     // what its value is called in the help; NULL: it takes none
+    const char  *help;      // one line
     bool         is_needed; // by run and plan
-    const char **to;      // set to the value, or to "" when it takes none; points into argv
+    const char **to;        // set to the value, or to "" when it takes none; points into argv
 } weir_main_option;
 
 typedef struct weir_main_options {

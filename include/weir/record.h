@@ -1,7 +1,7 @@
 // weir/record.h: plain C structs whose shape the runtime knows.
 //
-//   typedef struct payment { weir_time at; uint64_t card_id; int64_t cents; weir_str region; } payment;
-//   WEIR_RECORD(payment, at, card_id, cents, region);
+//   typedef struct payment { weir_time at; uint64_t card_id; int64_t cents; weir_str region; }
+//   payment; WEIR_RECORD(payment, at, card_id, cents, region);
 //
 // makes `payment_type`, a weir_type that drives keys, state, capture, JSON and CSV. A nested record
 // is named with its type in parentheses: WEIR_RECORD(order, at, (price, money)). Fields may be
@@ -53,9 +53,10 @@ struct weir_type {
 
 WEIR_BEGIN
 
-// Makes a type at run time; names and fields are copied, the types of nested records are not. Fields
-// must be in order of offset, aligned, must not overlap and must lie inside `size`; NULL if they do
-// not, or if memory ran out. Free it with weir_type_close after every job that uses it is closed.
+// Makes a type at run time; names and fields are copied, the types of nested records are not.
+// Fields must be in order of offset, aligned, must not overlap and must lie inside `size`; NULL if
+// they do not, or if memory ran out. Free it with weir_type_close after every job that uses it is
+// closed.
 WEIR_API weir_type *weir_type_open(const char *name, uint32_t size, uint32_t align,
                                    const weir_field *fields, uint32_t field_count);
 WEIR_API void       weir_type_close(weir_type *type);
@@ -68,7 +69,7 @@ WEIR_API const char *weir_kind_name(weir_kind kind);
 
 WEIR_END
 
-// ---- the macros -----------------------------------------------------------------------------------
+// ---- the macros ----
 
 // clang-format off
 #ifdef __cplusplus

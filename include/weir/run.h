@@ -14,8 +14,8 @@ typedef struct weir_run_options {
     uint32_t    batch_bytes;  // of one batch; 0: by the number of outputs, 8 to 32 KiB
     uint32_t    credits;      // batches a channel, 2 or more; 0: 4
     uint64_t    seed;         // of the keys' hash and of the simulation; 0: fixed
-    bool        is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
-    int64_t     spin_us;      // a worker without work spins this long before it parks; 0: 50; < 0: never
+    bool    is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
+    int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never
 } weir_run_options;
 
 typedef struct weir_run weir_run;
@@ -39,13 +39,16 @@ typedef enum weir_counter {
 
 WEIR_BEGIN
 
-// Runs the job to its end: the end of its sources, a failure, or weir_job_stop. `options` may be NULL.
-// What went wrong is in weir_job_error.
+// Runs the job to its end: the end of its sources, a failure, or weir_job_stop. `options` may be
+// NULL. What went wrong is in weir_job_error.
 WEIR_API weir_status weir_job_run(weir_job *job, const weir_run_options *options);
 
-// The same in two steps: the workers run until weir_run_wait returns. Only one run of a job at a time.
-WEIR_API weir_run   *weir_run_start(weir_job *job, const weir_run_options *options); // NULL: weir_job_error
-WEIR_API weir_status weir_run_wait(weir_run *run, int64_t timeout_us); // WEIR_TIMED_OUT: still running; < 0: no limit
+// The same in two steps: the workers run until weir_run_wait returns. Only one run of a job at a
+// time.
+WEIR_API weir_run *weir_run_start(weir_job               *job,
+                                  const weir_run_options *options); // NULL: weir_job_error
+WEIR_API weir_status
+weir_run_wait(weir_run *run, int64_t timeout_us);   // WEIR_TIMED_OUT: still running; < 0: no limit
 WEIR_API weir_status weir_run_close(weir_run *run); // waits for the end; the run's status
 
 // Asks the sources to end. With `drain` time runs to its end: windows close and timers fire.
@@ -54,15 +57,18 @@ WEIR_API void weir_run_stop_any(weir_run *run, bool drain);
 
 // A counter of the operator of that name, summed over its tasks (of a watermark: the least), of the
 // job's running or last run; 0 if there is no such operator. Any thread.
-WEIR_API uint64_t weir_job_counter(const weir_job *job, const char *operator_name, weir_counter counter);
+WEIR_API uint64_t weir_job_counter(const weir_job *job, const char *operator_name,
+                                   weir_counter counter);
 // The same summed over all sources of the job.
 WEIR_API uint64_t weir_job_sources_counter(const weir_job *job, weir_counter counter);
 
-// Prints how the job would run with these options: stages, exchanges, places, memory bound; as text or
-// JSON.
-WEIR_API weir_status weir_job_plan(weir_job *job, const weir_run_options *options, bool as_json, FILE *to);
-// The most memory its batches and its state budget take, in bytes; 0 after a mistake. Not in it: the
-// buffers of files (64 to 512 KiB each), and what a single record over a batch's size hangs on it.
+// Prints how the job would run with these options: stages, exchanges, places, memory bound; as text
+// or JSON.
+WEIR_API weir_status weir_job_plan(weir_job *job, const weir_run_options *options, bool as_json,
+                                   FILE *to);
+// The most memory its batches and its state budget take, in bytes; 0 after a mistake. Not in it:
+// the buffers of files (64 to 512 KiB each), and what a single record over a batch's size hangs on
+// it.
 WEIR_API uint64_t weir_job_memory_bound(weir_job *job, const weir_run_options *options);
 
 WEIR_END

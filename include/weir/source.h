@@ -15,36 +15,39 @@ typedef struct weir_event_time_options {
     weir_time   out_of_order; // 0: records are in order
     bool        judges_lateness; // send late records to weir_late(source); default: pass them on
     weir_time   lateness;
-    weir_time   idle_after;   // of no input, until the partition holds nobody back; 0: never idle
-    weir_time   max_ahead;    // further ahead of the partition's latest is a dead letter; 0: a day; < 0: no limit
-    weir_time   align_within; // a partition further ahead of the slowest waits; 0: a minute; < 0: never waits
-    // A watermark of the user's own, instead of latest - out_of_order: called after each record with
-    // the partition's latest event time and the record; a lower one than before is ignored.
+    weir_time   idle_after; // of no input, until the partition holds nobody back; 0: never idle
+    weir_time max_ahead; // further ahead of the partition's latest is a dead letter; 0: a day; < 0:
+                         // no limit
+    weir_time align_within; // a partition further ahead of the slowest waits; 0: a minute; < 0:
+                            // never waits
+    // A watermark of the user's own, instead of latest - out_of_order: called after each record
+    // with the partition's latest event time and the record; a lower one than before is ignored.
     weir_time (*watermark)(const void *record, weir_time latest, void *opaque);
     void *opaque;
 } weir_event_time_options;
 
 typedef struct weir_generator_options {
-    const char             *name;       // NULL: the binding's
-    uint64_t                events;     // 0: no end
-    uint32_t                partitions; // 0: 1; partition p makes numbers p, p + partitions, ...
-    double                  rate;       // events a second of all partitions, by a fixed schedule; 0: as fast as it goes
-    weir_time               start;      // intended time of number 0 when paced; 0: when the run starts (wall clock)
+    const char *name;       // NULL: the binding's
+    uint64_t    events;     // 0: no end
+    uint32_t    partitions; // 0: 1; partition p makes numbers p, p + partitions, ...
+    double    rate; // events a second of all partitions, by a fixed schedule; 0: as fast as it goes
+    weir_time start; // intended time of number 0 when paced; 0: when the run starts (wall clock)
     weir_event_time_options time;
 } weir_generator_options;
 
-// Refuses a record that was read: false, with a reason (static or `text`, 200 bytes). May change it.
+// Refuses a record that was read: false, with a reason (static or `text`, 200 bytes). May change
+// it.
 typedef bool (*weir_check)(void *record, const char **reason, char *text, void *opaque);
 
 typedef struct weir_jsonl_source_options {
-    const char             *name; // NULL: "read-" and the type's name
-    const char             *path; // a file, a glob, a directory (its files), or - for stdin
-    const weir_type        *type; // of the records; kept
+    const char             *name;  // NULL: "read-" and the type's name
+    const char             *path;  // a file, a glob, a directory (its files), or - for stdin
+    const weir_type        *type;  // of the records; kept
     weir_check              check; // NULL: every record that parses is good
     void                   *opaque;
     bool                    follow;         // at the end of a file wait for more (never for stdin)
     uint32_t                max_line_bytes; // 0: 1,048,576
-    double                  rate;           // lines a second, of each partition; 0: as fast as it goes
+    double                  rate; // lines a second, of each partition; 0: as fast as it goes
     weir_event_time_options time;
 } weir_jsonl_source_options;
 
@@ -62,11 +65,11 @@ typedef struct weir_csv_source_options {
 } weir_csv_source_options;
 
 typedef struct weir_file_sink_options {
-    const char *name; // NULL: "write-" and the file's name
-    const char *path; // created or emptied; - for stdout
+    const char *name;      // NULL: "write-" and the file's name
+    const char *path;      // created or emptied; - for stdout
     char        delimiter; // CSV: 0: comma
-    // Names of int64 fields, "cents,price.cents", in which INT64_MIN means that there is no value: null
-    // in JSON, empty in CSV. NULL: none.
+    // Names of int64 fields, "cents,price.cents", in which INT64_MIN means that there is no value:
+    // null in JSON, empty in CSV. NULL: none.
     const char *nullable;
 } weir_file_sink_options;
 
@@ -93,8 +96,8 @@ WEIR_API void             weir_collection_close(weir_collection *collection);
 WEIR_API weir_stream      weir_collect(weir_stream in, weir_collection *into); // kept
 // After the run: how many, and the i-th record with its change and event time (either may be NULL).
 WEIR_API size_t      weir_collection_count(const weir_collection *collection);
-WEIR_API const void *weir_collection_at(const weir_collection *collection, size_t index, weir_change *change,
-                                        weir_time *time);
+WEIR_API const void *weir_collection_at(const weir_collection *collection, size_t index,
+                                        weir_change *change, weir_time *time);
 
 WEIR_END
 

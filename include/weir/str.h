@@ -3,8 +3,8 @@
 //   length | up to 12 bytes inline                      (length <= 12; unused bytes are zero)
 //   length | first 4 bytes | pointer to all the bytes   (length > 12)
 //
-// Sixteen bytes, copied like any struct. The bytes behind a long one are borrowed: a string inside a
-// record handed to a user function lives until that function returns, and whatever the runtime
+// Sixteen bytes, copied like any struct. The bytes behind a long one are borrowed: a string inside
+// a record handed to a user function lives until that function returns, and whatever the runtime
 // stores or forwards it copies. So `out->region = in->region` is right, into an output or a state.
 #ifndef WEIR_STR_H
 #define WEIR_STR_H

@@ -17,12 +17,11 @@
 #define WEIR_CHECKS 0
 #endif
 
-// ---- assertions: a broken invariant ends the process with its place and its claim ------------------
+// ---- assertions: a broken invariant ends the process with its place and its claim ----
 
 _Noreturn void wr_assert_failed(const char *claim, const char *file, int line);
 
-#define WR_ASSERT(claim)                                                                           \
-    ((claim) ? (void)0 : wr_assert_failed(#claim, __FILE__, __LINE__))
+#define WR_ASSERT(claim) ((claim) ? (void)0 : wr_assert_failed(#claim, __FILE__, __LINE__))
 #if WEIR_CHECKS >= 1
 #define WR_CHECK(claim) WR_ASSERT(claim)
 #else
@@ -34,23 +33,26 @@ _Noreturn void wr_assert_failed(const char *claim, const char *file, int line);
 #define WR_DEEP(claim) ((void)0)
 #endif
 
-#define WR_LIKELY(x) __builtin_expect(!!(x), 1)
-#define WR_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define WR_CACHE_LINE 64
+#define WR_LIKELY(x)       __builtin_expect(!!(x), 1)
+#define WR_UNLIKELY(x)     __builtin_expect(!!(x), 0)
+#define WR_CACHE_LINE      64
 #define WR_COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
 
-static inline size_t wr_round_up(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
+static inline size_t wr_round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
 
-// ---- control-plane memory: ends the process with a sentence when there is none ---------------------
+// ---- control-plane memory: ends the process with a sentence when there is none ----
 
-void *wr_alloc(size_t bytes);                    // zeroed; free with wr_free
-void *wr_alloc_aligned(size_t bytes, size_t to); // zeroed; free with wr_free
-void *wr_realloc(void *memory, size_t bytes);    // new bytes are not zeroed
+void *wr_alloc(size_t bytes);                               // zeroed; free with wr_free
+void *wr_alloc_aligned(size_t bytes, size_t to);            // zeroed; free with wr_free
+void *wr_realloc(void *memory, size_t bytes);               // new bytes are not zeroed
 char *wr_format(const char *format, ...) WEIR_PRINTF(1, 2); // a new string; free with wr_free
 char *wr_copy_text(const char *text);                       // NULL stays NULL
 void  wr_free(void *memory);
 
-// ---- hash -------------------------------------------------------------------------------------------
+// ---- hash ----
 
 // The splitmix64 finaliser over value + seed: every input bit moves every output bit.
 static inline uint64_t wr_mix64(uint64_t value, uint64_t seed)
@@ -63,19 +65,19 @@ static inline uint64_t wr_mix64(uint64_t value, uint64_t seed)
 
 uint64_t wr_hash_bytes(const void *bytes, size_t length, uint64_t seed); // XXH3 with a seed
 
-// ---- pool: blocks of memory against a budget --------------------------------------------------------
+// ---- pool: blocks of memory against a budget ----
 //
-// Blocks of 512 bytes to 64 KiB come in powers of two from touched chunks; larger ones straight from
-// the system. Owned by one thread. Out of budget: NULL, and the owner decides what that means.
+// Blocks of 512 bytes to 64 KiB come in powers of two from touched chunks; larger ones straight
+// from the system. Owned by one thread. Out of budget: NULL, and the owner decides what that means.
 
 struct wr_pool;
 
 struct wr_pool *wr_pool_open(size_t budget_bytes); // 0: no limit
 void            wr_pool_close(struct wr_pool *pool);
-void           *wr_pool_take(struct wr_pool *pool, size_t bytes); // 64-byte aligned, not zeroed
-void            wr_pool_give(struct wr_pool *pool, void *block, size_t bytes); // the bytes it was taken with
-size_t          wr_pool_budget_bytes(const struct wr_pool *pool); // 0: no limit
-size_t          wr_pool_used_bytes(const struct wr_pool *pool); // in blocks taken and not given back
+void           *wr_pool_take(struct wr_pool *pool, size_t bytes);     // 64-byte aligned, not zeroed
+void   wr_pool_give(struct wr_pool *pool, void *block, size_t bytes); // the bytes it was taken with
+size_t wr_pool_budget_bytes(const struct wr_pool *pool);              // 0: no limit
+size_t wr_pool_used_bytes(const struct wr_pool *pool); // in blocks taken and not given back
 
 // Takes memory from the system now, and touches it, until the pool holds `bytes` in all: getting it
 // later costs the record path milliseconds. False: the system has no more.

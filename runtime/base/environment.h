@@ -34,7 +34,8 @@ enum wr_request_verb { WR_REQUEST_READ, WR_REQUEST_WRITE, WR_REQUEST_SYNC };
 // One blocking piece of work. The caller owns the struct and its buffer, fills the first part,
 // submits it, leaves both alone until wr_request_is_done says true (once true, the result may be
 // read), and may then use it again. A read gives the bytes read, 0 at the end of the file; a write
-// gives the bytes written, all of them or an error. Offset -1 means "where the file stands" (pipes).
+// gives the bytes written, all of them or an error. Offset -1 means "where the file stands"
+// (pipes).
 struct wr_request {
     enum wr_request_verb verb;
     int                  file;
@@ -44,8 +45,8 @@ struct wr_request {
     void (*wake)(void *waker); // called from the I/O thread after completion; NULL: nobody waits
     void *waker;
 
-    int64_t result; // bytes, or -errno
-    int     state;  // the environment's; zero before the first use
+    int64_t            result; // bytes, or -errno
+    int                state;  // the environment's; zero before the first use
     struct wr_request *next;
 };
 
@@ -58,7 +59,8 @@ struct wr_environment_ops {
     int (*open)(struct wr_environment *self, const char *path, enum wr_open_mode mode);
     void (*close)(struct wr_environment *self, int file);
     int (*info)(struct wr_environment *self, const char *path, struct wr_file_info *info);
-    int64_t (*read_at)(struct wr_environment *self, int file, void *buffer, size_t bytes, int64_t offset);
+    int64_t (*read_at)(struct wr_environment *self, int file, void *buffer, size_t bytes,
+                       int64_t offset);
     int64_t (*write_at)(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                         int64_t offset);
     int (*sync)(struct wr_environment *self, int file);
@@ -68,7 +70,7 @@ struct wr_environment_ops {
     int (*unlink)(struct wr_environment *self, const char *path);
     int (*make_directory)(struct wr_environment *self, const char *path); // -EEXIST if there
     // Calls `each` with every name in the directory but . and .., in byte order.
-    int (*list)(struct wr_environment *self, const char *path,
+    int (*list)(struct wr_environment *self, const char            *path,
                 void (*each)(void *opaque, const char *name), void *opaque);
 
     void (*submit)(struct wr_environment *self, struct wr_request *request);
@@ -85,8 +87,8 @@ struct wr_environment {
 struct wr_environment *wr_environment_open_real(void);
 
 // The simulated environment. Its disk is in memory; with `reads_host` a path that is not on it is
-// read from the real file system (what is written never is). Requests complete in an order and after
-// virtual delays drawn from the seed. wr_simulation_advance runs what is due.
+// read from the real file system (what is written never is). Requests complete in an order and
+// after virtual delays drawn from the seed. wr_simulation_advance runs what is due.
 struct wr_environment *wr_environment_open_simulated(uint64_t seed, bool reads_host);
 
 // Moves the virtual clock to the next due completion or to `until_us`, whichever is first, and
@@ -117,8 +119,11 @@ void wr_environment_close(struct wr_environment *environment);
 
 // Short spellings.
 static inline int64_t wr_now_us(struct wr_environment *e) { return e->ops->now_us(e); }
-static inline void    wr_submit(struct wr_environment *e, struct wr_request *r) { e->ops->submit(e, r); }
-static inline bool    wr_request_is_done(struct wr_environment *e, struct wr_request *r)
+static inline void    wr_submit(struct wr_environment *e, struct wr_request *r)
+{
+    e->ops->submit(e, r);
+}
+static inline bool wr_request_is_done(struct wr_environment *e, struct wr_request *r)
 {
     return e->ops->is_done(e, r);
 }

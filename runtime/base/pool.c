@@ -57,8 +57,7 @@ struct wr_pool {
     uint32_t       chunks_log2;
 };
 
-// ---- chunks
-// -----------------------------------------------------------------------------------------
+// ---- chunks ----
 
 static uint32_t chunk_place(const struct wr_pool *pool, const void *memory)
 {
@@ -136,8 +135,7 @@ static void touch(char *memory, size_t bytes)
     }
 }
 
-// ---- free blocks
-// ------------------------------------------------------------------------------------
+// ---- free blocks ----
 
 static size_t block_number(const struct chunk *chunk, uint32_t class, const void *block)
 {
@@ -258,8 +256,7 @@ static void give_class(struct wr_pool *pool, uint32_t class, char *block)
     free_push(pool, chunk, class, block);
 }
 
-// ---- the pool
-// ---------------------------------------------------------------------------------------
+// ---- the pool ----
 
 struct wr_pool *wr_pool_open(size_t budget_bytes)
 {

@@ -1,5 +1,5 @@
-// Walking records by their weir_type: strings, keys, equality. What the operators' bindings leave to
-// the library because it depends on a record's shape only.
+// Walking records by their weir_type: strings, keys, equality. What the operators' bindings leave
+// to the library because it depends on a record's shape only.
 #ifndef WR_TYPE_H
 #define WR_TYPE_H
 
@@ -22,8 +22,8 @@ size_t wr_strings_long_bytes(const struct wr_strings *strings, const void *row);
 size_t wr_strings_move(const struct wr_strings *strings, void *row, char *to);
 
 // How a key struct becomes the bytes a table compares. A key without strings of 4, 8 or 16 bytes is
-// itself; one of up to 16 bytes is padded with zeros; anything else is encoded: fixed parts one after
-// the other, each string as its length (4 bytes) and its bytes.
+// itself; one of up to 16 bytes is padded with zeros; anything else is encoded: fixed parts one
+// after the other, each string as its length (4 bytes) and its bytes.
 enum wr_key_kind { WR_KEY_4, WR_KEY_8, WR_KEY_16, WR_KEY_BYTES };
 
 struct wr_key_codec {
@@ -39,8 +39,9 @@ size_t wr_key_encoded_bytes(const struct wr_key_codec *codec, const void *key);
 size_t wr_key_encode(const struct wr_key_codec *codec, const void *key, char *bytes);
 void   wr_key_decode(const struct wr_key_codec *codec, const char *bytes, size_t length, void *key);
 
-// hashes[i] of keys[i] (an array of key structs), with the job's seed. Equal keys have equal hashes:
-// a padded byte counts as a key's only if the type has no padding (see wr_type_has_padding).
+// hashes[i] of keys[i] (an array of key structs), with the job's seed. Equal keys have equal
+// hashes: a padded byte counts as a key's only if the type has no padding (see
+// wr_type_has_padding).
 void wr_key_hash_many(const struct wr_key_codec *codec, const void *keys, uint32_t count,
                       uint64_t seed, uint64_t *hashes);
 bool wr_type_has_padding(const weir_type *type);

@@ -56,22 +56,22 @@ struct wr_batch_layout {
 };
 
 struct wr_batch {
-    uint32_t        row_count;
-    uint32_t        row_capacity;
-    uint32_t        row_size;
-    uint32_t        string_begin; // offset of the lowest string byte in the block
-    char           *rows;
-    weir_time      *times;   // NULL: no such column
-    uint64_t       *hashes;  // NULL: no such column
-    const void     *hashed_by; // whose hashes they are: the layout's
-    uint8_t        *changes; // enum wr_change; NULL: all are inserts
-    weir_time       watermark; // after the rows; WEIR_TIME_MIN: says nothing new
-    enum wr_control control;   // after the watermark
-    bool            is_idle;   // the sender has nothing to say about time until the next batch
-    uint64_t        barrier;   // WR_CONTROL_BARRIER: the checkpoint's number
-    uint64_t        sequence;  // of the channel's batches, from 0; checked by the receiver
-    char           *overflow;  // string bytes of a single row that does not fit the block, or NULL
-    struct wr_batch *next;     // in its owner's list of spare batches
+    uint32_t         row_count;
+    uint32_t         row_capacity;
+    uint32_t         row_size;
+    uint32_t         string_begin; // offset of the lowest string byte in the block
+    char            *rows;
+    weir_time       *times;     // NULL: no such column
+    uint64_t        *hashes;    // NULL: no such column
+    const void      *hashed_by; // whose hashes they are: the layout's
+    uint8_t         *changes;   // enum wr_change; NULL: all are inserts
+    weir_time        watermark; // after the rows; WEIR_TIME_MIN: says nothing new
+    enum wr_control  control;   // after the watermark
+    bool             is_idle;   // the sender has nothing to say about time until the next batch
+    uint64_t         barrier;   // WR_CONTROL_BARRIER: the checkpoint's number
+    uint64_t         sequence;  // of the channel's batches, from 0; checked by the receiver
+    char            *overflow;  // string bytes of a single row that does not fit the block, or NULL
+    struct wr_batch *next;      // in its owner's list of spare batches
 };
 
 // Fixes a layout: `columns` of enum wr_column, a block of about `block_bytes`. The strings' offsets
@@ -132,10 +132,10 @@ bool wr_park_is_idle_any(struct wr_park *park);              // a hint: announce
 struct wr_channel;
 
 struct wr_channel_options {
-    const struct wr_batch_layout *layout; // kept
-    uint32_t        credits;              // batches, 2 or more
-    struct wr_park *receiver_park;        // kept; woken by send; NULL: nobody sleeps
-    struct wr_park *sender_park;          // kept; woken by return after a refusal; NULL: likewise
+    const struct wr_batch_layout *layout;        // kept
+    uint32_t                      credits;       // batches, 2 or more
+    struct wr_park               *receiver_park; // kept; woken by send; NULL: nobody sleeps
+    struct wr_park *sender_park; // kept; woken by return after a refusal; NULL: likewise
 };
 
 struct wr_channel *wr_channel_open(const struct wr_channel_options *options);
@@ -166,6 +166,6 @@ void             wr_channel_return(struct wr_channel *channel, struct wr_batch *
 size_t wr_channel_bytes(const struct wr_channel *channel);
 // The layout of its batches; kept.
 const struct wr_batch_layout *wr_channel_layout(const struct wr_channel *channel);
-bool   wr_channel_is_whole(const struct wr_channel *channel);
+bool                          wr_channel_is_whole(const struct wr_channel *channel);
 
 #endif // WR_FLOW_H

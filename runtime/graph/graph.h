@@ -2,8 +2,9 @@
 //
 //   weir_job --- nodes[] --- inputs[] ---> (node, output)
 //
-// A union, a rebalance, a broadcast and a custom partitioning are nodes without an operator: they only
-// say how rows get from one to the next. The first mistake is kept; afterwards the job only closes.
+// A union, a rebalance, a broadcast and a custom partitioning are nodes without an operator: they
+// only say how rows get from one to the next. The first mistake is kept; afterwards the job only
+// closes.
 //
 // Thread rule: a job is built, planned and closed by one thread at a time.
 #ifndef WR_GRAPH_H
@@ -24,7 +25,7 @@ struct wr_graph_input {
 };
 
 struct wr_graph_output {
-    const weir_type *type;          // NULL: there is no such output
+    const weir_type *type; // NULL: there is no such output
     bool             sends_changes;
 };
 
@@ -38,8 +39,8 @@ struct wr_graph_node {
     uint32_t                input_count;
     struct wr_graph_output *outputs;
     uint32_t                output_count;
-    uint32_t                parallelism; // 0: one task a worker
-    bool                    is_named;    // by weir_name
+    uint32_t                parallelism;       // 0: one task a worker
+    bool                    is_named;          // by weir_name
     bool                    is_route_exchange; // a rebalance, broadcast or custom partitioning
     struct wr_graph_input   route;             // its exchange
     void (*free_options)(void *options);

@@ -70,12 +70,13 @@ struct wr_graph_node *wr_job_node(weir_stream stream)
     return stream.job->nodes[stream.node];
 }
 
-// Follows the first input back to a source. Bounded by the number of nodes, so that it also ends in a
-// graph with a cycle.
+// Follows the first input back to a source. Bounded by the number of nodes, so that it also ends in
+// a graph with a cycle.
 char *wr_job_path(const weir_job *job, uint32_t node)
 {
     char *path = wr_copy_text(job->nodes[node]->spec.name);
-    for (uint32_t steps = 0; steps < job->node_count && job->nodes[node]->input_count > 0; steps++) {
+    for (uint32_t steps = 0; steps < job->node_count && job->nodes[node]->input_count > 0;
+         steps++) {
         node         = job->nodes[node]->inputs[0].node;
         char *longer = wr_format("%s > %s", job->nodes[node]->spec.name, path);
         wr_free(path);
@@ -84,7 +85,7 @@ char *wr_job_path(const weir_job *job, uint32_t node)
     return path;
 }
 
-// ---- checks of the whole ------------------------------------------------------------------------------
+// ---- checks of the whole ----
 
 enum visit { VISIT_NOT_YET, VISIT_OPEN, VISIT_DONE };
 
@@ -96,9 +97,10 @@ static bool job_visit(weir_job *job, uint32_t node, enum visit *visits)
     }
     if (visits[node] == VISIT_OPEN) {
         char *path = wr_job_path(job, node);
-        wr_job_mistake(job, WEIR_USAGE,
-                       "%s: its input leads back to %s itself, a cycle; a job graph must not have any",
-                       path, job->nodes[node]->spec.name);
+        wr_job_mistake(
+            job, WEIR_USAGE,
+            "%s: its input leads back to %s itself, a cycle; a job graph must not have any", path,
+            job->nodes[node]->spec.name);
         wr_free(path);
         return false;
     }
@@ -156,22 +158,22 @@ bool wr_job_check(weir_job *job)
         return false;
     }
     if (job->node_count == 0) {
-        wr_job_mistake(job, WEIR_USAGE, "the job is empty; begin with a source, such as weir_generate");
+        wr_job_mistake(job, WEIR_USAGE,
+                       "the job is empty; begin with a source, such as weir_generate");
         return false;
     }
     return job_has_no_cycle(job) && job_names_are_unique(job);
 }
 
-// ---- counters -------------------------------------------------------------------------------------
+// ---- counters ----
 
 uint64_t weir_job_counter(const weir_job *job, const char *operator_name, weir_counter counter)
 {
     if (operator_name == NULL) {
         return 0;
     }
-    return job->run != NULL
-               ? wr_run_counter_any(job->run, operator_name, (enum wr_counter)counter)
-               : wr_tally_counter(job->tally, operator_name, (enum wr_counter)counter);
+    return job->run != NULL ? wr_run_counter_any(job->run, operator_name, (enum wr_counter)counter)
+                            : wr_tally_counter(job->tally, operator_name, (enum wr_counter)counter);
 }
 
 uint64_t weir_job_sources_counter(const weir_job *job, weir_counter counter)

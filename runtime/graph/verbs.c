@@ -10,7 +10,7 @@
 
 static const weir_stream no_stream;
 
-// ---- nodes ----------------------------------------------------------------------------------------
+// ---- nodes ----
 
 static struct wr_graph_node *job_add_node(weir_job *job, enum wr_graph_kind kind, const char *verb,
                                           const char *name, const struct wr_operator *ops)
@@ -26,8 +26,8 @@ static struct wr_graph_node *job_add_node(weir_job *job, enum wr_graph_kind kind
     return node;
 }
 
-static void node_add_input(struct wr_graph_node *node, weir_stream in, enum wr_exchange_kind exchange,
-                           const weir_key_binding *key)
+static void node_add_input(struct wr_graph_node *node, weir_stream in,
+                           enum wr_exchange_kind exchange, const weir_key_binding *key)
 {
     node->inputs = wr_realloc(node->inputs, sizeof(*node->inputs) * (node->input_count + 1));
     node->inputs[node->input_count++] = (struct wr_graph_input){
@@ -56,7 +56,8 @@ static weir_stream node_stream(weir_job *job, const struct wr_graph_node *node, 
 static struct wr_graph_output *stream_output(weir_stream stream)
 {
     struct wr_graph_node *node = wr_job_node(stream);
-    if (node == NULL || stream.output >= node->output_count || node->outputs[stream.output].type == NULL) {
+    if (node == NULL || stream.output >= node->output_count ||
+        node->outputs[stream.output].type == NULL) {
         return NULL;
     }
     return &node->outputs[stream.output];
@@ -97,17 +98,18 @@ static bool types_agree(const weir_type *a, const weir_type *b)
         return false;
     }
     for (uint32_t i = 0; i < a->field_count; i++) {
-        if (strcmp(a->fields[i].name, b->fields[i].name) != 0 || a->fields[i].kind != b->fields[i].kind ||
-            a->fields[i].offset != b->fields[i].offset) {
+        if (strcmp(a->fields[i].name, b->fields[i].name) != 0 ||
+            a->fields[i].kind != b->fields[i].kind || a->fields[i].offset != b->fields[i].offset) {
             return false;
         }
     }
     return true;
 }
 
-// Whether `name` may read `in` as records of `type` (NULL: any). Says so in the job if not. What may
-// drop a row takes no changes: an update that it drops would leave the row before it standing.
-static bool stream_checked(weir_stream in, const char *name, const weir_type *type, bool takes_changes)
+// Whether `name` may read `in` as records of `type` (NULL: any). Says so in the job if not. What
+// may drop a row takes no changes: an update that it drops would leave the row before it standing.
+static bool stream_checked(weir_stream in, const char *name, const weir_type *type,
+                           bool takes_changes)
 {
     struct wr_graph_node *node = wr_job_node(in);
     if (node == NULL) {
@@ -124,11 +126,12 @@ static bool stream_checked(weir_stream in, const char *name, const weir_type *ty
         return false;
     }
     if (output->sends_changes && !takes_changes) {
-        stream_mistake(in,
-                       "%s: %s sends corrections (updates and deletes), which %s cannot take; "
-                       "window without lateness, select in the window's result function, or process "
-                       "them with weir_process",
-                       name, node->spec.name, name);
+        stream_mistake(
+            in,
+            "%s: %s sends corrections (updates and deletes), which %s cannot take; "
+            "window without lateness, select in the window's result function, or process "
+            "them with weir_process",
+            name, node->spec.name, name);
         return false;
     }
     return true;
@@ -189,7 +192,7 @@ static void *copy_options(const void *options, size_t bytes)
     return copy;
 }
 
-// ---- one record at a time -------------------------------------------------------------------------
+// ---- one record at a time ----
 
 static weir_stream added(weir_stream in, const struct wr_graph_node *node)
 {
@@ -199,19 +202,20 @@ static weir_stream added(weir_stream in, const struct wr_graph_node *node)
 weir_stream weir_filter(weir_stream in, const weir_filter_binding *keep)
 {
     const weir_type *type = wr_stream_type(in);
-    return added(in, stream_add(in, "filter", keep->name, &wr_filter_operator, keep, keep->in, type, false));
+    return added(
+        in, stream_add(in, "filter", keep->name, &wr_filter_operator, keep, keep->in, type, false));
 }
 
 weir_stream weir_map(weir_stream in, const weir_map_binding *change)
 {
-    return added(in, stream_add(in, "map", change->name, &wr_map_operator, change, change->in, change->out,
-                                !change->may_skip));
+    return added(in, stream_add(in, "map", change->name, &wr_map_operator, change, change->in,
+                                change->out, !change->may_skip));
 }
 
 weir_stream weir_flat_map(weir_stream in, const weir_flat_map_binding *expand)
 {
-    return added(in, stream_add(in, "flat map", expand->name, &wr_flat_map_operator, expand, expand->in,
-                                expand->out, false));
+    return added(in, stream_add(in, "flat map", expand->name, &wr_flat_map_operator, expand,
+                                expand->in, expand->out, false));
 }
 
 weir_stream weir_split(weir_stream in, const weir_split_binding *route, uint32_t branches)
@@ -247,11 +251,11 @@ weir_stream weir_branch(weir_stream split, uint32_t branch)
     return stream;
 }
 
-weir_stream weir_filter_function(weir_stream in, const char *name,
+weir_stream weir_filter_function(weir_stream in, const char                           *name,
                                  bool (*keep)(const void *record, void *opaque), void *opaque)
 {
-    struct wr_graph_node *node = stream_add(in, "filter", name, &wr_filter_function_operator, NULL, NULL,
-                                            wr_stream_type(in), false);
+    struct wr_graph_node *node = stream_add(in, "filter", name, &wr_filter_function_operator, NULL,
+                                            NULL, wr_stream_type(in), false);
     if (node != NULL) {
         const struct wr_function_options options = { .keep = keep, .opaque = opaque };
         node->spec.options                       = copy_options(&options, sizeof(options));
@@ -271,7 +275,7 @@ weir_stream weir_map_function(weir_stream in, const char *name, const weir_type 
     return added(in, node);
 }
 
-// ---- unions and routes ----------------------------------------------------------------------------
+// ---- unions and routes ----
 
 static bool stream_is_read(weir_stream stream)
 {
@@ -299,10 +303,11 @@ static bool union_takes(weir_stream union_, weir_stream more)
         return false;
     }
     if (stream_sends_changes(more) && !stream_sends_changes(union_) && stream_is_read(union_)) {
-        stream_mistake(more,
-                       "%s: it sends corrections (updates and deletes), but the union is read already by "
-                       "those who expect none; add it before they are",
-                       node->spec.name);
+        stream_mistake(
+            more,
+            "%s: it sends corrections (updates and deletes), but the union is read already by "
+            "those who expect none; add it before they are",
+            node->spec.name);
         return false;
     }
     return true;
@@ -329,8 +334,9 @@ weir_stream weir_union(const weir_stream *inputs, uint32_t count)
     if (count == 0 || wr_job_node(inputs[0]) == NULL) {
         return no_stream;
     }
-    struct wr_graph_node *node = job_add_node(inputs[0].job, WR_GRAPH_ROUTE, "union", "union", NULL);
-    const weir_stream     out  = node_stream(inputs[0].job, node, WR_OUTPUT_MAIN);
+    struct wr_graph_node *node =
+        job_add_node(inputs[0].job, WR_GRAPH_ROUTE, "union", "union", NULL);
+    const weir_stream out = node_stream(inputs[0].job, node, WR_OUTPUT_MAIN);
     node_set_output(node, WR_OUTPUT_MAIN, wr_stream_type(inputs[0]), false);
     for (uint32_t i = 0; i < count; i++) {
         weir_union_add(out, inputs[i]);
@@ -363,12 +369,12 @@ weir_stream weir_broadcast(weir_stream in)
 }
 
 weir_stream weir_partition_by(weir_stream in, uint64_t (*place)(const void *record, void *opaque),
-                              void *opaque)
+                              void       *opaque)
 {
     return stream_route(in, "partition", WR_EXCHANGE_CUSTOM, place, opaque);
 }
 
-// ---- by key ---------------------------------------------------------------------------------------
+// ---- by key ----
 
 weir_keyed weir_key(weir_stream in, const weir_key_binding *key)
 {
@@ -386,8 +392,8 @@ weir_keyed weir_key(weir_stream in, const weir_key_binding *key)
 
 weir_stream weir_reduce(weir_keyed in, const weir_reduce_binding *update)
 {
-    return added(in.stream, keyed_add(in, "reduce", update->name, &wr_reduce_operator, update, update->in,
-                                      update->key, update->out, false));
+    return added(in.stream, keyed_add(in, "reduce", update->name, &wr_reduce_operator, update,
+                                      update->in, update->key, update->out, false));
 }
 
 // A sentence about what is wrong with the window, or NULL.
@@ -401,10 +407,11 @@ static const char *window_mistake(const weir_window *window, char *text, size_t 
             return "length and slide must be more than zero";
         }
         if (window->slide > window->length) {
-            (void)snprintf(text, bytes,
-                           "slide %g s is longer than length %g s, so records between two windows would "
-                           "be lost; choose a slide of at most the length",
-                           (double)window->slide / second, (double)window->length / second);
+            (void)snprintf(
+                text, bytes,
+                "slide %g s is longer than length %g s, so records between two windows would "
+                "be lost; choose a slide of at most the length",
+                (double)window->slide / second, (double)window->length / second);
             return text;
         }
         if (window->length % window->slide != 0) {
@@ -424,8 +431,9 @@ static const char *window_mistake(const weir_window *window, char *text, size_t 
         }
         break;
     case WEIR_WINDOW_GLOBAL: break;
-    default: return "the window has no kind; make it with weir_tumbling, weir_sliding, weir_session, "
-                    "weir_count_window or weir_global";
+    default:
+        return "the window has no kind; make it with weir_tumbling, weir_sliding, weir_session, "
+               "weir_count_window or weir_global";
     }
     if (window->lateness < 0) {
         return "lateness must not be negative";
@@ -433,15 +441,17 @@ static const char *window_mistake(const weir_window *window, char *text, size_t 
     return NULL;
 }
 
-weir_stream weir_aggregate(weir_keyed in, weir_window window, const weir_aggregate_binding *aggregate)
+weir_stream weir_aggregate(weir_keyed in, weir_window window,
+                           const weir_aggregate_binding *aggregate)
 {
     char        text[300];
     const char *mistake = window_mistake(&window, text, sizeof(text));
     if (mistake != NULL && wr_job_node(in.stream) != NULL) {
         stream_mistake(in.stream, "%s: %s", aggregate->name, mistake);
     }
-    struct wr_graph_node *node = keyed_add(in, "window", aggregate->name, &wr_window_operator, aggregate,
-                                           aggregate->in, aggregate->key, aggregate->out, false);
+    struct wr_graph_node *node =
+        keyed_add(in, "window", aggregate->name, &wr_window_operator, aggregate, aggregate->in,
+                  aggregate->key, aggregate->out, false);
     if (node == NULL) {
         return no_stream;
     }
@@ -461,8 +471,8 @@ weir_stream weir_process(weir_keyed in, const weir_process_binding *process,
 {
     static const weir_process_options none;
     const weir_process_options       *chosen = options != NULL ? options : &none;
-    struct wr_graph_node *node = keyed_add(in, "process", process->name, &wr_process_operator, process,
-                                           process->in, process->key, process->out, true);
+    struct wr_graph_node *node = keyed_add(in, "process", process->name, &wr_process_operator,
+                                           process, process->in, process->key, process->out, true);
     if (node == NULL) {
         return no_stream;
     }
@@ -484,7 +494,8 @@ weir_stream weir_side(weir_stream process, uint32_t index)
     }
     const weir_stream stream = node_stream(process.job, node, WR_OUTPUT_SIDES + index);
     if (stream_output(stream) == NULL) {
-        stream_mistake(process, "side output %u does not exist; name its type in the options", index);
+        stream_mistake(process, "side output %u does not exist; name its type in the options",
+                       index);
         return no_stream;
     }
     return stream;
@@ -495,8 +506,9 @@ weir_stream weir_deduplicate(weir_keyed in, weir_time within, weir_time lateness
     if (wr_job_node(in.stream) != NULL && (within < 0 || lateness < 0)) {
         stream_mistake(in.stream, "deduplicate: within and lateness must not be negative");
     }
-    struct wr_graph_node *node = keyed_add(in, "deduplicate", "deduplicate", &wr_deduplicate_operator,
-                                           NULL, NULL, NULL, wr_stream_type(in.stream), false);
+    struct wr_graph_node *node =
+        keyed_add(in, "deduplicate", "deduplicate", &wr_deduplicate_operator, NULL, NULL, NULL,
+                  wr_stream_type(in.stream), false);
     if (node == NULL) {
         return no_stream;
     }
@@ -505,7 +517,7 @@ weir_stream weir_deduplicate(weir_keyed in, weir_time within, weir_time lateness
     return added(in.stream, node);
 }
 
-// ---- ends and side streams ------------------------------------------------------------------------
+// ---- ends and side streams ----
 
 weir_stream weir_sink(weir_stream in, const weir_sink_binding *sink, void *opaque)
 {
@@ -533,14 +545,17 @@ static weir_stream stream_other_output(weir_stream of, uint32_t output, const ch
     return stream;
 }
 
-weir_stream weir_late(weir_stream of) { return stream_other_output(of, WR_OUTPUT_LATE, "late records"); }
+weir_stream weir_late(weir_stream of)
+{
+    return stream_other_output(of, WR_OUTPUT_LATE, "late records");
+}
 
 weir_stream weir_dead_letters(weir_stream of)
 {
     return stream_other_output(of, WR_OUTPUT_REJECTS, "dead letters");
 }
 
-// ---- connectors -----------------------------------------------------------------------------------
+// ---- connectors ----
 
 weir_stream wr_job_add_source(weir_job *job, const struct wr_connector *connector, const char *name,
                               void *options, const void *binding, const weir_type *type,
@@ -583,8 +598,9 @@ void wr_source_options_free(void *opaque)
     wr_free(source);
 }
 
-weir_stream wr_job_add_sink(weir_stream in, const struct wr_operator *ops, const char *name, void *options,
-                            const void *binding, uint32_t parallelism, void (*free_options)(void *options))
+weir_stream wr_job_add_sink(weir_stream in, const struct wr_operator *ops, const char *name,
+                            void *options, const void *binding, uint32_t parallelism,
+                            void (*free_options)(void *options))
 {
     struct wr_graph_node *node = stream_add(in, ops->verb, name, ops, binding, NULL, NULL, true);
     if (node == NULL) {
@@ -611,7 +627,7 @@ weir_stream wr_job_refuse(weir_job *job, const char *sentence, ...)
     return no_stream;
 }
 
-// ---- how it runs ----------------------------------------------------------------------------------
+// ---- how it runs ----
 
 weir_stream weir_name(weir_stream of, const char *name)
 {

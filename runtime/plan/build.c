@@ -1,12 +1,12 @@
-// A plan made real: a task for each instance of each stage, a node for each of its operators, a channel
-// for each pair of tasks that an exchange joins.
+// A plan made real: a task for each instance of each stage, a node for each of its operators, a
+// channel for each pair of tasks that an exchange joins.
 #include "runtime/plan/plan.h"
 
 // The tasks of a stage stand one after the other in the run.
 struct build {
     const struct wr_plan *plan;
     struct weir_run      *run;
-    uint32_t             *first_tasks; // of each stage
+    uint32_t             *first_tasks;     // of each stage
     uint32_t             *partition_bases; // of each plan node that is a source
 };
 
@@ -45,9 +45,9 @@ static void build_stage(struct build *build, uint32_t stage_id)
 
     build->first_tasks[stage_id] = build->run->task_count;
     for (uint32_t i = 0; i < stage->parallelism; i++) {
-        struct wr_task *task =
-            wr_run_add_task(build->run, stage->first_worker + i, i, stage->parallelism, stage->node_count,
-                            budget == 0 ? 0 : budget / plan_task_count(plan) + 1);
+        struct wr_task *task = wr_run_add_task(
+            build->run, stage->first_worker + i, i, stage->parallelism, stage->node_count,
+            budget == 0 ? 0 : budget / plan_task_count(plan) + 1);
         for (uint32_t k = 0; k < stage->node_count; k++) {
             const struct wr_plan_node   *node    = plan->nodes[stage->nodes[k]];
             const struct wr_node_outline outline = {
@@ -82,23 +82,28 @@ static void build_join_tasks(const struct build *build, const struct wr_plan_edg
     const struct wr_plan_node    *from       = plan->nodes[edge->from];
     const struct wr_plan_node    *to         = plan->nodes[edge->to];
     const bool                    is_forward = edge->kind == WR_EXCHANGE_FORWARD;
-    const uint32_t                lanes = is_forward ? 1 : plan->stages[to->stage].parallelism;
-    struct wr_channel           **channels = wr_alloc(sizeof(struct wr_channel *) * lanes);
-    const struct wr_batch_layout *layout   = wr_run_add_layout(
-          build->run, from->outputs[edge->output].type, edge->columns, edge->key, plan->channel_block_bytes);
+    const uint32_t                lanes      = is_forward ? 1 : plan->stages[to->stage].parallelism;
+    struct wr_channel           **channels   = wr_alloc(sizeof(struct wr_channel *) * lanes);
+    const struct wr_batch_layout *layout =
+        wr_run_add_layout(build->run, from->outputs[edge->output].type, edge->columns, edge->key,
+                          plan->channel_block_bytes);
 
     for (uint32_t s = 0; s < plan->stages[from->stage].parallelism; s++) {
         struct wr_task *sender = build_task(build, from->stage, s);
         for (uint32_t lane = 0; lane < lanes; lane++) {
-            channels[lane] = wr_run_add_channel(build->run, layout, plan->options.credits, sender,
-                                                build_task(build, to->stage, is_forward ? s : lane));
+            channels[lane] =
+                wr_run_add_channel(build->run, layout, plan->options.credits, sender,
+                                   build_task(build, to->stage, is_forward ? s : lane));
         }
         wr_exchange_connect(sender->nodes[plan->nodes[edge->exchange]->index], channels, lanes);
     }
     wr_free(channels);
 }
 
-static void plan_pin_any(const void *plan, uint32_t worker) { wr_plan_place_thread_any(plan, worker); }
+static void plan_pin_any(const void *plan, uint32_t worker)
+{
+    wr_plan_place_thread_any(plan, worker);
+}
 
 struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment)
 {
@@ -112,7 +117,7 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
         .pin_any         = plan_pin_any,
         .opaque          = plan,
     };
-    struct build build = { .plan = plan, .run = wr_run_open(&options) };
+    struct build build    = { .plan = plan, .run = wr_run_open(&options) };
     build.first_tasks     = wr_alloc(sizeof(*build.first_tasks) * (plan->stage_count + 1));
     build.partition_bases = wr_alloc(sizeof(*build.partition_bases) * (plan->node_count + 1));
     build_number_partitions(&build);

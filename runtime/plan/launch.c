@@ -1,4 +1,5 @@
-// From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it counted.
+// From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it
+// counted.
 #include "runtime/plan/plan.h"
 
 weir_run *weir_run_start(weir_job *job, const weir_run_options *options)

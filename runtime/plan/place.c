@@ -1,5 +1,5 @@
-// Where workers run: one core each, filling the cores the process may use in the topology's order, so
-// that neighbours share caches; the memory of a worker is bound to its core's node.
+// Where workers run: one core each, filling the cores the process may use in the topology's order,
+// so that neighbours share caches; the memory of a worker is bound to its core's node.
 #include "runtime/plan/plan.h"
 
 #include <hwloc.h>
@@ -34,11 +34,12 @@ static hwloc_topology_t topology_open(void)
 
 enum { CPUS_MAX = 4096 };
 
-// The processors the process may use, in topological order: the first of each core before the second.
+// The processors the process may use, in topological order: the first of each core before the
+// second.
 static uint32_t topology_list(hwloc_topology_t topology, hwloc_const_bitmap_t wanted, int32_t *cpus,
                               uint32_t capacity)
 {
-    uint32_t       count = 0;
+    uint32_t       count  = 0;
     hwloc_bitmap_t usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(topology));
     hwloc_bitmap_t bound  = hwloc_bitmap_alloc();
     if (hwloc_get_cpubind(topology, bound, HWLOC_CPUBIND_PROCESS) == 0) {
@@ -55,7 +56,8 @@ static uint32_t topology_list(hwloc_topology_t topology, hwloc_const_bitmap_t wa
             unsigned          seen = 0;
             int               cpu;
             hwloc_bitmap_foreach_begin(cpu, core->cpuset) // each processor of the core
-            if (seen++ == sibling) {
+                if (seen++ == sibling)
+            {
                 is_more = 1;
                 if (hwloc_bitmap_isset(usable, (unsigned)cpu) && count < capacity) {
                     cpus[count++] = cpu;
@@ -99,7 +101,8 @@ bool wr_plan_place(struct wr_plan *plan)
         wr_free(cpus);
         return plan_refuse_cpus(plan);
     }
-    if (options->workers == 0 || wanted != NULL || !(options->is_unpinned || options->is_simulated)) {
+    if (options->workers == 0 || wanted != NULL ||
+        !(options->is_unpinned || options->is_simulated)) {
         plan->topology = topology_open();
         count = plan->topology != NULL ? topology_list(plan->topology, wanted, cpus, CPUS_MAX) : 0;
     }
@@ -108,7 +111,8 @@ bool wr_plan_place(struct wr_plan *plan)
     }
     plan->cpus = wr_alloc(sizeof(*plan->cpus) * options->workers);
     // More workers than cores share them: then the system places them better than we would.
-    const bool is_pinned = !options->is_unpinned && !options->is_simulated && count >= options->workers;
+    const bool is_pinned =
+        !options->is_unpinned && !options->is_simulated && count >= options->workers;
     for (uint32_t i = 0; i < options->workers; i++) {
         plan->cpus[i] = is_pinned ? cpus[i] : -1;
     }

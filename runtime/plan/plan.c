@@ -1,10 +1,11 @@
-// Making a plan: graph nodes become plan nodes, inputs become edges, edges cut the graph into stages.
+// Making a plan: graph nodes become plan nodes, inputs become edges, edges cut the graph into
+// stages.
 #include "runtime/plan/plan.h"
 #include "operators/operators.h"
 
 #include <stdlib.h>
 
-// ---- nodes and edges ------------------------------------------------------------------------------
+// ---- nodes and edges ----
 
 static uint32_t plan_add_node(struct wr_plan *plan, const struct wr_graph_node *graph)
 {
@@ -22,17 +23,20 @@ static uint32_t plan_add_node(struct wr_plan *plan, const struct wr_graph_node *
     return plan->node_count++;
 }
 
-static struct wr_plan_edge *plan_add_edge(struct wr_plan *plan, uint32_t from, uint32_t output, uint32_t to,
-                                          enum wr_exchange_kind kind, const weir_key_binding *key)
+static struct wr_plan_edge *plan_add_edge(struct wr_plan *plan, uint32_t from, uint32_t output,
+                                          uint32_t to, enum wr_exchange_kind kind,
+                                          const weir_key_binding *key)
 {
     plan->edges = wr_realloc(plan->edges, sizeof(*plan->edges) * (plan->edge_count + 1));
     struct wr_plan_edge *edge = &plan->edges[plan->edge_count++];
-    *edge = (struct wr_plan_edge){ .from = from, .output = output, .to = to, .kind = kind, .key = key };
+    *edge =
+        (struct wr_plan_edge){ .from = from, .output = output, .to = to, .kind = kind, .key = key };
     plan->nodes[from]->outputs[output].is_used = true;
     return edge;
 }
 
-// Where a graph input really comes from, through unions and routes: calls each (node, output, edge).
+// Where a graph input really comes from, through unions and routes: calls each (node, output,
+// edge).
 struct origin {
     uint32_t              node, output;
     struct wr_graph_input exchange;
@@ -51,7 +55,8 @@ static void origins_collect(const weir_job *job, const struct wr_graph_input *in
         origins->items[origins->count++] = (struct origin){ input->node, input->output, exchange };
         return;
     }
-    // The exchange nearest to the reader decides: a key after a rebalance makes the rebalance needless.
+    // The exchange nearest to the reader decides: a key after a rebalance makes the rebalance
+    // needless.
     if (from->is_route_exchange && exchange.exchange == WR_EXCHANGE_FORWARD) {
         exchange = from->route;
     }
@@ -73,13 +78,13 @@ static bool graph_output_is_read(const weir_job *job, uint32_t node, uint32_t ou
     return false;
 }
 
-// ---- a window is two nodes ------------------------------------------------------------------------
+// ---- a window is two nodes ----
 
-// combine turns rows into partial aggregates. It stands before the exchange, one for each origin, so
-// that a hot key crosses once a slice; if somebody reads the late records it stands behind it, where
-// the watermark that judges them is.
-static uint32_t plan_add_combine(struct wr_plan *plan, const struct wr_graph_node *graph, uint32_t number,
-                                 bool judges_lateness)
+// combine turns rows into partial aggregates. It stands before the exchange, one for each origin,
+// so that a hot key crosses once a slice; if somebody reads the late records it stands behind it,
+// where the watermark that judges them is.
+static uint32_t plan_add_combine(struct wr_plan *plan, const struct wr_graph_node *graph,
+                                 uint32_t number, bool judges_lateness)
 {
     const uint32_t              id      = plan_add_node(plan, graph);
     struct wr_plan_node        *node    = plan->nodes[id];
@@ -88,22 +93,22 @@ static uint32_t plan_add_combine(struct wr_plan *plan, const struct wr_graph_nod
     options.judges_lateness = judges_lateness;
     node->options           = wr_alloc(sizeof(options));
     memcpy(node->options, &options, sizeof(options));
-    node->name = number == 0 ? wr_format("%s/combine", graph->spec.name)
-                             : wr_format("%s/combine-%u", graph->spec.name, number + 1);
-    node->partial                              = wr_alloc(sizeof(*node->partial));
-    *node->partial                             = wr_partial_layout_of(options.aggregate);
-    node->spec.operator_                       = &wr_combine_operator;
-    node->spec.name                            = node->name;
-    node->spec.options                         = node->options;
-    node->outputs[WR_OUTPUT_MAIN].type         = node->partial->type;
+    node->name                         = number == 0 ? wr_format("%s/combine", graph->spec.name)
+                                                     : wr_format("%s/combine-%u", graph->spec.name, number + 1);
+    node->partial                      = wr_alloc(sizeof(*node->partial));
+    *node->partial                     = wr_partial_layout_of(options.aggregate);
+    node->spec.operator_               = &wr_combine_operator;
+    node->spec.name                    = node->name;
+    node->spec.options                 = node->options;
+    node->outputs[WR_OUTPUT_MAIN].type = node->partial->type;
     node->outputs[WR_OUTPUT_MAIN].sends_changes = false;
-    node->outputs[WR_OUTPUT_MAIN].columns      = WR_COLUMN_TIME | WR_COLUMN_HASH;
-    node->outputs[WR_OUTPUT_MAIN].hashed_by    = graph->spec.key;
+    node->outputs[WR_OUTPUT_MAIN].columns       = WR_COLUMN_TIME | WR_COLUMN_HASH;
+    node->outputs[WR_OUTPUT_MAIN].hashed_by     = graph->spec.key;
     return id;
 }
 
-static void plan_add_window(struct wr_plan *plan, const struct wr_graph_node *graph, uint32_t window,
-                            const struct origins *origins, const uint32_t *numbers)
+static void plan_add_window(struct wr_plan *plan, const struct wr_graph_node *graph,
+                            uint32_t window, const struct origins *origins, const uint32_t *numbers)
 {
     const bool reads_late = graph_output_is_read(plan->job, graph->spec.id, WR_OUTPUT_LATE);
     uint32_t   combine    = 0;
@@ -116,7 +121,8 @@ static void plan_add_window(struct wr_plan *plan, const struct wr_graph_node *gr
             plan_add_edge(plan, numbers[origin->node], origin->output, combine, WR_EXCHANGE_HASH,
                           graph->spec.key);
         } else {
-            plan_add_edge(plan, numbers[origin->node], origin->output, combine, WR_EXCHANGE_FORWARD, NULL);
+            plan_add_edge(plan, numbers[origin->node], origin->output, combine, WR_EXCHANGE_FORWARD,
+                          NULL);
             plan_add_edge(plan, combine, WR_OUTPUT_MAIN, window, WR_EXCHANGE_HASH, graph->spec.key);
         }
     }
@@ -125,7 +131,7 @@ static void plan_add_window(struct wr_plan *plan, const struct wr_graph_node *gr
     }
 }
 
-// ---- from graph to plan, inputs before readers -------------------------------------------------------
+// ---- from graph to plan, inputs before readers ----
 
 static void plan_visit(struct wr_plan *plan, uint32_t id, uint32_t *numbers, bool *is_done)
 {
@@ -167,7 +173,8 @@ static void plan_move_late_edges(struct wr_plan *plan)
 {
     for (uint32_t i = 0; i < plan->edge_count; i++) {
         struct wr_plan_edge *edge = &plan->edges[i];
-        if (plan->nodes[edge->from]->spec.operator_ != &wr_window_operator || edge->output != WR_OUTPUT_LATE) {
+        if (plan->nodes[edge->from]->spec.operator_ != &wr_window_operator ||
+            edge->output != WR_OUTPUT_LATE) {
             continue;
         }
         for (uint32_t k = 0; k < plan->node_count; k++) {
@@ -208,7 +215,7 @@ static uint32_t *plan_topological_order(const struct wr_plan *plan)
     return order;
 }
 
-// ---- stages ---------------------------------------------------------------------------------------
+// ---- stages ----
 
 static uint32_t node_parallelism(const struct wr_plan *plan, const struct wr_plan_node *node)
 {
@@ -258,8 +265,8 @@ static void stage_add_node(struct wr_plan *plan, uint32_t stage_id, uint32_t id)
 {
     struct wr_plan_stage *stage = &plan->stages[stage_id];
     stage->nodes = wr_realloc(stage->nodes, sizeof(*stage->nodes) * (stage->node_count + 1));
-    plan->nodes[id]->stage = stage_id;
-    plan->nodes[id]->index = stage->node_count;
+    plan->nodes[id]->stage            = stage_id;
+    plan->nodes[id]->index            = stage->node_count;
     stage->nodes[stage->node_count++] = id;
 }
 
@@ -283,7 +290,7 @@ static void plan_make_stages(struct wr_plan *plan)
     wr_free(order);
     for (uint32_t i = 0; i < plan->edge_count; i++) {
         struct wr_plan_edge *edge = &plan->edges[i];
-        edge->is_fused = plan->nodes[edge->from]->stage == plan->nodes[edge->to]->stage;
+        edge->is_fused            = plan->nodes[edge->from]->stage == plan->nodes[edge->to]->stage;
         const uint32_t from_tasks = plan->stages[plan->nodes[edge->from]->stage].parallelism;
         const uint32_t to_tasks   = plan->stages[plan->nodes[edge->to]->stage].parallelism;
         if (!edge->is_fused && edge->kind == WR_EXCHANGE_FORWARD && from_tasks != to_tasks) {
@@ -304,23 +311,28 @@ static void plan_deal_single_tasks(struct wr_plan *plan)
     }
 }
 
-// ---- columns and exchanges --------------------------------------------------------------------------
+// ---- columns and exchanges ----
 
 // A function that takes the call may ask it for the event time.
 static bool node_takes_call(const struct wr_plan_node *node)
 {
     const struct wr_operator *ops = node->spec.operator_;
-    return (ops == &wr_filter_operator && ((const weir_filter_binding *)node->spec.binding)->takes_call) ||
-           (ops == &wr_map_operator && ((const weir_map_binding *)node->spec.binding)->takes_call) ||
-           (ops == &wr_split_operator && ((const weir_split_binding *)node->spec.binding)->takes_call) ||
-           (ops == &wr_sink_operator && ((const weir_sink_binding *)node->spec.binding)->takes_call);
+    return (ops == &wr_filter_operator &&
+            ((const weir_filter_binding *)node->spec.binding)->takes_call) ||
+           (ops == &wr_map_operator &&
+            ((const weir_map_binding *)node->spec.binding)->takes_call) ||
+           (ops == &wr_split_operator &&
+            ((const weir_split_binding *)node->spec.binding)->takes_call) ||
+           (ops == &wr_sink_operator &&
+            ((const weir_sink_binding *)node->spec.binding)->takes_call);
 }
 
 // A node needs its input's event time if it uses it itself or hands it on to somebody who does.
 static void plan_spread_time(struct wr_plan *plan)
 {
     for (uint32_t i = 0; i < plan->node_count; i++) {
-        plan->nodes[i]->uses_time = plan->nodes[i]->spec.operator_->uses_time || node_takes_call(plan->nodes[i]);
+        plan->nodes[i]->uses_time =
+            plan->nodes[i]->spec.operator_->uses_time || node_takes_call(plan->nodes[i]);
     }
     for (bool has_changed = true; has_changed;) {
         has_changed = false;
@@ -338,9 +350,9 @@ static void plan_choose_columns(struct wr_plan *plan)
 {
     plan_spread_time(plan);
     for (uint32_t i = 0; i < plan->edge_count; i++) {
-        struct wr_plan_edge   *edge   = &plan->edges[i];
+        struct wr_plan_edge      *edge   = &plan->edges[i];
         struct wr_output_outline *output = &plan->nodes[edge->from]->outputs[edge->output];
-        edge->columns                 = 0;
+        edge->columns                    = 0;
         if (plan->nodes[edge->to]->uses_time) {
             edge->columns |= WR_COLUMN_TIME;
         }
@@ -364,12 +376,12 @@ static void plan_add_exchanges(struct wr_plan *plan)
         }
         struct wr_plan_node        *node     = wr_alloc(sizeof(*node));
         struct wr_exchange_options *exchange = wr_alloc(sizeof(*exchange));
-        *exchange = (struct wr_exchange_options){ .kind           = edge->kind,
-                                                  .key            = edge->key,
-                                                  .place          = edge->place,
-                                                  .opaque         = edge->opaque,
-                                                  .flush_after_us = 50 };
-        node->graph          = plan->nodes[edge->from]->graph;
+        *exchange                            = (struct wr_exchange_options){ .kind           = edge->kind,
+                                                                             .key            = edge->key,
+                                                                             .place          = edge->place,
+                                                                             .opaque         = edge->opaque,
+                                                                             .flush_after_us = 50 };
+        node->graph                          = plan->nodes[edge->from]->graph;
         node->name           = wr_format("%s->%s", plan->nodes[edge->from]->spec.name,
                                          plan->nodes[edge->to]->spec.name);
         node->options        = exchange;
@@ -378,7 +390,7 @@ static void plan_add_exchanges(struct wr_plan *plan)
         node->spec.options   = exchange;
         node->spec.key       = edge->key;
         node->inlet_count    = 1;
-        plan->nodes          = wr_realloc(plan->nodes, sizeof(*plan->nodes) * (plan->node_count + 1));
+        plan->nodes = wr_realloc(plan->nodes, sizeof(*plan->nodes) * (plan->node_count + 1));
         plan->nodes[plan->node_count] = node;
         edge->exchange                = plan->node_count++;
         stage_add_node(plan, plan->nodes[edge->from]->stage, edge->exchange);
@@ -405,7 +417,7 @@ static void plan_size_batches(struct wr_plan *plan)
     plan->node_block_bytes    = plan->options.batch_bytes != 0 ? plan->options.batch_bytes : 16384;
 }
 
-// ---- all together ---------------------------------------------------------------------------------
+// ---- all together ----
 
 static bool plan_list_partitions(struct wr_plan *plan, struct wr_environment *environment)
 {
@@ -422,8 +434,10 @@ static bool plan_list_partitions(struct wr_plan *plan, struct wr_environment *en
         }
         wr_free(source->partitions.names);
         source->partitions = (struct wr_partition_list){ 0 };
-        if (!source->connector->list(environment, source->options, &source->partitions, &status, &error)) {
-            wr_job_mistake(plan->job, status, "%s: %s", graph->spec.name, error != NULL ? error : "cannot be read");
+        if (!source->connector->list(environment, source->options, &source->partitions, &status,
+                                     &error)) {
+            wr_job_mistake(plan->job, status, "%s: %s", graph->spec.name,
+                           error != NULL ? error : "cannot be read");
             wr_free(error);
             return false;
         }

@@ -1,8 +1,9 @@
 // plan: how a job will run on this machine.
 //
 //   stage     a chain of operators that one task runs together; cut where rows change tasks
-//   node      one operator of a stage; a window is two: combine before the exchange, window after it
-//   edge      rows from a node's output to another node: fused inside a stage, or an exchange between
+//   node      one operator of a stage; a window is two: combine before the exchange, window after
+//   it edge      rows from a node's output to another node: fused inside a stage, or an exchange
+//   between
 //             two, which is a node of its own at the end of the sending stage
 //
 // Invariants
@@ -23,7 +24,7 @@ struct wr_plan_node {
     char                       *name;    // the spec's, if made by the plan
     void                       *options; // the spec's, if made by the plan
     struct wr_partial_layout   *partial; // of combine: owns its output's type
-    struct wr_output_outline      *outputs;
+    struct wr_output_outline   *outputs;
     uint32_t                    output_count;
     uint32_t                    stage;
     uint32_t                    index;       // in its stage
@@ -65,12 +66,14 @@ struct wr_plan {
     uint32_t              channel_block_bytes, node_block_bytes;
 };
 
-// Makes the plan; NULL: the job has the mistake. `environment` is where sources look for their files.
+// Makes the plan; NULL: the job has the mistake. `environment` is where sources look for their
+// files.
 struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
                              struct wr_environment *environment);
 void            wr_plan_close(struct wr_plan *plan);
 
-// build.c: makes tasks, nodes and channels of the plan. What could not be opened is the run's failure.
+// build.c: makes tasks, nodes and channels of the plan. What could not be opened is the run's
+// failure.
 struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
@@ -78,11 +81,11 @@ uint64_t wr_plan_memory_bound(const struct wr_plan *plan);
 void     wr_plan_print_text(const struct wr_plan *plan, FILE *to);
 void     wr_plan_print_json(const struct wr_plan *plan, FILE *to);
 
-// place.c: how many workers if the user did not say, and which core each is pinned to. False: the list
-// of cores is wrong, said in the job.
+// place.c: how many workers if the user did not say, and which core each is pinned to. False: the
+// list of cores is wrong, said in the job.
 bool wr_plan_place(struct wr_plan *plan);
-// Pins the calling thread to its worker's core, and its memory to that core's node; a hint, never an
-// error. Any thread.
+// Pins the calling thread to its worker's core, and its memory to that core's node; a hint, never
+// an error. Any thread.
 void wr_plan_place_thread_any(const struct wr_plan *plan, uint32_t worker);
 void wr_plan_place_close(struct wr_plan *plan);
 

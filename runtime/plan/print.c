@@ -15,7 +15,7 @@ const char *wr_exchange_kind_name(enum wr_exchange_kind kind)
     return names[kind];
 }
 
-// ---- memory -----------------------------------------------------------------------------------------
+// ---- memory ----
 
 // A block is at least one row, whatever was asked for.
 static uint64_t block_bytes_of(const weir_type *type, uint32_t columns, uint32_t wanted)
@@ -37,7 +37,7 @@ static uint64_t edge_channel_count(const struct wr_plan *plan, const struct wr_p
 static uint32_t node_batch_count(const struct wr_plan_node *node, uint32_t output)
 {
     const struct wr_output_outline *planned = &node->outputs[output];
-    const bool is_main  = output == WR_OUTPUT_MAIN;
+    const bool                      is_main = output == WR_OUTPUT_MAIN;
     const bool is_apart = output == WR_OUTPUT_LATE || output == WR_OUTPUT_REJECTS;
     if (planned->type == NULL || !(is_main || planned->is_used) ||
         (node->spec.operator_->passes_rows && !is_apart)) {
@@ -61,7 +61,8 @@ static uint64_t plan_batch_bytes(const struct wr_plan *plan)
         const struct wr_plan_node *node = plan->nodes[i];
         for (uint32_t k = 0; k < node->output_count; k++) {
             if (node_batch_count(node, k) > 0) {
-                bytes += (uint64_t)node_batch_count(node, k) * plan->stages[node->stage].parallelism *
+                bytes += (uint64_t)node_batch_count(node, k) *
+                         plan->stages[node->stage].parallelism *
                          block_bytes_of(node->outputs[k].type, node->outputs[k].columns,
                                         plan->node_block_bytes);
             }
@@ -75,7 +76,7 @@ uint64_t wr_plan_memory_bound(const struct wr_plan *plan)
     return plan_batch_bytes(plan) + plan->options.state_budget;
 }
 
-// ---- text -------------------------------------------------------------------------------------------
+// ---- text ----
 
 static const struct wr_plan_edge *plan_edge_of_exchange(const struct wr_plan *plan, uint32_t node)
 {
@@ -99,7 +100,8 @@ static void print_workers(const struct wr_plan *plan, FILE *to)
     } else {
         (void)fprintf(to, ", not pinned");
     }
-    (void)fprintf(to, "; at most %.1f MiB in batches, ", (double)plan_batch_bytes(plan) / 1048576.0);
+    (void)fprintf(to, "; at most %.1f MiB in batches, ",
+                  (double)plan_batch_bytes(plan) / 1048576.0);
     if (plan->options.state_budget > 0) {
         (void)fprintf(to, "%.1f MiB of state\n", (double)plan->options.state_budget / 1048576.0);
     } else {
@@ -112,11 +114,13 @@ static void print_node(const struct wr_plan *plan, uint32_t id, FILE *to)
     const struct wr_plan_node *node = plan->nodes[id];
     const struct wr_plan_edge *edge = plan_edge_of_exchange(plan, id);
     if (edge != NULL) {
-        char *what = wr_format("%s%s%s to stage %u", wr_exchange_kind_name(edge->kind),
-                               edge->key != NULL ? " by " : "", edge->key != NULL ? edge->key->name : "",
-                               plan->nodes[edge->to]->stage + 1);
-        (void)fprintf(to, "  -> %-30s %-28s %llu channels of %u x %u KiB\n", plan->nodes[edge->to]->spec.name,
-                      what, (unsigned long long)edge_channel_count(plan, edge), plan->options.credits,
+        char *what =
+            wr_format("%s%s%s to stage %u", wr_exchange_kind_name(edge->kind),
+                      edge->key != NULL ? " by " : "", edge->key != NULL ? edge->key->name : "",
+                      plan->nodes[edge->to]->stage + 1);
+        (void)fprintf(to, "  -> %-30s %-28s %llu channels of %u x %u KiB\n",
+                      plan->nodes[edge->to]->spec.name, what,
+                      (unsigned long long)edge_channel_count(plan, edge), plan->options.credits,
                       plan->channel_block_bytes / 1024);
         wr_free(what);
         return;
@@ -149,7 +153,7 @@ void wr_plan_print_text(const struct wr_plan *plan, FILE *to)
     }
 }
 
-// ---- JSON -------------------------------------------------------------------------------------------
+// ---- JSON ----
 
 static void print_json_text(const char *text, FILE *to)
 {
@@ -196,7 +200,8 @@ void wr_plan_print_json(const struct wr_plan *plan, FILE *to)
     for (uint32_t i = 0; i < plan->options.workers; i++) {
         (void)fprintf(to, "%s%d", i == 0 ? "" : ",", plan->cpus[i]);
     }
-    (void)fprintf(to, "],\"credits\":%u,\"batch_bytes\":%u,\"memory_bound_bytes\":%llu,\"stages\":[",
+    (void)fprintf(to,
+                  "],\"credits\":%u,\"batch_bytes\":%u,\"memory_bound_bytes\":%llu,\"stages\":[",
                   plan->options.credits, plan->channel_block_bytes,
                   (unsigned long long)wr_plan_memory_bound(plan));
     for (uint32_t s = 0; s < plan->stage_count; s++) {
@@ -212,7 +217,7 @@ void wr_plan_print_json(const struct wr_plan *plan, FILE *to)
     (void)fputs("]}\n", to);
 }
 
-// ---- the public calls -------------------------------------------------------------------------------
+// ---- the public calls ----
 
 weir_status weir_job_plan(weir_job *job, const weir_run_options *options, bool as_json, FILE *to)
 {

@@ -10,8 +10,7 @@
 
 #include "runtime/base/base.h"
 
-// ---- watermarks over several inputs
-// ----------------------------------------------------------------
+// ---- watermarks over several inputs ----
 
 // Invariants (I9, I10): an input's watermark never falls; `current` never falls; an input coming
 // back from idle re-enters without lowering it. `current` moves up to the minimum over the active
@@ -42,8 +41,7 @@ bool wr_watermarks_set_idle(struct wr_watermarks *watermarks, uint32_t input);
 // changed.
 bool wr_watermarks_end(struct wr_watermarks *watermarks, uint32_t input);
 
-// ---- timers
-// ----------------------------------------------------------------------------------------
+// ---- timers ----
 
 // A hierarchical wheel of (deadline, hash): adding and taking cost O(1) amortised. Deadlines may
 // lie anywhere in +-2^62, also before those already taken (they come out next; these cost O(log n)
@@ -60,8 +58,7 @@ uint64_t wr_timers_count(const struct wr_timers *timers);
 // The earliest deadline; WEIR_TIME_MAX when there is none.
 weir_time wr_timers_earliest(const struct wr_timers *timers);
 
-// ---- alignment of sources
-// --------------------------------------------------------------------------
+// ---- alignment of sources ----
 
 // How far every partition of every source of a job has come; each entry is written by the task that
 // reads the partition, all are read by all source tasks. A partition too far ahead of the slowest

@@ -61,8 +61,7 @@ static uint64_t to_unsigned(weir_time deadline) { return (uint64_t)deadline + ((
 
 static weir_time to_time(uint64_t deadline) { return (weir_time)(deadline - ((uint64_t)1 << 63)); }
 
-// ---- the heap of overdue timers
-// ----------------------------------------------------------------------
+// ---- the heap of overdue timers ----
 
 static void overdue_push(struct wr_timers *timers, struct timer added)
 {
@@ -97,8 +96,7 @@ static struct timer overdue_pop(struct wr_timers *timers)
     return first;
 }
 
-// ---- the wheel
-// ---------------------------------------------------------------------------------------
+// ---- the wheel ----
 
 static struct block *block_take(struct wr_timers *timers)
 {
@@ -215,8 +213,7 @@ static bool wheel_take(struct wr_timers *timers, uint64_t until, struct timer *t
     return true;
 }
 
-// ---- the index
-// ---------------------------------------------------------------------------------------
+// ---- the index ----
 
 struct wr_timers *wr_timers_open(void) { return wr_alloc(sizeof(struct wr_timers)); }
 

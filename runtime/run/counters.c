@@ -20,7 +20,8 @@ static bool is_meant(const char *wanted, const char *name, bool is_source)
 }
 
 // Adds one node's value to what was combined of those before it.
-static uint64_t counter_combine(enum wr_counter counter, uint64_t combined, uint64_t value, bool is_first)
+static uint64_t counter_combine(enum wr_counter counter, uint64_t combined, uint64_t value,
+                                bool is_first)
 {
     if (is_first) {
         return value;

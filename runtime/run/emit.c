@@ -8,15 +8,16 @@
 
 enum { STRAY_BYTES = 65536 }; // takes a row that nobody will see
 
-// ---- staging --------------------------------------------------------------------------------------
+// ---- staging ----
 
 void wr_output_allow_staging(struct wr_output *output, uint32_t most)
 {
     if (!output->is_used || most <= output->staged_capacity) {
         return;
     }
-    output->staged          = wr_realloc(output->staged, (size_t)(most + 1) * output->layout.row_size);
-    output->staged_facts    = wr_realloc(output->staged_facts, sizeof(*output->staged_facts) * (most + 1));
+    output->staged = wr_realloc(output->staged, (size_t)(most + 1) * output->layout.row_size);
+    output->staged_facts =
+        wr_realloc(output->staged_facts, sizeof(*output->staged_facts) * (most + 1));
     output->staged_capacity = most;
 }
 
@@ -25,16 +26,19 @@ static void *staged_row(const struct wr_output *output, uint32_t index)
     return output->staged + (size_t)index * output->layout.row_size;
 }
 
-void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change, weir_time time)
+void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change,
+                      weir_time time)
 {
     uint32_t index = output->staged_count;
     if (output->staged == NULL) {
-        wr_node_fail(node, "its function emits, which only those of flat maps and process functions can");
+        wr_node_fail(node,
+                     "its function emits, which only those of flat maps and process functions can");
         return memset(weir_scratch(node->call, STRAY_BYTES), 0, STRAY_BYTES);
     }
     if (index >= output->staged_capacity) {
-        wr_node_fail(node, "one call emitted more than the %u records its binding declares; raise its most",
-                     output->staged_capacity);
+        wr_node_fail(
+            node, "one call emitted more than the %u records its binding declares; raise its most",
+            output->staged_capacity);
         index = output->staged_capacity; // one spare place takes what nobody will see
     } else {
         output->staged_count++;
@@ -85,12 +89,12 @@ void wr_output_own_staged(struct wr_node *node, struct wr_output *output)
     }
 }
 
-// ---- the call -------------------------------------------------------------------------------------
+// ---- the call ----
 
 struct wr_scratch_block {
     struct wr_scratch_block *next;
     size_t                   used, capacity;
-    _Alignas(16) char        bytes[];
+    _Alignas(16) char bytes[];
 };
 
 void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t row)
@@ -156,7 +160,8 @@ static bool scratch_holds(const struct weir_call *call, const char *bytes)
     if (bytes >= call->scratch && bytes < call->scratch + call->scratch_used) {
         return true;
     }
-    for (const struct wr_scratch_block *block = call->scratch_more; block != NULL; block = block->next) {
+    for (const struct wr_scratch_block *block = call->scratch_more; block != NULL;
+         block                                = block->next) {
         if (bytes >= block->bytes && bytes < block->bytes + block->used) {
             return true;
         }
@@ -195,7 +200,7 @@ void *weir_emit_row(weir_call *call)
     return weir_emit_change(call, WEIR_INSERT, call->event_time);
 }
 
-// ---- dead letters of operators ----------------------------------------------------------------------
+// ---- dead letters of operators ----
 
 void weir_reject(weir_call *call, const char *reason, ...)
 {

@@ -13,17 +13,17 @@ struct exchange_lane {
 };
 
 struct exchange_node {
-    struct wr_node             node;
-    struct exchange_lane      *lanes;
-    uint32_t                   lane_count;
-    const struct wr_batch     *routed; // the batch whose rows are in the lanes' selections
-    uint32_t                   selection_capacity;
-    uint64_t                  *hashes; // of the batch's rows, by row number
-    char                      *keys;
-    struct wr_key_codec        codec;
-    uint32_t                   turn;      // WR_EXCHANGE_REBALANCE: whose it is
-    int64_t                    opened_us; // since when something waits to be flushed; 0: nothing does
-    bool                       is_idle;
+    struct wr_node         node;
+    struct exchange_lane  *lanes;
+    uint32_t               lane_count;
+    const struct wr_batch *routed; // the batch whose rows are in the lanes' selections
+    uint32_t               selection_capacity;
+    uint64_t              *hashes; // of the batch's rows, by row number
+    char                  *keys;
+    struct wr_key_codec    codec;
+    uint32_t               turn;      // WR_EXCHANGE_REBALANCE: whose it is
+    int64_t                opened_us; // since when something waits to be flushed; 0: nothing does
+    bool                   is_idle;
 };
 
 static const struct wr_exchange_options *exchange_options(const struct exchange_node *exchange)
@@ -69,7 +69,7 @@ static void exchange_close(struct wr_node *node)
     }
 }
 
-// ---- lanes --------------------------------------------------------------------------------------------
+// ---- lanes ----
 
 static bool lane_open_batch(struct exchange_node *exchange, struct exchange_lane *lane)
 {
@@ -82,7 +82,7 @@ static bool lane_open_batch(struct exchange_node *exchange, struct exchange_lane
     return lane->open != NULL;
 }
 
-// ---- which rows go where ----------------------------------------------------------------------------
+// ---- which rows go where ----
 
 static void exchange_make_room(struct exchange_node *exchange, const struct wr_batch *batch)
 {
@@ -97,7 +97,8 @@ static void exchange_make_room(struct exchange_node *exchange, const struct wr_b
     exchange->hashes = wr_realloc(exchange->hashes, sizeof(uint64_t) * needed);
     if (exchange_options(exchange)->key != NULL) {
         wr_free(exchange->keys);
-        exchange->keys = wr_alloc_aligned((size_t)needed * exchange->codec.type->size + 16, WR_CACHE_LINE);
+        exchange->keys =
+            wr_alloc_aligned((size_t)needed * exchange->codec.type->size + 16, WR_CACHE_LINE);
     }
     exchange->selection_capacity = needed;
 }
@@ -175,7 +176,7 @@ static bool lane_is_whole_batch(const struct exchange_node *exchange)
     return kind != WR_EXCHANGE_HASH && kind != WR_EXCHANGE_CUSTOM;
 }
 
-// ---- sending ----------------------------------------------------------------------------------------
+// ---- sending ----
 
 static void lane_send(struct exchange_node *exchange, struct exchange_lane *lane)
 {
@@ -192,8 +193,8 @@ static void lane_send(struct exchange_node *exchange, struct exchange_lane *lane
     wr_channel_send(lane->channel, batch);
 }
 
-// Whether the lane's receiver has yet to hear of the watermark or of idleness; the end is the last it
-// hears of anything.
+// Whether the lane's receiver has yet to hear of the watermark or of idleness; the end is the last
+// it hears of anything.
 static bool lane_owes(const struct exchange_node *exchange, const struct exchange_lane *lane)
 {
     return !lane->sent_end && (lane->sent_watermark < exchange->node.watermark ||
@@ -213,7 +214,8 @@ static uint32_t lane_copy(struct exchange_node *exchange, struct exchange_lane *
 
     if (lane_is_whole_batch(exchange)) {
         const uint16_t *selection = inlet->selection != NULL ? inlet->selection + lane->next : NULL;
-        return wr_batch_copy_rows(to, layout, inlet->batch, selection, lane->next, lane->count - lane->next);
+        return wr_batch_copy_rows(to, layout, inlet->batch, selection, lane->next,
+                                  lane->count - lane->next);
     }
     for (uint32_t i = 0; i < count; i++) {
         rows[i] = (uint16_t)wr_inlet_row(inlet, lane->selection[lane->next + i]);
@@ -263,7 +265,7 @@ static void exchange_rows(struct wr_node *node, struct wr_inlet *inlet)
     }
 }
 
-// ---- time and the end -------------------------------------------------------------------------------
+// ---- time and the end ----
 
 static bool exchange_advance(struct wr_node *node, weir_time watermark)
 {
@@ -314,8 +316,8 @@ static bool exchange_flush(struct wr_node *node, bool is_forced)
     return has_sent;
 }
 
-// Everything open leaves, then the control batch with the barrier; it always finds its place, because
-// checkpoint n+1 starts when every control batch of n is back.
+// Everything open leaves, then the control batch with the barrier; it always finds its place,
+// because checkpoint n+1 starts when every control batch of n is back.
 static void exchange_barrier(struct wr_node *node, uint64_t barrier)
 {
     struct exchange_node *exchange = (struct exchange_node *)node;

@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// ---- making ---------------------------------------------------------------------------------------
+// ---- making ----
 
-static void output_open(struct wr_output *output, const struct wr_output_outline *outline, bool is_main,
-                        bool passes_rows, uint32_t block_bytes)
+static void output_open(struct wr_output *output, const struct wr_output_outline *outline,
+                        bool is_main, bool passes_rows, uint32_t block_bytes)
 {
     output->is_used = outline->type != NULL && (outline->is_used || is_main);
     if (!output->is_used) {
         return;
     }
-    output->layout = wr_batch_layout_of(outline->type, outline->columns, block_bytes);
+    output->layout           = wr_batch_layout_of(outline->type, outline->columns, block_bytes);
     output->layout.hashed_by = outline->hashed_by; // before its batch is made
     if (!passes_rows) {
         output->batch = wr_batch_open(&output->layout);
@@ -73,11 +73,12 @@ struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outl
     node->park             = &task->worker->park;
     node->alignment        = run->alignment;
     node->alignment_base   = outline->alignment_base;
-    node->sends_changes    = outline->output_count > 0 && outline->outputs[WR_OUTPUT_MAIN].sends_changes;
-    node->inlets           = wr_alloc(sizeof(struct wr_inlet) * (outline->inlet_count + 1));
-    node->counters         = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
-    node->call             = wr_alloc(sizeof(*node->call));
-    node->call->node       = node;
+    node->sends_changes =
+        outline->output_count > 0 && outline->outputs[WR_OUTPUT_MAIN].sends_changes;
+    node->inlets     = wr_alloc(sizeof(struct wr_inlet) * (outline->inlet_count + 1));
+    node->counters   = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
+    node->call       = wr_alloc(sizeof(*node->call));
+    node->call->node = node;
     wr_gauge(node->counters, WR_WATERMARK, (uint64_t)WEIR_TIME_MIN);
     node_open_outputs(node, outline);
     task->nodes[task->node_count++] = node;
@@ -97,7 +98,8 @@ void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to)
 {
     struct wr_output *sends = &from->outputs[output];
     WR_ASSERT(from->task == to->task && from->index < to->index);
-    sends->consumers = wr_realloc(sends->consumers, sizeof(struct wr_inlet *) * (sends->consumer_count + 1));
+    sends->consumers =
+        wr_realloc(sends->consumers, sizeof(struct wr_inlet *) * (sends->consumer_count + 1));
     sends->consumers[sends->consumer_count++] = node_add_inlet(to);
 }
 
@@ -132,9 +134,10 @@ void wr_node_close(struct wr_node *node)
     wr_free(node);
 }
 
-// ---- what an operator may ask -----------------------------------------------------------------------
+// ---- what an operator may ask ----
 
-static void node_fail(struct wr_node *node, weir_status status, const char *sentence, va_list arguments)
+static void node_fail(struct wr_node *node, weir_status status, const char *sentence,
+                      va_list arguments)
 {
     char text[900];
     (void)vsnprintf(text, sizeof(text), sentence, arguments);
@@ -159,7 +162,10 @@ void wr_node_fail_as(struct wr_node *node, weir_status status, const char *sente
     va_end(arguments);
 }
 
-bool wr_node_has_failed(const struct wr_node *node) { return wr_run_has_failed_any(node->task->run); }
+bool wr_node_has_failed(const struct wr_node *node)
+{
+    return wr_run_has_failed_any(node->task->run);
+}
 
 bool wr_node_is_stopping(const struct wr_node *node)
 {
@@ -169,5 +175,11 @@ bool wr_node_is_stopping(const struct wr_node *node)
 
 void wr_node_wake_any(void *park) { wr_park_wake_any(park); }
 
-void wr_node_enter_serial(struct wr_node *node) { (void)pthread_mutex_lock(&node->task->run->serial); }
-void wr_node_leave_serial(struct wr_node *node) { (void)pthread_mutex_unlock(&node->task->run->serial); }
+void wr_node_enter_serial(struct wr_node *node)
+{
+    (void)pthread_mutex_lock(&node->task->run->serial);
+}
+void wr_node_leave_serial(struct wr_node *node)
+{
+    (void)pthread_mutex_unlock(&node->task->run->serial);
+}

@@ -68,8 +68,8 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     return run;
 }
 
-struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance, uint32_t parallelism,
-                                uint32_t node_count, size_t state_budget)
+struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance,
+                                uint32_t parallelism, uint32_t node_count, size_t state_budget)
 {
     struct wr_task *task = wr_alloc(sizeof(*task));
     task->run            = run;
@@ -79,24 +79,27 @@ struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t 
     task->pool           = wr_pool_open(state_budget);
     task->nodes          = wr_alloc(sizeof(struct wr_node *) * node_count);
     task->behind         = wr_alloc(sizeof(*task->behind) * node_count);
-    run->tasks = wr_realloc(run->tasks, sizeof(struct wr_task *) * (run->task_count + 1));
+    run->tasks           = wr_realloc(run->tasks, sizeof(struct wr_task *) * (run->task_count + 1));
     run->tasks[run->task_count++] = task;
     return task;
 }
 
-const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type, uint32_t columns,
-                                                const void *hashed_by, uint32_t block_bytes)
+const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type,
+                                                uint32_t columns, const void *hashed_by,
+                                                uint32_t block_bytes)
 {
     struct wr_batch_layout *layout = wr_alloc(sizeof(*layout));
     *layout                        = wr_batch_layout_of(type, columns, block_bytes);
     layout->hashed_by              = hashed_by;
-    run->layouts = wr_realloc(run->layouts, sizeof(struct wr_batch_layout *) * (run->layout_count + 1));
+    run->layouts =
+        wr_realloc(run->layouts, sizeof(struct wr_batch_layout *) * (run->layout_count + 1));
     run->layouts[run->layout_count++] = layout;
     return layout;
 }
 
 struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
-                                      uint32_t credits, const struct wr_task *from, struct wr_task *to)
+                                      uint32_t credits, const struct wr_task *from,
+                                      struct wr_task *to)
 {
     const struct wr_channel_options options = {
         .layout        = layout,
@@ -105,7 +108,8 @@ struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batc
         .sender_park   = run->is_simulated ? NULL : &from->worker->park,
     };
     struct wr_channel *channel = wr_channel_open(&options);
-    run->channels = wr_realloc(run->channels, sizeof(struct wr_channel *) * (run->channel_count + 1));
+    run->channels =
+        wr_realloc(run->channels, sizeof(struct wr_channel *) * (run->channel_count + 1));
     run->channels[run->channel_count++] = channel;
     to->inputs = wr_realloc(to->inputs, sizeof(struct wr_input) * (to->input_count + 1));
     to->inputs[to->input_count++] = (struct wr_input){ .channel = channel };
@@ -113,7 +117,8 @@ struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batc
     return channel;
 }
 
-// Readers stand after those they read, so one pass from the end collects what lies behind each node.
+// Readers stand after those they read, so one pass from the end collects what lies behind each
+// node.
 static void task_find_behind(struct wr_task *task)
 {
     for (uint32_t i = task->node_count; i-- > 0;) {
@@ -132,7 +137,8 @@ static void run_deal_tasks(struct weir_run *run)
 {
     for (uint32_t i = run->task_count; i-- > 0;) {
         struct wr_worker *worker = run->tasks[i]->worker;
-        worker->tasks = wr_realloc(worker->tasks, sizeof(struct wr_task *) * (worker->task_count + 1));
+        worker->tasks =
+            wr_realloc(worker->tasks, sizeof(struct wr_task *) * (worker->task_count + 1));
         worker->tasks[worker->task_count++] = run->tasks[i];
     }
 }
@@ -186,7 +192,8 @@ static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main
     for (uint32_t i = 0; i < count; i++) {
         if (!worker_start(&run->workers[i], main)) {
             wr_run_end_workers_any(run, count - i);
-            wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread; use fewer workers");
+            wr_run_fail_any(run, WEIR_NO_MEMORY,
+                            "the system refuses another thread; use fewer workers");
             break;
         }
     }
@@ -200,7 +207,10 @@ void wr_run_end_workers_any(struct weir_run *run, uint32_t count)
     (void)pthread_mutex_unlock(&run->lock);
 }
 
-void wr_run_start(struct weir_run *run) { run_start_workers(run, run->worker_count, wr_worker_main); }
+void wr_run_start(struct weir_run *run)
+{
+    run_start_workers(run, run->worker_count, wr_worker_main);
+}
 
 static void *simulation_main(void *opaque)
 {
@@ -208,7 +218,8 @@ static void *simulation_main(void *opaque)
     struct weir_run        *run    = worker->run;
     wr_run_simulate(run, run->simulation_seed);
     if (!wr_run_has_failed_any(run) && wr_simulation_export(run->environment) != 0) {
-        wr_run_fail_any(run, WEIR_UNREACHABLE, "the simulated disk could not be copied to the real one");
+        wr_run_fail_any(run, WEIR_UNREACHABLE,
+                        "the simulated disk could not be copied to the real one");
     }
     wr_run_end_workers_any(run, 1);
     return NULL;

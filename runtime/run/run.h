@@ -5,9 +5,9 @@
 //                            task ---- nodes of one stage, in topological order
 //   channels join tasks: run.channels
 //
-// A step is bounded work that never blocks. A task's nodes hold at most one batch each; a step runs the
-// most downstream node that has rows or a watermark to take, as long as what lies behind it is empty.
-// Only when the whole chain is empty does the task take the next batch, or poll its source.
+// A step is bounded work that never blocks. A task's nodes hold at most one batch each; a step runs
+// the most downstream node that has rows or a watermark to take, as long as what lies behind it is
+// empty. Only when the whole chain is empty does the task take the next batch, or poll its source.
 //
 // Thread rule: a task, its nodes and its pool belong to its worker; the run's shared fields say who
 // writes them. Everybody else speaks to a worker through its mailbox.
@@ -19,7 +19,7 @@
 
 #include <pthread.h>
 
-// ---- task -------------------------------------------------------------------------------------------
+// ---- task ----
 
 // One channel into a task. Its number among the task's inputs is its number in the first node's
 // watermarks.
@@ -38,26 +38,26 @@ enum wr_task_state {
 };
 
 struct wr_task {
-    struct weir_run       *run;
-    struct wr_worker    *worker;
-    uint32_t             instance, parallelism; // task i of n of its stage
-    struct wr_node     **nodes;
-    uint32_t             node_count;
-    uint64_t            *behind; // of each node: the nodes its rows can reach, as bits
-    uint64_t             with_rows;      // nodes with rows to take
-    uint64_t             with_watermark; // nodes whose watermark or idleness is to be handed on
-    struct wr_input     *inputs;
-    uint32_t             input_count;
-    uint32_t             live_count;    // inputs that have not ended
-    uint32_t             aligned_count; // of the barrier being aligned
-    uint32_t             turn;
-    struct wr_input     *current; // whose batch is in the chain
-    enum wr_task_state   state;
-    uint32_t             cursor;  // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
-    uint64_t             barrier; // being aligned or last seen
-    uint64_t             asked_barrier; // sources: to be emitted next; 0: none
-    bool                 has_ended_source;
-    struct wr_pool      *pool;
+    struct weir_run   *run;
+    struct wr_worker  *worker;
+    uint32_t           instance, parallelism; // task i of n of its stage
+    struct wr_node   **nodes;
+    uint32_t           node_count;
+    uint64_t          *behind;         // of each node: the nodes its rows can reach, as bits
+    uint64_t           with_rows;      // nodes with rows to take
+    uint64_t           with_watermark; // nodes whose watermark or idleness is to be handed on
+    struct wr_input   *inputs;
+    uint32_t           input_count;
+    uint32_t           live_count;    // inputs that have not ended
+    uint32_t           aligned_count; // of the barrier being aligned
+    uint32_t           turn;
+    struct wr_input   *current; // whose batch is in the chain
+    enum wr_task_state state;
+    uint32_t           cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
+    uint64_t           barrier;       // being aligned or last seen
+    uint64_t           asked_barrier; // sources: to be emitted next; 0: none
+    bool               has_ended_source;
+    struct wr_pool    *pool;
 };
 
 // Bounded work: how much was done; 0: nothing to do now.
@@ -67,7 +67,7 @@ void wr_task_flush_aged(struct wr_task *task);
 // When it wants to be stepped again even if nobody wakes it; INT64_MAX: no need.
 int64_t wr_task_wake_at(const struct wr_task *task);
 
-// ---- worker -----------------------------------------------------------------------------------------
+// ---- worker ----
 
 // What a worker is asked to do between two steps.
 enum wr_message_verb { WR_MESSAGE_BARRIER, WR_MESSAGE_WAKE };
@@ -80,7 +80,7 @@ struct wr_message {
 
 struct wr_worker {
     struct wr_park     park; // first: a line of its own
-    struct weir_run     *run;
+    struct weir_run   *run;
     uint32_t           index;
     struct wr_task   **tasks; // downstream first
     uint32_t           task_count;
@@ -97,25 +97,25 @@ uint32_t wr_worker_step(struct wr_worker *worker); // mailbox, then every task o
 bool     wr_worker_is_done(const struct wr_worker *worker);
 void    *wr_worker_main(void *worker); // the thread
 
-// ---- run --------------------------------------------------------------------------------------------
+// ---- run ----
 
 struct weir_run {
-    struct wr_environment  *environment;
-    struct wr_worker       *workers;
-    uint32_t                worker_count;
-    struct wr_task        **tasks; // upstream first
-    uint32_t                task_count;
-    struct wr_channel     **channels;
-    uint32_t                channel_count;
+    struct wr_environment   *environment;
+    struct wr_worker        *workers;
+    uint32_t                 worker_count;
+    struct wr_task         **tasks; // upstream first
+    uint32_t                 task_count;
+    struct wr_channel      **channels;
+    uint32_t                 channel_count;
     struct wr_batch_layout **layouts; // of the channels' batches
-    uint32_t                layout_count;
-    struct wr_alignment    *alignment;
-    uint64_t                seed; // of the keys' hash
-    int64_t                 spin_us;
-    bool                    is_simulated;
+    uint32_t                 layout_count;
+    struct wr_alignment     *alignment;
+    uint64_t                 seed; // of the keys' hash
+    int64_t                  spin_us;
+    bool                     is_simulated;
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
-    const void *opaque;
+    const void     *opaque;
     struct wr_plan *plan; // what it was made of; kept for whoever closes it
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
@@ -123,8 +123,8 @@ struct weir_run {
     uint32_t        has_failed;    // set once, under lock; everybody reads it
     uint32_t        running_count; // workers not yet done; under lock
     uint64_t        simulation_seed;
-    weir_status     status;        // under lock
-    char           *failure;       // the first one's sentence; under lock
+    weir_status     status;  // under lock
+    char           *failure; // the first one's sentence; under lock
     pthread_mutex_t lock;
     pthread_mutex_t serial; // of user functions that must not overlap
     pthread_cond_t  ended;
@@ -141,13 +141,14 @@ struct wr_run_options {
     const void *opaque;
 };
 
-// Making a run: open it, add tasks in topological order of their stages, add their nodes, join nodes and
-// tasks, then wr_run_prepare. Nothing here fails; what an operator's open refuses is a failed run.
+// Making a run: open it, add tasks in topological order of their stages, add their nodes, join
+// nodes and tasks, then wr_run_prepare. Nothing here fails; what an operator's open refuses is a
+// failed run.
 struct weir_run *wr_run_open(const struct wr_run_options *options);
 void             wr_run_close(struct weir_run *run);
 
-struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance, uint32_t parallelism,
-                                uint32_t node_count, size_t state_budget);
+struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance,
+                                uint32_t parallelism, uint32_t node_count, size_t state_budget);
 
 // What a node is made of.
 struct wr_output_outline {
@@ -174,10 +175,12 @@ void wr_node_init_watermarks(struct wr_node *node, uint32_t channel_count);
 void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to);
 
 // Layouts live as long as the run.
-const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type, uint32_t columns,
-                                                const void *hashed_by, uint32_t block_bytes);
+const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type,
+                                                uint32_t columns, const void *hashed_by,
+                                                uint32_t block_bytes);
 struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
-                                      uint32_t credits, const struct wr_task *from, struct wr_task *to);
+                                      uint32_t credits, const struct wr_task *from,
+                                      struct wr_task *to);
 // Opens the operators and deals the tasks to their workers.
 void wr_run_prepare(struct weir_run *run);
 
@@ -197,9 +200,10 @@ bool wr_run_has_failed_any(const struct weir_run *run);
 // Asks every source for a barrier.
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
 
-// ---- counters ---------------------------------------------------------------------------------------
+// ---- counters ----
 
-// A counter of all nodes of that name (NULL: of all sources), combined: sums; of watermarks the least.
+// A counter of all nodes of that name (NULL: of all sources), combined: sums; of watermarks the
+// least.
 uint64_t wr_run_counter_any(const struct weir_run *run, const char *name, enum wr_counter counter);
 
 // What is left of a run's counters when it is gone.

@@ -1,9 +1,9 @@
-// The simulated executor: one thread takes the steps that workers would take, in an order drawn from
-// the seed, on a virtual clock. The same seed gives the same run.
+// The simulated executor: one thread takes the steps that workers would take, in an order drawn
+// from the seed, on a virtual clock. The same seed gives the same run.
 //
-// Each turn picks a worker, or a single task of one, and steps it; time passes by a small random cost.
-// When a whole round finds no work, the clock jumps to the next completion or wake-up; if there is
-// none, nothing will ever move again, and the job fails by name instead of hanging.
+// Each turn picks a worker, or a single task of one, and steps it; time passes by a small random
+// cost. When a whole round finds no work, the clock jumps to the next completion or wake-up; if
+// there is none, nothing will ever move again, and the job fails by name instead of hanging.
 #include "runtime/run/run.h"
 
 static uint64_t simulation_draw(uint64_t *state)

@@ -4,11 +4,13 @@
 
 #include <stdlib.h>
 
-enum { STEP_BUDGET = 256 }; // calls of nodes a step, so that other tasks of the worker get their turn
+enum {
+    STEP_BUDGET = 256
+}; // calls of nodes a step, so that other tasks of the worker get their turn
 
 static uint64_t node_bit(const struct wr_node *node) { return UINT64_C(1) << node->index; }
 
-// ---- rows -------------------------------------------------------------------------------------------
+// ---- rows ----
 
 // The consumers have taken everything: the node's outputs may be written again.
 static void node_reclaim_outputs(struct wr_node *node)
@@ -39,7 +41,8 @@ static void inlet_give(struct wr_task *task, struct wr_inlet *inlet, const struc
     wr_count(inlet->node->counters, WR_ROWS_IN, count);
 }
 
-// Hands what the node has put into its outputs to those that read them. True if there was something.
+// Hands what the node has put into its outputs to those that read them. True if there was
+// something.
 static bool node_deliver(struct wr_task *task, struct wr_node *node)
 {
     bool     is_any = false;
@@ -56,15 +59,15 @@ static bool node_deliver(struct wr_task *task, struct wr_node *node)
         const uint32_t         count = output->passed != NULL ? output->count
                                        : batch != NULL        ? batch->row_count
                                                               : 0;
-        output->is_delivered = true;
+        output->is_delivered         = true;
         if (count == 0) {
             continue;
         }
         is_any = true;
         rows += i != WR_OUTPUT_LATE && i != WR_OUTPUT_REJECTS ? count : 0;
         for (uint32_t k = 0; k < output->consumer_count; k++) {
-            inlet_give(task, output->consumers[k], batch, output->passed != NULL ? output->selection : NULL,
-                       count);
+            inlet_give(task, output->consumers[k], batch,
+                       output->passed != NULL ? output->selection : NULL, count);
         }
     }
     if (rows > 0) {
@@ -100,7 +103,7 @@ static bool task_run_rows(struct wr_task *task, struct wr_node *node)
     return node_deliver(task, node) || has_run;
 }
 
-// ---- watermarks -------------------------------------------------------------------------------------
+// ---- watermarks ----
 
 static void consumer_set_watermark(struct wr_task *task, const struct wr_inlet *inlet,
                                    const struct wr_node *from, bool is_idle)
@@ -125,7 +128,8 @@ static void node_hand_on_watermark(struct wr_task *task, struct wr_node *node, b
     }
 }
 
-// Lets the node take its new watermark; once it has, those behind it get it. True if it got anywhere.
+// Lets the node take its new watermark; once it has, those behind it get it. True if it got
+// anywhere.
 static bool task_run_watermark(struct wr_task *task, struct wr_node *node)
 {
     const weir_time watermark = node->watermarks.current;
@@ -155,7 +159,7 @@ static bool task_hand_on_held(struct wr_task *task, struct wr_node *node)
     return true;
 }
 
-// ---- the chain --------------------------------------------------------------------------------------
+// ---- the chain ----
 
 // Runs the chain until it is empty or stuck, or the budget is spent. True if it is empty.
 static bool task_run_chain(struct wr_task *task, uint32_t *work)
@@ -193,9 +197,10 @@ static bool task_run_chain(struct wr_task *task, uint32_t *work)
     return (task->with_rows | task->with_watermark) == 0;
 }
 
-// ---- inputs -----------------------------------------------------------------------------------------
+// ---- inputs ----
 
-static void task_take_control(struct wr_task *task, struct wr_input *input, const struct wr_batch *batch)
+static void task_take_control(struct wr_task *task, struct wr_input *input,
+                              const struct wr_batch *batch)
 {
     switch (batch->control) {
     case WR_CONTROL_BARRIER:
@@ -219,10 +224,10 @@ static void task_take_control(struct wr_task *task, struct wr_input *input, cons
 // The batch's rows are consumed: what follows them counts now, and the batch goes back as a credit.
 static void task_finish_batch(struct wr_task *task)
 {
-    struct wr_input *input = task->current;
-    struct wr_batch *batch = input->batch;
-    struct wr_node  *head  = task->nodes[0];
-    const uint32_t   index = (uint32_t)(input - task->inputs);
+    struct wr_input *input     = task->current;
+    struct wr_batch *batch     = input->batch;
+    struct wr_node  *head      = task->nodes[0];
+    const uint32_t   index     = (uint32_t)(input - task->inputs);
     bool             has_moved = false;
 
     task->current = NULL;
@@ -276,9 +281,10 @@ static bool task_poll_source(struct wr_task *task)
         return true;
     }
     // What was polled last has been consumed: its watermark counts now.
-    if (source->source_watermark > source->watermark || source->source_is_idle != source->has_handed_idle) {
-        source->watermark          = source->source_watermark;
-        source->has_handed_idle    = source->source_is_idle;
+    if (source->source_watermark > source->watermark ||
+        source->source_is_idle != source->has_handed_idle) {
+        source->watermark       = source->source_watermark;
+        source->has_handed_idle = source->source_is_idle;
         wr_gauge(source->counters, WR_WATERMARK, (uint64_t)source->watermark);
         node_hand_on_watermark(task, source, source->source_is_idle);
         return true;
@@ -294,7 +300,8 @@ static bool task_poll_source(struct wr_task *task)
     const enum wr_poll poll = is_stopping ? WR_POLL_END : source->ops->poll(source);
     const bool         made = node_deliver(task, source);
     if (poll == WR_POLL_END && !made) {
-        const bool drains = !is_stopping || __atomic_load_n(&task->run->drains, __ATOMIC_RELAXED) != 0;
+        const bool drains =
+            !is_stopping || __atomic_load_n(&task->run->drains, __ATOMIC_RELAXED) != 0;
         task->has_ended_source = true;
         source->source_is_idle = false;
         if (drains) {
@@ -305,10 +312,12 @@ static bool task_poll_source(struct wr_task *task)
     return made || poll == WR_POLL_ROWS;
 }
 
-// ---- barrier and end --------------------------------------------------------------------------------
+// ---- barrier and end ----
 
-// Both walk the nodes in order; what a node lets go on the way is consumed before the next one's turn.
-static bool task_walk(struct wr_task *task, bool (*visit)(struct wr_task *task, struct wr_node *node))
+// Both walk the nodes in order; what a node lets go on the way is consumed before the next one's
+// turn.
+static bool task_walk(struct wr_task *task,
+                      bool (*visit)(struct wr_task *task, struct wr_node *node))
 {
     while (task->cursor < task->node_count) {
         struct wr_node *node = task->nodes[task->cursor];
@@ -327,7 +336,8 @@ static bool task_walk(struct wr_task *task, bool (*visit)(struct wr_task *task, 
 
 static bool node_pass_barrier(struct wr_task *task, struct wr_node *node)
 {
-    if (node->ops != &wr_exchange_operator && node->ops->flush != NULL && node->ops->flush(node, true)) {
+    if (node->ops != &wr_exchange_operator && node->ops->flush != NULL &&
+        node->ops->flush(node, true)) {
         return false;
     }
     if (node->ops->barrier != NULL) {
@@ -382,7 +392,7 @@ static bool task_advance_state(struct wr_task *task)
     return false;
 }
 
-// ---- the step ---------------------------------------------------------------------------------------
+// ---- the step ----
 
 // Nothing to do: whoever holds rows back for larger batches lets them go.
 static bool task_flush(struct wr_task *task)

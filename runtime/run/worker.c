@@ -1,14 +1,14 @@
 // A worker: a pinned thread that steps its tasks, and what it does when there is nothing to do.
 //
-// Idling is fed by work counts alone: after a pass without work the worker spins for a bounded time,
-// then announces that it will sleep, looks at everything once more, and parks until somebody who has
-// published work wakes it, or until the earliest time one of its tasks asked for.
+// Idling is fed by work counts alone: after a pass without work the worker spins for a bounded
+// time, then announces that it will sleep, looks at everything once more, and parks until somebody
+// who has published work wakes it, or until the earliest time one of its tasks asked for.
 #include "runtime/run/run.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-// ---- mailbox --------------------------------------------------------------------------------------
+// ---- mailbox ----
 
 void wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier)
 {
@@ -60,7 +60,7 @@ static uint32_t worker_serve_mail(struct wr_worker *worker)
     return count;
 }
 
-// ---- steps ----------------------------------------------------------------------------------------
+// ---- steps ----
 
 uint32_t wr_worker_step(struct wr_worker *worker)
 {
@@ -125,7 +125,8 @@ static void worker_idle(struct wr_worker *worker, int64_t *idle_since_us)
         *idle_since_us = 0;
         return;
     }
-    // Who wakes it has work, which ends its idleness; who was only asked to look again does not spin.
+    // Who wakes it has work, which ends its idleness; who was only asked to look again does not
+    // spin.
     wr_park_wait(&worker->park, worker_patience_us(worker));
 }
 

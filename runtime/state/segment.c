@@ -21,8 +21,7 @@ static const struct {
 
 struct segment *const wr_segment_empty = (struct segment *)(uintptr_t)&empty_segment;
 
-// ---- shapes
-// ------------------------------------------------------------------------------------------
+// ---- shapes ----
 
 static size_t groups_bytes(const struct wr_table *table, uint32_t group_count)
 {
@@ -129,8 +128,7 @@ static struct segment_plan plan_for(const struct wr_table *table, struct segment
     return (struct segment_plan){ .block_bytes = 0 };
 }
 
-// ---- blocks
-// ------------------------------------------------------------------------------------------
+// ---- blocks ----
 
 static struct segment *segment_take(struct wr_table *table, const struct segment_plan *plan,
                                     uint64_t prefix, uint32_t depth)
@@ -184,8 +182,7 @@ void wr_segment_give_retired(struct wr_table *table)
     }
 }
 
-// ---- the directory
-// -----------------------------------------------------------------------------------
+// ---- the directory ----
 
 // Points all entries of the prefix at the segment.
 static void directory_enter(struct wr_table *table, const struct segment *segment)
@@ -211,8 +208,7 @@ static void directory_double(struct wr_table *table)
     table->directory_shift--;
 }
 
-// ---- making anew
-// -------------------------------------------------------------------------------------
+// ---- making anew ----
 
 static bool segment_remake(struct wr_table *table, struct segment *segment,
                            const struct segment_plan *plan)
@@ -295,14 +291,15 @@ void wr_table_reserve(struct wr_table *table, uint64_t count)
     if (table->count != 0 || table->segment_bytes != 0 || table->has_heap) {
         return; // with a heap it is not known what the keys will take
     }
-    struct segment_plan plan = plan_for(table, (struct segment_load){ (uint32_t)(count >> 1), 0 }, 0, 1);
+    struct segment_plan plan =
+        plan_for(table, (struct segment_load){ (uint32_t)(count >> 1), 0 }, 0, 1);
     while (depth < depth_most && plan.block_bytes > SEGMENT_USUAL) {
         depth++;
         plan = plan_for(table, (struct segment_load){ (uint32_t)(count >> depth), 0 }, 0, depth);
     }
-    const uint64_t    segments  = (uint64_t)1 << depth;
-    uintptr_t *const  directory = wr_alloc(segments * sizeof(*directory));
-    uint64_t          taken     = 0;
+    const uint64_t   segments  = (uint64_t)1 << depth;
+    uintptr_t *const directory = wr_alloc(segments * sizeof(*directory));
+    uint64_t         taken     = 0;
     for (; taken < segments; taken++) {
         const uint64_t        prefix  = taken << (64 - depth);
         struct segment *const segment = segment_take(table, &plan, prefix, depth);

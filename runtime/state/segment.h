@@ -127,8 +127,7 @@ struct wr_table {
 
 extern const struct table_keys_ops wr_table_keys_ops[4];
 
-// ---- from hash to slot
-// -------------------------------------------------------------------------------
+// ---- from hash to slot ----
 
 static inline uint64_t directory_index(const struct wr_table *table, uint64_t hash)
 {
@@ -208,8 +207,7 @@ static inline char *segment_place(const struct wr_table *table, struct segment *
            ((size_t)group * GROUP_SLOTS + place) * table->slot_bytes;
 }
 
-// ---- segment.c
-// ---------------------------------------------------------------------------------------
+// ---- segment.c ----
 
 extern struct segment *const wr_segment_empty;
 

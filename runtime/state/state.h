@@ -44,11 +44,11 @@ struct wr_keys {
 
 struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_options *options);
 void             wr_table_close(struct wr_table *table); // every segment goes back to the pool
-// Makes room for about so many keys in a table that is still empty, so that it need not grow to them;
-// a hint, without effect on tables of WR_KEY_BYTES or values with strings.
-void             wr_table_reserve(struct wr_table *table, uint64_t count);
-uint64_t         wr_table_count(const struct wr_table *table);
-size_t           wr_table_bytes(const struct wr_table *table); // of its segments and directory
+// Makes room for about so many keys in a table that is still empty, so that it need not grow to
+// them; a hint, without effect on tables of WR_KEY_BYTES or values with strings.
+void     wr_table_reserve(struct wr_table *table, uint64_t count);
+uint64_t wr_table_count(const struct wr_table *table);
+size_t   wr_table_bytes(const struct wr_table *table); // of its segments and directory
 
 // Finds or makes the entries of `count` keys: values[i] points at the value of keys[i], the same
 // pointer for equal keys; is_new[i] (may be NULL) is 1 for the first of the batch that made its
@@ -61,8 +61,8 @@ uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
 // The same without making any: NULL for a key that is not there.
 void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
                         uint32_t count, void **values);
-// Starts fetching what looking up these hashes will touch, for calls that come one by one soon after:
-// a fetched line is a hint only. Does nothing for a table that is small.
+// Starts fetching what looking up these hashes will touch, for calls that come one by one soon
+// after: a fetched line is a hint only. Does nothing for a table that is small.
 void wr_table_warm_many(const struct wr_table *table, const uint64_t *hashes, uint32_t count);
 
 // One key: `key` points at the 4, 8 or 16 bytes, or at the `length` bytes of WR_KEY_BYTES.

@@ -74,8 +74,7 @@ size_t wr_table_bytes(const struct wr_table *table)
     return table->segment_bytes + (sizeof(*table->directory) << table->depth);
 }
 
-// ---- keys the caller names
-// ---------------------------------------------------------------------------
+// ---- keys the caller names ----
 
 uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
                                const struct wr_keys *keys, uint32_t count, void **values,
@@ -98,8 +97,8 @@ static inline void fetch_bytes(const char *bytes, uint32_t count)
     __builtin_prefetch(bytes + count - 1);
 }
 
-// Up to BATCH_KEYS: their tags, then the slots that those name (without one, the free slot that an add
-// would take), then the keys in the heap.
+// Up to BATCH_KEYS: their tags, then the slots that those name (without one, the free slot that an
+// add would take), then the keys in the heap.
 static void warm_some(const struct wr_table *table, const uint64_t *hashes, uint32_t count)
 {
     const struct segment *segments[BATCH_KEYS];
@@ -112,7 +111,8 @@ static void warm_some(const struct wr_table *table, const uint64_t *hashes, uint
         const size_t    group       = hash_group(hashes[i], group_count);
         segments[i]                 = entry_segment(entry);
         tags[i]                     = segment_tags(segments[i]) + group * GROUP_TAG_BYTES;
-        slots[i] = segment_slots(segments[i], group_count) + group * GROUP_SLOTS * table->slot_bytes;
+        slots[i] =
+            segment_slots(segments[i], group_count) + group * GROUP_SLOTS * table->slot_bytes;
         __builtin_prefetch(segments[i]);
         __builtin_prefetch(tags[i]);
     }

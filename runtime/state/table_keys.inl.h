@@ -86,8 +86,7 @@ static struct key_view KEYS_(key_of)(const struct segment *segment, const char *
 #endif
 }
 
-// ---- one key
-// -----------------------------------------------------------------------------------------
+// ---- one key ----
 
 static inline char *KEYS_(probe)(const struct wr_table *table, const struct segment *segment,
                                  uint32_t group_count, uint64_t hash, struct key_view key)
@@ -165,8 +164,7 @@ static __attribute__((noinline)) char *KEYS_(resolve)(struct wr_table *table, ui
     return KEYS_(add)(table, segment, hash, key);
 }
 
-// ---- a batch
-// -----------------------------------------------------------------------------------------
+// ---- a batch ----
 
 // Where a key stands if it is the first in its home group with its tag: nearly always.
 static inline __attribute__((always_inline)) char *
@@ -329,8 +327,7 @@ static uint32_t KEYS_(resolve_many)(struct wr_table *table, const uint64_t *hash
     return reached;
 }
 
-// ---- a segment
-// ---------------------------------------------------------------------------------------
+// ---- a segment ----
 
 static void KEYS_(weigh)(const struct wr_table *table, const struct segment *segment, uint32_t bit,
                          struct segment_load loads[2])

@@ -38,13 +38,15 @@ struct wr_counters {
 // The owner's side: a relaxed store, which readers see whole.
 static inline void wr_count(struct wr_counters *counters, enum wr_counter counter, uint64_t more)
 {
-    __atomic_store_n(&counters->values[counter], counters->values[counter] + more, __ATOMIC_RELAXED);
+    __atomic_store_n(&counters->values[counter], counters->values[counter] + more,
+                     __ATOMIC_RELAXED);
 }
 static inline void wr_gauge(struct wr_counters *counters, enum wr_counter counter, uint64_t value)
 {
     __atomic_store_n(&counters->values[counter], value, __ATOMIC_RELAXED);
 }
-static inline uint64_t wr_counter_read_any(const struct wr_counters *counters, enum wr_counter counter)
+static inline uint64_t wr_counter_read_any(const struct wr_counters *counters,
+                                           enum wr_counter           counter)
 {
     return __atomic_load_n(&counters->values[counter], __ATOMIC_RELAXED);
 }

@@ -144,8 +144,9 @@ WEIR_EMITS(series, rich);
 static bool expand_on(weir_call *call, const rich *in, cursor *c)
 {
     for (uint32_t i = 0; i < 2 && c->done < copies_of(in->number); i++, c->done++) {
-        rich *out = series_emit_change(call, emitted_change(in->number + c->done), in->at + c->done);
-        *out      = *in;
+        rich *out =
+            series_emit_change(call, emitted_change(in->number + c->done), in->at + c->done);
+        *out = *in;
         out->number += c->done;
     }
     return c->done == copies_of(in->number);

@@ -79,8 +79,7 @@ static uint32_t below(struct round *r, uint32_t limit)
 
 static bool one_in(struct round *r, uint32_t n) { return below(r, n) == 0; }
 
-// ---- keys
-// --------------------------------------------------------------------------------------------
+// ---- keys ----
 
 static uint64_t plain_hash(const struct round *r, const struct key *key)
 {
@@ -140,8 +139,7 @@ static uint32_t number_of(struct round *r, const void *key, uint32_t length)
     return number;
 }
 
-// ---- values
-// ------------------------------------------------------------------------------------------
+// ---- values ----
 
 static char text_byte(const struct text *text, uint32_t i)
 {
@@ -246,8 +244,7 @@ static void model_remove(struct round *r, uint32_t number)
     r->count--;
 }
 
-// ---- a batch
-// -----------------------------------------------------------------------------------------
+// ---- a batch ----
 
 struct batch {
     uint32_t       count;
@@ -389,8 +386,7 @@ static void step_one(struct round *r)
     }
 }
 
-// ---- walks
-// -------------------------------------------------------------------------------------------
+// ---- walks ----
 
 static void step_walk(struct round *r)
 {
@@ -481,8 +477,7 @@ static void step_find_hash(struct round *r)
     }
 }
 
-// ---- rounds
-// ------------------------------------------------------------------------------------------
+// ---- rounds ----
 
 static void choose_options(struct round *r)
 {

@@ -37,19 +37,19 @@ struct operator_harness *operator_harness_open(const struct operator_harness_opt
     harness->node                 = node;
     (void)pthread_mutex_init(&harness->run.lock, NULL);
     (void)pthread_mutex_init(&harness->run.serial, NULL);
-    node->ops          = options->operator_;
-    node->spec         = &harness->spec;
-    node->task         = &harness->task;
-    node->pool         = wr_pool_open(0);
-    node->parallelism  = 1;
-    node->watermark    = WEIR_TIME_MIN;
-    node->seed         = 0x5eed;
-    node->counters     = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
-    node->call         = wr_alloc(sizeof(*node->call));
-    node->call->node   = node;
+    node->ops           = options->operator_;
+    node->spec          = &harness->spec;
+    node->task          = &harness->task;
+    node->pool          = wr_pool_open(0);
+    node->parallelism   = 1;
+    node->watermark     = WEIR_TIME_MIN;
+    node->seed          = 0x5eed;
+    node->counters      = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
+    node->call          = wr_alloc(sizeof(*node->call));
+    node->call->node    = node;
     node->sends_changes = (options->columns & WR_COLUMN_CHANGE) != 0;
-    node->output_count = options->output_count;
-    node->outputs      = wr_alloc((node->output_count + 1) * sizeof(*node->outputs));
+    node->output_count  = options->output_count;
+    node->outputs       = wr_alloc((node->output_count + 1) * sizeof(*node->outputs));
     for (uint32_t i = 0; i < node->output_count; i++) {
         if (options->outputs[i] != NULL) {
             output_open(&node->outputs[i], options->outputs[i], options->columns, options->rows);

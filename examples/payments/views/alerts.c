@@ -17,7 +17,7 @@ WEIR_FILTER(failed_payments, payment_event, is_failure);
 
 WEIR_KEY(by_card, payment_event, card_id);
 
-// ---- hot windows --------------------------------------------------------------------------------
+// ---- hot windows ----
 
 typedef struct failures {
     int64_t count;
@@ -64,7 +64,7 @@ static bool to_hot_window(hot_window *out, const by_card *key, const weir_pane *
 WEIR_AGGREGATE_REMOVABLE(hot_windows, payment_event, by_card, failures, hot_window, add_failure,
                          add_failures, take_failures, to_hot_window);
 
-// ---- the first of each run ----------------------------------------------------------------------
+// ---- the first of each run ----
 
 WEIR_KEY(by_hot_card, hot_window, card_id);
 

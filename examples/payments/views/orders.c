@@ -23,7 +23,7 @@
 
 WEIR_KEY(by_order, payment_event, order_id);
 
-// ---- lives --------------------------------------------------------------------------------------
+// ---- lives ----
 
 typedef struct life {
     weir_time first_at;
@@ -120,7 +120,7 @@ static life hold_life(weir_call *call, const life *of)
     return held;
 }
 
-// ---- the view -----------------------------------------------------------------------------------
+// ---- the view ----
 
 typedef struct order_row {
     weir_str  order_id;

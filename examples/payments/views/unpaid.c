@@ -30,7 +30,7 @@ WEIR_FILTER(placings_and_settlements, payment_event, places_or_settles);
 
 WEIR_KEY(unpaid_order, payment_event, order_id);
 
-// ---- state --------------------------------------------------------------------------------------
+// ---- state ----
 
 typedef struct moment {
     weir_time at;
@@ -74,7 +74,7 @@ static bool is_settled(weir_call *call, weir_time placed_at)
     return in_next != NULL && in_next->first <= placed_at + TERM;
 }
 
-// ---- the view -----------------------------------------------------------------------------------
+// ---- the view ----
 
 typedef struct unpaid_row {
     weir_str  order_id;
