@@ -250,8 +250,10 @@ static int command_perform(struct command *command, const weir_main_options *own
     if (weir_job_error(job) != NULL) {
         (void)fprintf(stderr, "%s\n", weir_job_error(job));
         status = weir_job_status(job);
-    } else if (command->verb == VERB_RUN && status == WEIR_OK && own->finish != NULL) {
-        status = own->finish(job, own->opaque);
+    } else if (command->verb == VERB_RUN && own->finish != NULL &&
+               (status == WEIR_OK || status == WEIR_INTERRUPTED)) {
+        const weir_status finished = own->finish(job, own->opaque);
+        status                     = finished != WEIR_OK ? finished : status;
     }
     return weir_status_exit_code(status);
 }

@@ -398,6 +398,9 @@ static bool due_find(struct process_node *process, weir_time until)
     if (due->next == due->count && !due_take(process, until)) {
         return false;
     }
+    if (process->set.count > 0 && !set_enter(process)) {
+        return false; // a timer set again by the one before it is this one
+    }
     process->due_at   = due->at[due->next];
     process->due_hash = due->owner_hashes[due->next];
     due->next++;

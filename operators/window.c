@@ -234,12 +234,6 @@ static bool window_advance(struct wr_node *node, weir_time watermark)
            window->kind->advance(window, watermark);
 }
 
-static bool window_finish(struct wr_node *node)
-{
-    struct wr_window *window = (struct wr_window *)node;
-    return window->has_failed || window->kind->finish == NULL || window->kind->finish(window);
-}
-
 const struct wr_operator wr_window_operator = {
     .verb       = "aggregate",
     .node_bytes = sizeof(struct wr_window),
@@ -247,6 +241,5 @@ const struct wr_operator wr_window_operator = {
     .close      = window_close,
     .rows       = window_rows,
     .advance    = window_advance,
-    .finish     = window_finish,
     .uses_time  = true,
 };

@@ -24,7 +24,6 @@ struct wr_window_kind_ops {
     void (*close)(struct wr_window *window);
     void (*rows)(struct wr_window *window, struct wr_inlet *inlet);
     bool (*advance)(struct wr_window *window, weir_time watermark);
-    bool (*finish)(struct wr_window *window);
 };
 
 // A group of partials, gathered for one table.

@@ -176,11 +176,15 @@ static bool entries_read(struct wr_window *window)
     return counted->held_count > 0;
 }
 
-// Every key's pane is its own, so that they go one by one.
-static bool count_finish(struct wr_window *window)
+// What is left at the end of time, not at a stop without draining. Every key's pane is its own, so
+// that they go one by one.
+static bool count_advance(struct wr_window *window, weir_time watermark)
 {
     struct wr_counted *counted = &window->counted;
     struct wr_results *results = &window->results;
+    if (watermark < WEIR_TIME_MAX) {
+        return true;
+    }
     if (!counted->is_finishing) {
         counted->is_finishing = true;
         counted->cursor       = (struct wr_table_cursor){ 0 };
@@ -201,15 +205,15 @@ static bool count_finish(struct wr_window *window)
 }
 
 const struct wr_window_kind_ops wr_count_window_ops = {
-    .open   = count_open,
-    .close  = count_close,
-    .rows   = count_rows,
-    .finish = count_finish,
+    .open    = count_open,
+    .close   = count_close,
+    .rows    = count_rows,
+    .advance = count_advance,
 };
 
 const struct wr_window_kind_ops wr_global_window_ops = {
-    .open   = count_open,
-    .close  = count_close,
-    .rows   = global_rows,
-    .finish = count_finish,
+    .open    = count_open,
+    .close   = count_close,
+    .rows    = global_rows,
+    .advance = count_advance,
 };

@@ -164,8 +164,6 @@ void wr_node_wake_any(void *park);
 
 // True when the job has failed: what is done now is thrown away.
 bool wr_node_has_failed(const struct wr_node *node);
-// True when the job is being stopped and nothing more is worth doing.
-bool wr_node_is_stopping(const struct wr_node *node);
 
 // How many rows without long strings `output` takes now. Output must be used.
 static inline uint32_t wr_output_room(const struct wr_output *output)

@@ -21,7 +21,10 @@ static size_t buffer_bytes_of(uint32_t partition_count)
 static enum wr_file_step source_fail(struct wr_file_source *source, const char *what, int64_t error)
 {
     char text[WR_FILE_ERROR_MAX];
-    wr_node_fail(source->node, "%s %s: %s", what, source->path, wr_file_error(error, text));
+    wr_node_fail_as(source->node, source->file == NULL ? WEIR_UNREACHABLE : WEIR_FAILED,
+                    "%s %s: %s", what,
+                    strcmp(source->path, "-") == 0 ? "standard input" : source->path,
+                    wr_file_error(error, text));
     return WR_FILE_FAILED;
 }
 

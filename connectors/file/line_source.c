@@ -118,7 +118,8 @@ void wr_line_source_line(const struct wr_reader *reader, uint32_t row, weir_line
 // How many lines the rate allows for now; the time of the next one, if that is none.
 static uint64_t lines_allowed(struct wr_line_source *source)
 {
-    const double rate = options_of(source)->rate;
+    const struct wr_source_options *all  = source->reader.node->spec->options;
+    const double                    rate = options_of(source)->rate / all->partitions.count;
     if (rate <= 0) {
         return UINT64_MAX;
     }

@@ -25,11 +25,13 @@ static weir_stream read_events(weir_job *job, const payments_options *options)
 {
     weir_jsonl_source_options source;
     memset(&source, 0, sizeof(source));
-    source.name                 = "events";
-    source.path                 = options->input;
-    source.type                 = &event_line_type;
-    source.check                = payments_check;
-    source.follow               = options->follow;
+    source.name   = "events";
+    source.path   = options->input;
+    source.type   = &event_line_type;
+    source.check  = payments_check;
+    source.follow = options->follow;
+    // A file that nobody writes to must not hold the others back for ever.
+    source.time.idle_after      = options->follow ? WEIR_SECONDS(5) : 0;
     source.rate                 = options->rate;
     source.time.field           = "at";
     source.time.out_of_order    = PAYMENTS_OUT_OF_ORDER;

@@ -3,7 +3,10 @@
 #include "job.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <weir/main.h>
@@ -35,12 +38,36 @@ static bool make_directory(const char *path)
     return false;
 }
 
+// Whether the views would be written beside the events they are made of, and be read as events, or
+// empty them. What cannot be found out is for the reader of the input to say.
+static bool would_mix(const char *input, const char *output)
+{
+    char        folder[PATH_MAX], views[PATH_MAX], copy[PATH_MAX];
+    struct stat found;
+    if (strcmp(input, "-") == 0 || strlen(input) >= sizeof(copy) ||
+        realpath(output, views) == NULL) {
+        return false;
+    }
+    memcpy(copy, input, strlen(input) + 1);
+    const char *parent = stat(input, &found) == 0 && S_ISDIR(found.st_mode) ? input : dirname(copy);
+    return realpath(parent, folder) != NULL && strcmp(folder, views) == 0;
+}
+
 static weir_job *build(void *opaque, double rate)
 {
     command         *c = (command *)opaque;
     payments_options options;
     if (c->makes_output && !make_directory(c->output)) {
         c->status = WEIR_UNREACHABLE;
+        return NULL;
+    }
+    if (c->makes_output && would_mix(c->input, c->output)) {
+        (void)fprintf(
+            stderr,
+            "payments: --output %s is where --input %s is; the views would be mixed with the "
+            "events: choose another directory\n",
+            c->output, c->input);
+        c->status = WEIR_CONFLICT;
         return NULL;
     }
     options.input     = c->input;
@@ -63,7 +90,7 @@ int main(int argc, char **argv)
     }
     command c;
     memset(&c, 0, sizeof(c));
-    c.makes_output = argc > 1 && strcmp(argv[1], "run") == 0;
+    c.makes_output = argc > 1 && strcmp(argv[1], "plan") != 0;
 
     const weir_main_option own[] = {
         { "input", "FILE", "events: a file, a glob, a directory, or - for stdin", true, &c.input },

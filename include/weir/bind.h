@@ -148,20 +148,32 @@ struct weir_map_view {
 #ifdef __cplusplus
 #include <type_traits>
 #define WEIR_STATIC_ASSERT_ static_assert
-template <class R, class A> static inline R weir_invoke_(R (*f)(A), weir_call *, A a) { return f(a); }
-template <class R, class A> static inline R weir_invoke_(R (*f)(A, weir_call *), weir_call *call, A a) { return f(a, weir_call_at(call, a)); }
-template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B), weir_call *, A a, B b) { return f(a, b); }
-template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B, weir_call *), weir_call *call, A a, B b) { return f(a, b, weir_call_at(call, b)); }
-template <class R, class A, class B, class C> static inline R weir_invoke_(R (*f)(A, B, C), weir_call *, A a, B b, C c) { return f(a, b, c); }
-template <class R, class A, class B, class C> static inline R weir_invoke_(R (*f)(A, B, C, weir_call *), weir_call *call, A a, B b, C c) { return f(a, b, c, call); }
-template <class R, class A, class B, class C, class D> static inline R weir_invoke_(R (*f)(A, B, C, D), weir_call *, A a, B b, C c, D d) { return f(a, b, c, d); }
-template <class R, class A, class B, class C, class D> static inline R weir_invoke_(R (*f)(A, B, C, D, weir_call *), weir_call *call, A a, B b, C c, D d) { return f(a, b, c, d, call); }
+template <class R, class A> static inline R weir_invoke_(R (*f)(A), weir_call *, A a) {
+        return f(a); }
+template <class R, class A> static inline R weir_invoke_(R (*f)(A, weir_call *), \
+        weir_call *call, A a) { return f(a, weir_call_at(call, a)); }
+template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B), weir_call *, \
+        A a, B b) { return f(a, b); }
+template <class R, class A, class B> static inline R weir_invoke_(R (*f)(A, B, weir_call *), \
+        weir_call *call, A a, B b) { return f(a, b, weir_call_at(call, b)); }
+template <class R, class A, class B, class C> static inline R weir_invoke_(R (*f)(A, B, C), \
+        weir_call *, A a, B b, C c) { return f(a, b, c); }
+template <class R, class A, class B, class C> static inline R weir_invoke_(R (*f)(A, B, C, \
+        weir_call *), weir_call *call, A a, B b, C c) { return f(a, b, c, call); }
+template <class R, class A, class B, class C, class D> static inline R weir_invoke_(R (*f)(A, B, \
+        C, D), weir_call *, A a, B b, C c, D d) { return f(a, b, c, d); }
+template <class R, class A, class B, class C, class D> static inline R weir_invoke_(R (*f)(A, B, \
+        C, D, weir_call *), weir_call *call, A a, B b, C c, D d) { return f(a, b, c, d, call); }
 template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_call *call, A... a)
-    -> typename std::enable_if<std::is_same<decltype(weir_invoke_(f, call, a...)), bool>::value, bool>::type { return weir_invoke_(f, call, a...); }
+    -> typename std::enable_if<std::is_same<decltype(weir_invoke_(f, call, a...)), bool>::value,
+            bool>::type { return weir_invoke_(f, call, a...); }
 template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_call *call, A... a)
-    -> typename std::enable_if<std::is_same<decltype(weir_invoke_(f, call, a...)), void>::value, bool>::type { weir_invoke_(f, call, a...); return true; }
-#define WEIR_IS_ONE_OF_2_(fn, a, b) (std::is_same<decltype(&fn), a>::value || std::is_same<decltype(&fn), b>::value)
-#define WEIR_IS_ONE_OF_4_(fn, a, b, c, d) (WEIR_IS_ONE_OF_2_(fn, a, b) || WEIR_IS_ONE_OF_2_(fn, c, d))
+    -> typename std::enable_if<std::is_same<decltype(weir_invoke_(f, call, a...)), void>::value,
+            bool>::type { weir_invoke_(f, call, a...); return true; }
+#define WEIR_IS_ONE_OF_2_(fn, a, b) (std::is_same<decltype(&fn), a>::value \
+        || std::is_same<decltype(&fn), b>::value)
+#define WEIR_IS_ONE_OF_4_(fn, a, b, c, d) (WEIR_IS_ONE_OF_2_(fn, a, b) || WEIR_IS_ONE_OF_2_(fn, \
+        c, d))
 #define WEIR_RETURNS_BOOL_(fn, a, b) WEIR_IS_ONE_OF_2_(fn, a, b)
 #else
 #define WEIR_STATIC_ASSERT_ _Static_assert
@@ -177,7 +189,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     typedef bool (*op##_plain_)(const type *); \
     typedef bool (*op##_calls_)(const type *, weir_call *); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(keep, op##_plain_, op##_calls_), \
-        "WEIR_FILTER(" #op "): " #keep " must be bool (const " #type " *) or bool (const " #type " *, weir_call *)"); \
+        "WEIR_FILTER(" #op "): " #keep " must be bool (const " #type " *) or bool (const " #type \
+                " *, weir_call *)"); \
     static uint32_t op##_rows_(weir_call *call_, const void *rows_, const uint16_t *selection_, \
                                uint32_t count_, uint16_t *kept_) \
     { \
@@ -208,11 +221,14 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
 #define WEIR_CALL_BOOL_4_(fn, op, call_, a, b, c, d) weir_invoke_bool_(&fn, call_, a, b, c, d)
 #else
 #define WEIR_CALL_1_(fn, op, call_, a) \
-    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a), default: WEIR_AS_(op##_calls_, fn)(a, weir_call_at(call_, a)))
+    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a), default: WEIR_AS_(op##_calls_, \
+            fn)(a, weir_call_at(call_, a)))
 #define WEIR_CALL_2_(fn, op, call_, a, b) \
-    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b), default: WEIR_AS_(op##_calls_, fn)(a, b, weir_call_at(call_, b)))
+    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b), default: WEIR_AS_(op##_calls_, \
+            fn)(a, b, weir_call_at(call_, b)))
 #define WEIR_CALL_3_(fn, op, call_, a, b, c) \
-    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b, c), default: WEIR_AS_(op##_calls_, fn)(a, b, c, call_))
+    _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b, c), default: \
+            WEIR_AS_(op##_calls_, fn)(a, b, c, call_))
 #define WEIR_CALL_BOOL_2_(fn, op, call_, a, b) \
     _Generic(&fn, op##_plain_: WEIR_AS_(op##_plain_, fn)(a, b), \
              op##_calls_: WEIR_AS_(op##_calls_, fn)(a, b, weir_call_at(call_, b)), \
@@ -231,8 +247,10 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     typedef bool (*op##_calls_)(out_type *, const in_type *, weir_call *); \
     typedef void (*op##_void_)(out_type *, const in_type *); \
     typedef void (*op##_void_calls_)(out_type *, const in_type *, weir_call *); \
-    WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_4_(change, op##_plain_, op##_calls_, op##_void_, op##_void_calls_), \
-        "WEIR_MAP(" #op "): " #change " must be void (or bool) (" #out_type " *, const " #in_type " *), with a weir_call * last if it wants one"); \
+    WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_4_(change, op##_plain_, op##_calls_, op##_void_, \
+            op##_void_calls_), \
+        "WEIR_MAP(" #op "): " #change " must be void (or bool) (" #out_type " *, const " \
+                #in_type " *), with a weir_call * last if it wants one"); \
     static uint32_t op##_rows_(weir_call *call_, const void *rows_, const uint16_t *selection_, \
                                uint32_t count_, void *out_, uint16_t *kept_) \
     { \
@@ -241,7 +259,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         (void)call_; \
         if (!WEIR_RETURNS_BOOL_(change, op##_plain_, op##_calls_)) { \
             for (uint32_t i = 0; i < count_; i++) { \
-                (void)WEIR_CALL_BOOL_2_(change, op, call_, &outputs_[i], &records_[WEIR_ROW_(selection_, i)]); \
+                (void)WEIR_CALL_BOOL_2_(change, op, call_, &outputs_[i], \
+                        &records_[WEIR_ROW_(selection_, i)]); \
             } \
             return count_; \
         } \
@@ -253,12 +272,14 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         } \
         return kept_count_; \
     } \
-    static const weir_map_binding op WEIR_UNUSED = { #op, &in_type##_type, &out_type##_type, op##_rows_, \
+    static const weir_map_binding op WEIR_UNUSED = { #op, &in_type##_type, &out_type##_type, \
+            op##_rows_, \
         WEIR_RETURNS_BOOL_(change, op##_plain_, op##_calls_), \
         WEIR_RETURNS_BOOL_(change, op##_calls_, op##_void_calls_) }
 
 // expand: void expand(weir_call *, const in *), which calls op_emit(call) up to `most` times (16).
-#define WEIR_FLAT_MAP(op, in_type, out_type, expand) WEIR_FLAT_MAP_MOST(op, in_type, out_type, expand, 16)
+#define WEIR_FLAT_MAP(op, in_type, out_type, expand) WEIR_FLAT_MAP_MOST(op, in_type, out_type, \
+        expand, 16)
 #define WEIR_FLAT_MAP_MOST(op, in_type, out_type, expand, most) \
     typedef void (*op##_plain_)(weir_call *, const in_type *); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(expand, op##_plain_, op##_plain_ const), \
@@ -269,27 +290,34 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         expand(call_, (const in_type *)record_); \
         return true; \
     } \
-    static const weir_flat_map_binding op WEIR_UNUSED = { #op, &in_type##_type, &out_type##_type, most, 0, op##_row_ }
+    static const weir_flat_map_binding op WEIR_UNUSED = { #op, &in_type##_type, \
+            &out_type##_type, most, 0, op##_row_ }
 // The emit functions are declared apart, because the function that emits comes before its binding:
-// WEIR_EMITS(op, type) makes `type *op_emit(weir_call *)` and `type *op_emit_change(weir_call *, ...)`.
+// WEIR_EMITS(op, type) makes `type *op_emit(weir_call *)` and `type *op_emit_change(weir_call *,
+// ...)`.
 #define WEIR_EMITS(op, out_type) \
-    WEIR_UNUSED static inline out_type *op##_emit(weir_call *call_) { return (out_type *)weir_emit_row(call_); } \
-    WEIR_UNUSED static inline out_type *op##_emit_change(weir_call *call_, weir_change change, weir_time time) \
+    WEIR_UNUSED static inline out_type *op##_emit(weir_call *call_) { \
+            return (out_type *)weir_emit_row(call_); } \
+    WEIR_UNUSED static inline out_type *op##_emit_change(weir_call *call_, weir_change change, \
+            weir_time time) \
     { \
         return (out_type *)weir_emit_change(call_, change, time); \
     } \
     typedef out_type op##_emitted_
-// expand: bool expand(weir_call *, const in *, cursor *): called again with the same record, and the
+// expand: bool expand(weir_call *, const in *, cursor *): called again with the same record, and
+// the
 // cursor it left, until it returns true; each call may emit up to `most`.
 #define WEIR_GENERATE(op, in_type, out_type, cursor_type, expand, most) \
     typedef bool (*op##_plain_)(weir_call *, const in_type *, cursor_type *); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(expand, op##_plain_, op##_plain_ const), \
-        "WEIR_GENERATE(" #op "): " #expand " must be bool (weir_call *, const " #in_type " *, " #cursor_type " *)"); \
+        "WEIR_GENERATE(" #op "): " #expand " must be bool (weir_call *, const " #in_type " *, " \
+                #cursor_type " *)"); \
     static bool op##_row_(weir_call *call_, const void *record_, void *cursor_) \
     { \
         return expand(call_, (const in_type *)record_, (cursor_type *)cursor_); \
     } \
-    static const weir_flat_map_binding op WEIR_UNUSED = { #op, &in_type##_type, &out_type##_type, most, \
+    static const weir_flat_map_binding op WEIR_UNUSED = { #op, &in_type##_type, \
+            &out_type##_type, most, \
         (uint32_t)sizeof(cursor_type), op##_row_ }
 
 // route: uint32_t route(const type *): the number of the branch the record goes to.
@@ -303,7 +331,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     { \
         (void)call_; \
         for (uint32_t i = 0; i < count_; i++) { \
-            const uint32_t branch = WEIR_CALL_1_(route, op, call_, &((const type *)rows_)[WEIR_ROW_(selection_, i)]); \
+            const uint32_t branch = WEIR_CALL_1_(route, op, call_, \
+                    &((const type *)rows_)[WEIR_ROW_(selection_, i)]); \
             branches_[i] = (uint16_t)(branch < UINT16_MAX ? branch : UINT16_MAX); \
         } \
     } \
@@ -316,7 +345,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
 #define WEIR_KEY(op, type, ...) \
     typedef struct op { WEIR_FOR_EACH_(WEIR_KEY_FIELD_, type, __VA_ARGS__) } op; \
     WEIR_RECORD(op, __VA_ARGS__); \
-    static void op##_rows_(const void *rows_, const uint16_t *selection_, uint32_t count_, void *keys_) \
+    static void op##_rows_(const void *rows_, const uint16_t *selection_, uint32_t count_, \
+            void *keys_) \
     { \
         for (uint32_t i = 0; i < count_; i++) { \
             const type *record_ = &((const type *)rows_)[WEIR_ROW_(selection_, i)]; \
@@ -324,57 +354,74 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
             WEIR_FOR_EACH_(WEIR_KEY_COPY_, ~, __VA_ARGS__) \
         } \
     } \
-    static const weir_key_binding op##_key WEIR_UNUSED = { #op, &type##_type, &op##_type, op##_rows_ }
-// A key that a function makes: void make(key *, const type *); key_type is a WEIR_RECORD of its own.
+    static const weir_key_binding op##_key WEIR_UNUSED = { #op, &type##_type, &op##_type, \
+            op##_rows_ }
+// A key that a function makes: void make(key *, const type *); key_type is a WEIR_RECORD of its
+// own.
 #define WEIR_KEY_BY(op, type, key_type, make) \
     typedef void (*op##_plain_)(key_type *, const type *); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(make, op##_plain_, op##_plain_ const), \
         "WEIR_KEY_BY(" #op "): " #make " must be void (" #key_type " *, const " #type " *)"); \
-    static void op##_rows_(const void *rows_, const uint16_t *selection_, uint32_t count_, void *keys_) \
+    static void op##_rows_(const void *rows_, const uint16_t *selection_, uint32_t count_, \
+            void *keys_) \
     { \
         for (uint32_t i = 0; i < count_; i++) { \
             make(&((key_type *)keys_)[i], &((const type *)rows_)[WEIR_ROW_(selection_, i)]); \
         } \
     } \
-    static const weir_key_binding op##_key WEIR_UNUSED = { #op, &type##_type, &key_type##_type, op##_rows_ }
+    static const weir_key_binding op##_key WEIR_UNUSED = { #op, &type##_type, &key_type##_type, \
+            op##_rows_ }
 
 #define WEIR_AGGREGATE_LOOPS_(op, in_type, key_type, acc_type, out_type, add_fn, merge_fn, result) \
-    typedef bool (*op##_plain_)(out_type *, const key_type *, const weir_pane *, const acc_type *); \
-    typedef bool (*op##_calls_)(out_type *, const key_type *, const weir_pane *, const acc_type *, weir_call *); \
+    typedef bool (*op##_plain_)(out_type *, const key_type *, const weir_pane *, \
+            const acc_type *); \
+    typedef bool (*op##_calls_)(out_type *, const key_type *, const weir_pane *, \
+            const acc_type *, weir_call *); \
     typedef void (*op##_void_)(out_type *, const key_type *, const weir_pane *, const acc_type *); \
-    typedef void (*op##_void_calls_)(out_type *, const key_type *, const weir_pane *, const acc_type *, weir_call *); \
+    typedef void (*op##_void_calls_)(out_type *, const key_type *, const weir_pane *, \
+            const acc_type *, weir_call *); \
     typedef void (*op##_adds_)(acc_type *, const in_type *); \
     typedef void (*op##_merges_)(acc_type *, const acc_type *); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(add_fn, op##_adds_, op##_adds_ const), \
-        "WEIR_AGGREGATE(" #op "): " #add_fn " must be void (" #acc_type " *, const " #in_type " *)"); \
+        "WEIR_AGGREGATE(" #op "): " #add_fn " must be void (" #acc_type " *, const " #in_type \
+                " *)"); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(merge_fn, op##_merges_, op##_merges_ const), \
-        "WEIR_AGGREGATE(" #op "): " #merge_fn " must be void (" #acc_type " *, const " #acc_type " *)"); \
-    WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_4_(result, op##_plain_, op##_calls_, op##_void_, op##_void_calls_), \
-        "WEIR_AGGREGATE(" #op "): " #result " must be void (or bool) (" #out_type " *, const " #key_type \
+        "WEIR_AGGREGATE(" #op "): " #merge_fn " must be void (" #acc_type " *, const " #acc_type \
+                " *)"); \
+    WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_4_(result, op##_plain_, op##_calls_, op##_void_, \
+            op##_void_calls_), \
+        "WEIR_AGGREGATE(" #op "): " #result " must be void (or bool) (" #out_type " *, const " \
+                #key_type \
         " *, const weir_pane *, const " #acc_type " *)"); \
     static void op##_add_(weir_call *call_, void *const *accumulators_, const void *rows_, \
                           const uint16_t *selection_, uint32_t count_) \
     { \
         (void)call_; \
         for (uint32_t i = 0; i < count_; i++) { \
-            add_fn((acc_type *)accumulators_[i], &((const in_type *)rows_)[WEIR_ROW_(selection_, i)]); \
+            add_fn((acc_type *)accumulators_[i], &((const in_type *)rows_)[WEIR_ROW_(selection_, \
+                    i)]); \
         } \
     } \
     static void op##_merge_(void *const *into_, const void *from_, uint32_t stride_, \
                             const uint16_t *selection_, uint32_t count_) \
     { \
         for (uint32_t i = 0; i < count_; i++) { \
-            merge_fn((acc_type *)into_[i], (const acc_type *)(const void *)((const char *)from_ + (size_t)WEIR_ROW_(selection_, i) * stride_)); \
+            merge_fn((acc_type *)into_[i], \
+                    (const acc_type *)(const void *)((const char *)from_ + \
+                    (size_t)WEIR_ROW_(selection_, i) * stride_)); \
         } \
     } \
-    static uint32_t op##_results_(weir_call *call_, void *out_, const void *const *keys_, const weir_pane *pane_, \
-                                  const void *const *accumulators_, uint32_t count_, uint16_t *kept_) \
+    static uint32_t op##_results_(weir_call *call_, void *out_, const void *const *keys_, \
+            const weir_pane *pane_, \
+                                  const void *const *accumulators_, uint32_t count_, \
+                                          uint16_t *kept_) \
     { \
         uint32_t kept_count_ = 0; \
         (void)call_; \
         for (uint32_t i = 0; i < count_; i++) { \
             kept_[kept_count_] = (uint16_t)i; \
-            kept_count_ += (uint32_t)WEIR_CALL_BOOL_4_(result, op, call_, &((out_type *)out_)[kept_count_], \
+            kept_count_ += (uint32_t)WEIR_CALL_BOOL_4_(result, op, call_, \
+                    &((out_type *)out_)[kept_count_], \
                 (const key_type *)keys_[i], pane_, (const acc_type *)accumulators_[i]); \
         } \
         return kept_count_; \
@@ -382,43 +429,53 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     typedef int op##_aggregates_
 
 // add: void (acc *, const in *); merge: void (acc *, const acc *), associative and commutative;
-// result: void (or bool: false makes no result) (out *, const key *, const weir_pane *, const acc *),
+// result: void (or bool: false makes no result) (out *, const key *, const weir_pane *, const
+// acc *),
 // pure: a late record's correction calls it on the value before and after.
 #define WEIR_AGGREGATE(op, in_type, key_type, acc_type, out_type, add_fn, merge_fn, result) \
     WEIR_AGGREGATE_LOOPS_(op, in_type, key_type, acc_type, out_type, add_fn, merge_fn, result); \
-    static const weir_aggregate_binding op WEIR_UNUSED = { #op, &in_type##_type, &key_type##_type, &acc_type##_type, \
+    static const weir_aggregate_binding op WEIR_UNUSED = { #op, &in_type##_type, \
+            &key_type##_type, &acc_type##_type, \
         &out_type##_type, NULL, op##_add_, op##_merge_, NULL, op##_results_ }
 // The same with unmerge: void (acc *, const acc *), which takes out what merge took in: sliding
 // windows then cost one addition and one subtraction a slice, whatever their length.
-#define WEIR_AGGREGATE_REMOVABLE(op, in_type, key_type, acc_type, out_type, add_fn, merge_fn, unmerge_fn, result) \
+#define WEIR_AGGREGATE_REMOVABLE(op, in_type, key_type, acc_type, out_type, add_fn, merge_fn, \
+        unmerge_fn, result) \
     WEIR_AGGREGATE_LOOPS_(op, in_type, key_type, acc_type, out_type, add_fn, merge_fn, result); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(unmerge_fn, op##_merges_, op##_merges_ const), \
-        "WEIR_AGGREGATE(" #op "): " #unmerge_fn " must be void (" #acc_type " *, const " #acc_type " *)"); \
+        "WEIR_AGGREGATE(" #op "): " #unmerge_fn " must be void (" #acc_type " *, const " \
+                #acc_type " *)"); \
     static void op##_remove_(void *const *into_, const void *from_, uint32_t stride_, \
                              const uint16_t *selection_, uint32_t count_) \
     { \
         for (uint32_t i = 0; i < count_; i++) { \
-            unmerge_fn((acc_type *)into_[i], (const acc_type *)(const void *)((const char *)from_ + (size_t)WEIR_ROW_(selection_, i) * stride_)); \
+            unmerge_fn((acc_type *)into_[i], \
+                    (const acc_type *)(const void *)((const char *)from_ + \
+                    (size_t)WEIR_ROW_(selection_, i) * stride_)); \
         } \
     } \
-    static const weir_aggregate_binding op WEIR_UNUSED = { #op, &in_type##_type, &key_type##_type, &acc_type##_type, \
+    static const weir_aggregate_binding op WEIR_UNUSED = { #op, &in_type##_type, \
+            &key_type##_type, &acc_type##_type, \
         &out_type##_type, NULL, op##_add_, op##_merge_, op##_remove_, op##_results_ }
 
 // update: void (out *, const key *, state *, const in *): one updated result a record.
 #define WEIR_REDUCE(op, in_type, key_type, state_type, out_type, update) \
     typedef void (*op##_plain_)(out_type *, const key_type *, state_type *, const in_type *); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(update, op##_plain_, op##_plain_ const), \
-        "WEIR_REDUCE(" #op "): " #update " must be void (" #out_type " *, const " #key_type " *, " #state_type " *, const " #in_type " *)"); \
+        "WEIR_REDUCE(" #op "): " #update " must be void (" #out_type " *, const " #key_type \
+                " *, " #state_type " *, const " #in_type " *)"); \
     static void op##_rows_(weir_call *call_, void *out_, const void *keys_, void *const *states_, \
                            const void *rows_, const uint16_t *selection_, uint32_t count_) \
     { \
         (void)call_; \
         for (uint32_t i = 0; i < count_; i++) { \
-            update(&((out_type *)out_)[i], &((const key_type *)keys_)[i], (state_type *)states_[i], \
+            update(&((out_type *)out_)[i], &((const key_type *)keys_)[i], \
+                    (state_type *)states_[i], \
                    &((const in_type *)rows_)[WEIR_ROW_(selection_, i)]); \
         } \
     } \
-    static const weir_reduce_binding op WEIR_UNUSED = { #op, &in_type##_type, &key_type##_type, &state_type##_type, \
+    static const weir_reduce_binding op WEIR_UNUSED = { #op, &in_type##_type, &key_type##_type, \
+            &state_type##_type, \
         &out_type##_type, op##_rows_ }
 
 // on_event: void (weir_call *, const key *, state *, const in *); on_timer: void (weir_call *,
@@ -427,9 +484,11 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     typedef void (*op##_plain_)(weir_call *, const key_type *, state_type *, const in_type *); \
     typedef void (*op##_timer_plain_)(weir_call *, const key_type *, state_type *, weir_time); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(event_fn, op##_plain_, op##_plain_ const), \
-        "WEIR_PROCESS(" #op "): " #event_fn " must be void (weir_call *, const " #key_type " *, " #state_type " *, const " #in_type " *)"); \
+        "WEIR_PROCESS(" #op "): " #event_fn " must be void (weir_call *, const " #key_type \
+                " *, " #state_type " *, const " #in_type " *)"); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(timer_fn, op##_timer_plain_, op##_timer_plain_ const), \
-        "WEIR_PROCESS(" #op "): " #timer_fn " must be void (weir_call *, const " #key_type " *, " #state_type " *, weir_time)"); \
+        "WEIR_PROCESS(" #op "): " #timer_fn " must be void (weir_call *, const " #key_type \
+                " *, " #state_type " *, weir_time)"); \
     static void op##_event_(weir_call *call_, const void *key_, void *state_, const void *record_) \
     { \
         event_fn(call_, (const key_type *)key_, (state_type *)state_, (const in_type *)record_); \
@@ -438,16 +497,19 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     { \
         timer_fn(call_, (const key_type *)key_, (state_type *)state_, at); \
     } \
-    static const weir_process_binding op WEIR_UNUSED = { #op, &in_type##_type, &key_type##_type, &state_type##_type, \
+    static const weir_process_binding op WEIR_UNUSED = { #op, &in_type##_type, &key_type##_type, \
+            &state_type##_type, \
         &out_type##_type, most, op##_event_, op##_timer_ }
 #define WEIR_PROCESS(op, in_type, key_type, state_type, out_type, event_fn, timer_fn) \
     WEIR_PROCESS_MOST(op, in_type, key_type, state_type, out_type, event_fn, timer_fn, 16)
 
-#define WEIR_LIST(view, element_type) static const weir_list_view view WEIR_UNUSED = { #view, &element_type##_type }
+#define WEIR_LIST(view, element_type) static const weir_list_view view WEIR_UNUSED = { #view, \
+        &element_type##_type }
 #define WEIR_MAP_STATE(view, key_type, value_type) \
     static const weir_map_view view WEIR_UNUSED = { #view, &key_type##_type, &value_type##_type }
 
-// take: void (local *, const type *) on each record; finish: void (local *, void *opaque) at the end.
+// take: void (local *, const type *) on each record; finish: void (local *, void *opaque) at the
+// end.
 #define WEIR_SINK(op, type, local_type, take, finish_fn) \
     typedef void (*op##_plain_)(local_type *, const type *); \
     typedef void (*op##_calls_)(local_type *, const type *, weir_call *); \
@@ -456,15 +518,19 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         "WEIR_SINK(" #op "): " #take " must be void (" #local_type " *, const " #type " *)"); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(finish_fn, op##_finishes_, op##_finishes_ const), \
         "WEIR_SINK(" #op "): " #finish_fn " must be void (" #local_type " *, void *)"); \
-    static void op##_rows_(weir_call *call_, void *local_, const void *rows_, const uint16_t *selection_, uint32_t count_) \
+    static void op##_rows_(weir_call *call_, void *local_, const void *rows_, \
+            const uint16_t *selection_, uint32_t count_) \
     { \
         (void)call_; \
         for (uint32_t i = 0; i < count_; i++) { \
-            WEIR_CALL_2_(take, op, call_, (local_type *)local_, &((const type *)rows_)[WEIR_ROW_(selection_, i)]); \
+            WEIR_CALL_2_(take, op, call_, (local_type *)local_, \
+                    &((const type *)rows_)[WEIR_ROW_(selection_, i)]); \
         } \
     } \
-    static void op##_finish_(void *local_, void *opaque_) { finish_fn((local_type *)local_, opaque_); } \
-    static const weir_sink_binding op WEIR_UNUSED = { #op, &type##_type, (uint32_t)sizeof(local_type), op##_rows_, op##_finish_, \
+    static void op##_finish_(void *local_, void *opaque_) { finish_fn((local_type *)local_, \
+            opaque_); } \
+    static const weir_sink_binding op WEIR_UNUSED = { #op, &type##_type, \
+            (uint32_t)sizeof(local_type), op##_rows_, op##_finish_, \
         WEIR_RETURNS_BOOL_(take, op##_calls_, op##_calls_ const) }
 
 // make: void (type *, uint64_t number, weir_time due): record `number` of the stream; due is its
@@ -473,7 +539,8 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
     typedef void (*op##_plain_)(type *, uint64_t, weir_time); \
     WEIR_STATIC_ASSERT_(WEIR_IS_ONE_OF_2_(make, op##_plain_, op##_plain_ const), \
         "WEIR_GENERATOR(" #op "): " #make " must be void (" #type " *, uint64_t, weir_time)"); \
-    static void op##_rows_(weir_call *call_, void *rows_, uint64_t first_, uint64_t step_, uint32_t count_, \
+    static void op##_rows_(weir_call *call_, void *rows_, uint64_t first_, uint64_t step_, \
+            uint32_t count_, \
                            weir_time due_, double due_step_) \
     { \
         type *records_ = (type *)rows_; \

@@ -27,7 +27,8 @@ typedef struct weir_main_options {
     uint32_t                option_count;
     // Builds the job after the options have been read. A mistake is kept in the job.
     weir_job *(*build)(void *opaque, double rate);
-    // After a run that ended well: prints what there is to tell. The exit code's status.
+    // After a run that ended well or was interrupted: prints what there is to tell. What it
+    // returns, if not WEIR_OK, is the exit code's status.
     weir_status (*finish)(weir_job *job, void *opaque);
     void *opaque;
 } weir_main_options;

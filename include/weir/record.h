@@ -75,9 +75,11 @@ WEIR_END
 #ifdef __cplusplus
 
 template <class T> struct weir_kind_of_type { // an enum counts as the integer it is stored in
-    static constexpr weir_kind kind = sizeof(T) == 1 ? WEIR_KIND_I8 : sizeof(T) == 2 ? WEIR_KIND_I16 : sizeof(T) == 4 ? WEIR_KIND_I32 : WEIR_KIND_I64;
+    static constexpr weir_kind kind = sizeof(T) == 1 ? WEIR_KIND_I8 : sizeof(T) == 2 ?
+            WEIR_KIND_I16 : sizeof(T) == 4 ? WEIR_KIND_I32 : WEIR_KIND_I64;
 };
-#define WEIR_KIND_OF_(T, K) template <> struct weir_kind_of_type<T> { static constexpr weir_kind kind = K; }
+#define WEIR_KIND_OF_(T, K) template <> struct weir_kind_of_type<T> { \
+        static constexpr weir_kind kind = K; }
 WEIR_KIND_OF_(bool, WEIR_KIND_BOOL);
 WEIR_KIND_OF_(char, WEIR_KIND_I8);
 WEIR_KIND_OF_(signed char, WEIR_KIND_I8);
@@ -93,11 +95,15 @@ WEIR_KIND_OF_(float, WEIR_KIND_F32);
 WEIR_KIND_OF_(double, WEIR_KIND_F64);
 WEIR_KIND_OF_(weir_time, WEIR_KIND_TIME);
 WEIR_KIND_OF_(weir_str, WEIR_KIND_STR);
-template <class T, unsigned long N> struct weir_kind_of_type<T[N]> { static constexpr weir_kind kind = weir_kind_of_type<T>::kind; };
-template <unsigned long N> struct weir_kind_of_type<char[N]> { static constexpr weir_kind kind = WEIR_KIND_CHARS; };
+template <class T, unsigned long N> struct weir_kind_of_type<T[N]> {
+        static constexpr weir_kind kind = weir_kind_of_type<T>::kind; };
+template <unsigned long N> struct weir_kind_of_type<char[N]> { \
+        static constexpr weir_kind kind = WEIR_KIND_CHARS; };
 template <class T> struct weir_count_of_type { static constexpr uint32_t count = 1; };
-template <class T, unsigned long N> struct weir_count_of_type<T[N]> { static constexpr uint32_t count = N; };
-template <unsigned long N> struct weir_count_of_type<char[N]> { static constexpr uint32_t count = 1; };
+template <class T, unsigned long N> struct weir_count_of_type<T[N]> {
+        static constexpr uint32_t count = N; };
+template <unsigned long N> struct weir_count_of_type<char[N]> { \
+        static constexpr uint32_t count = 1; };
 #undef WEIR_KIND_OF_
 
 #define WEIR_FIELD_KIND_(type, field) weir_kind_of_type<decltype(type::field)>::kind
@@ -106,36 +112,38 @@ template <unsigned long N> struct weir_count_of_type<char[N]> { static constexpr
 
 #else
 
-#define WEIR_FIELD_KIND_(type, field)                                                              \
-    _Generic(((type *)0)->field,                                                                   \
+#define WEIR_FIELD_KIND_(type, field) \
+    _Generic(((type *)0)->field, \
         bool: WEIR_KIND_BOOL, char: WEIR_KIND_I8, signed char: WEIR_KIND_I8, short: WEIR_KIND_I16, \
-        int: WEIR_KIND_I32, long: WEIR_KIND_I64, unsigned char: WEIR_KIND_U8,                      \
-        unsigned short: WEIR_KIND_U16, unsigned: WEIR_KIND_U32, unsigned long: WEIR_KIND_U64,      \
-        unsigned long long: WEIR_KIND_U64, float: WEIR_KIND_F32, double: WEIR_KIND_F64,            \
-        weir_time: WEIR_KIND_TIME, weir_str: WEIR_KIND_STR,                                        \
-        char *: WEIR_KIND_CHARS, signed char *: WEIR_KIND_I8, short *: WEIR_KIND_I16,              \
-        int *: WEIR_KIND_I32, long *: WEIR_KIND_I64, unsigned char *: WEIR_KIND_U8,                \
-        unsigned short *: WEIR_KIND_U16, unsigned *: WEIR_KIND_U32,                                \
-        unsigned long *: WEIR_KIND_U64, float *: WEIR_KIND_F32, double *: WEIR_KIND_F64,           \
+        int: WEIR_KIND_I32, long: WEIR_KIND_I64, unsigned char: WEIR_KIND_U8, \
+        unsigned short: WEIR_KIND_U16, unsigned: WEIR_KIND_U32, unsigned long: WEIR_KIND_U64, \
+        unsigned long long: WEIR_KIND_U64, float: WEIR_KIND_F32, double: WEIR_KIND_F64, \
+        weir_time: WEIR_KIND_TIME, weir_str: WEIR_KIND_STR, \
+        char *: WEIR_KIND_CHARS, signed char *: WEIR_KIND_I8, short *: WEIR_KIND_I16, \
+        int *: WEIR_KIND_I32, long *: WEIR_KIND_I64, unsigned char *: WEIR_KIND_U8, \
+        unsigned short *: WEIR_KIND_U16, unsigned *: WEIR_KIND_U32, \
+        unsigned long *: WEIR_KIND_U64, float *: WEIR_KIND_F32, double *: WEIR_KIND_F64, \
         weir_time *: WEIR_KIND_TIME)
 // An array decays to a pointer above; a real pointer is no field: its size would count as elements.
-#define WEIR_FIELD_COUNT_(type, field)                                                             \
-    ((uint32_t)_Generic(((type *)0)->field,                                                        \
-        signed char *: sizeof(((type *)0)->field), short *: sizeof(((type *)0)->field) / 2,        \
-        int *: sizeof(((type *)0)->field) / 4, long *: sizeof(((type *)0)->field) / 8,             \
-        unsigned char *: sizeof(((type *)0)->field), unsigned short *: sizeof(((type *)0)->field) / 2, \
-        unsigned *: sizeof(((type *)0)->field) / 4, unsigned long *: sizeof(((type *)0)->field) / 8, \
-        float *: sizeof(((type *)0)->field) / 4, double *: sizeof(((type *)0)->field) / 8,         \
+#define WEIR_FIELD_COUNT_(type, field) \
+    ((uint32_t)_Generic(((type *)0)->field, \
+        signed char *: sizeof(((type *)0)->field), short *: sizeof(((type *)0)->field) / 2, \
+        int *: sizeof(((type *)0)->field) / 4, long *: sizeof(((type *)0)->field) / 8, \
+        unsigned char *: sizeof(((type *)0)->field), unsigned short *: \
+                sizeof(((type *)0)->field) / 2, \
+        unsigned *: sizeof(((type *)0)->field) / 4, unsigned long *: \
+                sizeof(((type *)0)->field) / 8, \
+        float *: sizeof(((type *)0)->field) / 4, double *: sizeof(((type *)0)->field) / 8, \
         weir_time *: sizeof(((type *)0)->field) / 8, default: 1))
 #define WEIR_ALIGNOF_(type) _Alignof(type)
 
 #endif
 
-#define WEIR_FIELD_PLAIN_(type, field)                                                             \
-    { #field, NULL, (uint32_t)offsetof(type, field), (uint32_t)sizeof(((type *)0)->field),         \
+#define WEIR_FIELD_PLAIN_(type, field) \
+    { #field, NULL, (uint32_t)offsetof(type, field), (uint32_t)sizeof(((type *)0)->field), \
       WEIR_FIELD_KIND_(type, field), WEIR_FIELD_COUNT_(type, field) },
-#define WEIR_FIELD_NESTED_(type, field, record)                                                    \
-    { #field, &record##_type, (uint32_t)offsetof(type, field), (uint32_t)sizeof(record),           \
+#define WEIR_FIELD_NESTED_(type, field, record) \
+    { #field, &record##_type, (uint32_t)offsetof(type, field), (uint32_t)sizeof(record), \
       WEIR_KIND_RECORD, 1 },
 
 // Tells `field` from `(field, record)`.
@@ -149,7 +157,8 @@ template <unsigned long N> struct weir_count_of_type<char[N]> { static constexpr
 #define WEIR_FIELD_1_(type, pair) WEIR_FIELD_PAIR_(type, WEIR_UNWRAP_ pair)
 #define WEIR_UNWRAP_(...) __VA_ARGS__
 #define WEIR_FIELD_PAIR_(...) WEIR_FIELD_NESTED_(__VA_ARGS__)
-#define WEIR_FIELD_(type, field) WEIR_CAT_(WEIR_CAT_(WEIR_FIELD_, WEIR_IS_PAREN_(field)), _)(type, field)
+#define WEIR_FIELD_(type, field) WEIR_CAT_(WEIR_CAT_(WEIR_FIELD_, WEIR_IS_PAREN_(field)), \
+        _)(type, field)
 
 // WEIR_FOR_EACH_(m, x, a, b, ...) is m(x, a) m(x, b) ..., for 1 to 64 arguments.
 #define WEIR_FE_1_(m, x, a) m(x, a)
@@ -165,16 +174,19 @@ template <unsigned long N> struct weir_count_of_type<char[N]> { static constexpr
 #define WEIR_FE_IS_END_2_(paren, a) WEIR_CAT_(WEIR_FE_IS_END_3_, paren)(a)
 #define WEIR_FE_IS_END_3_0(a) WEIR_CAT_2_(WEIR_FE_END_PROBE_, a)
 #define WEIR_FE_IS_END_3_1(a) 0
-#define WEIR_FE_STEP_(m, x, a, ...) WEIR_CAT_(WEIR_FE_STEP_, WEIR_FE_IS_END_(a))(m, x, a, __VA_ARGS__)
+#define WEIR_FE_STEP_(m, x, a, ...) WEIR_CAT_(WEIR_FE_STEP_, WEIR_FE_IS_END_(a))(m, x, a, \
+        __VA_ARGS__)
 #define WEIR_FE_STEP_0(m, x, a, ...) m(x, a) WEIR_FE_AGAIN_ WEIR_PARENS_ (m, x, __VA_ARGS__)
 #define WEIR_FE_STEP_1(m, x, a, ...)
 #define WEIR_FE_AGAIN_() WEIR_FE_STEP_
 
 // Describes the struct `type`; the rest are its fields, in order.
-#define WEIR_RECORD(type, ...)                                                                     \
-    static const weir_field type##_fields[] WEIR_UNUSED = { WEIR_FOR_EACH_(WEIR_FIELD_, type, __VA_ARGS__) }; \
-    static const weir_type  type##_type WEIR_UNUSED     = { #type, type##_fields,                  \
-        (uint32_t)(sizeof(type##_fields) / sizeof(type##_fields[0])), (uint32_t)sizeof(type), (uint32_t)WEIR_ALIGNOF_(type) }
+#define WEIR_RECORD(type, ...) \
+    static const weir_field type##_fields[] WEIR_UNUSED = { WEIR_FOR_EACH_(WEIR_FIELD_, type, \
+            __VA_ARGS__) }; \
+    static const weir_type  type##_type WEIR_UNUSED     = { #type, type##_fields, \
+        (uint32_t)(sizeof(type##_fields) / sizeof(type##_fields[0])), (uint32_t)sizeof(type), \
+                (uint32_t)WEIR_ALIGNOF_(type) }
 // clang-format on
 
 #endif // WEIR_RECORD_H

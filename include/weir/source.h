@@ -47,7 +47,7 @@ typedef struct weir_jsonl_source_options {
     void                   *opaque;
     bool                    follow;         // at the end of a file wait for more (never for stdin)
     uint32_t                max_line_bytes; // 0: 1,048,576
-    double                  rate; // lines a second, of each partition; 0: as fast as it goes
+    double                  rate; // lines a second, of all partitions; 0: as fast as it goes
     weir_event_time_options time;
 } weir_jsonl_source_options;
 

@@ -15,16 +15,6 @@ static inline void wr_store_relaxed(int64_t *to, int64_t value)
     __atomic_store_n(to, value, __ATOMIC_RELAXED);
 }
 
-// Who loads what was stored sees everything written before the store.
-static inline int64_t wr_load_acquire(const int64_t *from)
-{
-    return __atomic_load_n(from, __ATOMIC_ACQUIRE);
-}
-static inline void wr_store_release(int64_t *to, int64_t value)
-{
-    __atomic_store_n(to, value, __ATOMIC_RELEASE);
-}
-
 // Two threads that each store one field and then load the other's: at least one sees the store. A
 // fence between relaxed ones would do, but ThreadSanitizer does not know fences.
 static inline int64_t wr_load_in_order(const int64_t *from)

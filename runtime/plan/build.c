@@ -1,5 +1,6 @@
 // A plan made real: a task for each instance of each stage, a node for each of its operators, a
 // channel for each pair of tasks that an exchange joins.
+#include "operators/operators.h"
 #include "runtime/plan/plan.h"
 
 // The tasks of a stage stand one after the other in the run.
@@ -15,13 +16,26 @@ static struct wr_task *build_task(const struct build *build, uint32_t stage, uin
     return build->run->tasks[build->first_tasks[stage] + instance];
 }
 
-static uint32_t plan_task_count(const struct wr_plan *plan)
+static bool stage_has_state(const struct wr_plan *plan, const struct wr_plan_stage *stage)
+{
+    for (uint32_t i = 0; i < stage->node_count; i++) {
+        const struct wr_spec *spec = &plan->nodes[stage->nodes[i]]->spec;
+        if (spec->key != NULL && spec->operator_ != &wr_exchange_operator &&
+            spec->operator_ != &wr_combine_operator) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The state budget is shared evenly by the tasks that have state.
+static uint32_t plan_task_count_with_state(const struct wr_plan *plan)
 {
     uint32_t count = 0;
     for (uint32_t s = 0; s < plan->stage_count; s++) {
-        count += plan->stages[s].parallelism;
+        count += stage_has_state(plan, &plan->stages[s]) ? plan->stages[s].parallelism : 0;
     }
-    return count;
+    return count > 0 ? count : 1;
 }
 
 // Sources number their partitions one after the other, for alignment across them.
@@ -47,7 +61,7 @@ static void build_stage(struct build *build, uint32_t stage_id)
     for (uint32_t i = 0; i < stage->parallelism; i++) {
         struct wr_task *task = wr_run_add_task(
             build->run, stage->first_worker + i, i, stage->parallelism, stage->node_count,
-            budget == 0 ? 0 : budget / plan_task_count(plan) + 1);
+            budget == 0 ? 0 : budget / plan_task_count_with_state(plan) + 1);
         for (uint32_t k = 0; k < stage->node_count; k++) {
             const struct wr_plan_node   *node    = plan->nodes[stage->nodes[k]];
             const struct wr_node_outline outline = {

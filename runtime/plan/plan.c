@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { FLUSH_AFTER_US = 50 }; // the longest that rows wait for more of them
+
 // ---- nodes and edges ----
 
 static uint32_t plan_add_node(struct wr_plan *plan, const struct wr_graph_node *graph)
@@ -93,8 +95,11 @@ static uint32_t plan_add_combine(struct wr_plan *plan, const struct wr_graph_nod
     options.judges_lateness = judges_lateness;
     node->options           = wr_alloc(sizeof(options));
     memcpy(node->options, &options, sizeof(options));
-    node->name                         = number == 0 ? wr_format("%s/combine", graph->spec.name)
-                                                     : wr_format("%s/combine-%u", graph->spec.name, number + 1);
+    char number_text[16] = "";
+    if (number > 0) {
+        (void)snprintf(number_text, sizeof(number_text), "-%u", number + 1);
+    }
+    node->name                         = wr_format("%s/combine%s", graph->spec.name, number_text);
     node->partial                      = wr_alloc(sizeof(*node->partial));
     *node->partial                     = wr_partial_layout_of(options.aggregate);
     node->spec.operator_               = &wr_combine_operator;
@@ -227,14 +232,24 @@ static uint32_t node_parallelism(const struct wr_plan *plan, const struct wr_pla
     return graph->parallelism != 0 ? graph->parallelism : plan->options.workers;
 }
 
+static uint32_t plan_edges_from(const struct wr_plan *plan, uint32_t id)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->edge_count; i++) {
+        count += plan->edges[i].from == id;
+    }
+    return count;
+}
+
 // Whether the edge may stay inside `stage`: it needs no exchange, or has no choice of tasks.
 static bool edge_can_fuse(const struct wr_plan *plan, const struct wr_plan_edge *edge,
                           const struct wr_plan_stage *stage)
 {
     const struct wr_plan_node *to       = plan->nodes[edge->to];
     const bool                 is_given = to->graph->parallelism != 0;
-    if (stage->node_count + 8 > WR_STAGE_NODES_MAX) {
-        return false; // the rest is for exchanges
+    if (stage->node_count + stage->edge_count + 1 + plan_edges_from(plan, edge->to) >
+        WR_STAGE_NODES_MAX) {
+        return false; // each edge that leaves may need an exchange
     }
     if (edge->kind == WR_EXCHANGE_FORWARD) {
         const bool is_combine = to->spec.operator_ == &wr_combine_operator;
@@ -268,6 +283,23 @@ static void stage_add_node(struct wr_plan *plan, uint32_t stage_id, uint32_t id)
     plan->nodes[id]->stage            = stage_id;
     plan->nodes[id]->index            = stage->node_count;
     stage->nodes[stage->node_count++] = id;
+    stage->edge_count += plan_edges_from(plan, id);
+    WR_ASSERT(stage->node_count <= WR_STAGE_NODES_MAX);
+}
+
+// More readers than a task has places for cannot be served by one node.
+static bool plan_readers_fit(struct wr_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->node_count; i++) {
+        if (plan_edges_from(plan, i) >= WR_STAGE_NODES_MAX) {
+            wr_job_mistake(
+                plan->job, WEIR_USAGE,
+                "%s: %u operators read it, but at most %d can; put a rebalance before some",
+                plan->nodes[i]->spec.name, plan_edges_from(plan, i), WR_STAGE_NODES_MAX - 1);
+            return false;
+        }
+    }
+    return true;
 }
 
 static void plan_make_stages(struct wr_plan *plan)
@@ -294,7 +326,8 @@ static void plan_make_stages(struct wr_plan *plan)
         const uint32_t from_tasks = plan->stages[plan->nodes[edge->from]->stage].parallelism;
         const uint32_t to_tasks   = plan->stages[plan->nodes[edge->to]->stage].parallelism;
         if (!edge->is_fused && edge->kind == WR_EXCHANGE_FORWARD && from_tasks != to_tasks) {
-            edge->kind = WR_EXCHANGE_REBALANCE;
+            edge->kind        = WR_EXCHANGE_REBALANCE;
+            edge->keeps_order = plan->nodes[edge->from]->outputs[edge->output].sends_changes;
         }
     }
 }
@@ -376,11 +409,12 @@ static void plan_add_exchanges(struct wr_plan *plan)
         }
         struct wr_plan_node        *node     = wr_alloc(sizeof(*node));
         struct wr_exchange_options *exchange = wr_alloc(sizeof(*exchange));
-        *exchange                            = (struct wr_exchange_options){ .kind           = edge->kind,
-                                                                             .key            = edge->key,
-                                                                             .place          = edge->place,
-                                                                             .opaque         = edge->opaque,
-                                                                             .flush_after_us = 50 };
+        exchange->kind                       = edge->kind;
+        exchange->key                        = edge->key;
+        exchange->place                      = edge->place;
+        exchange->opaque                     = edge->opaque;
+        exchange->keeps_order                = edge->keeps_order;
+        exchange->flush_after_us             = FLUSH_AFTER_US;
         node->graph                          = plan->nodes[edge->from]->graph;
         node->name           = wr_format("%s->%s", plan->nodes[edge->from]->spec.name,
                                          plan->nodes[edge->to]->spec.name);
@@ -485,6 +519,10 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
     wr_free(numbers);
     wr_free(is_done);
     plan_move_late_edges(plan);
+    if (!plan_readers_fit(plan)) {
+        wr_plan_close(plan);
+        return NULL;
+    }
     plan_make_stages(plan);
     plan_deal_single_tasks(plan);
     plan_choose_columns(plan);

@@ -39,13 +39,15 @@ struct wr_plan_edge {
     wr_place                place;
     void                   *opaque;
     bool                    is_fused;
-    uint32_t                exchange; // the node that does it, if it is not fused
-    uint32_t                columns;  // of its channels' batches
+    bool     keeps_order; // of a rebalance nobody asked for: corrections must not overtake
+    uint32_t exchange;    // the node that does it, if it is not fused
+    uint32_t columns;     // of its channels' batches
 };
 
 struct wr_plan_stage {
     uint32_t *nodes; // numbers of plan nodes
     uint32_t  node_count;
+    uint32_t  edge_count; // that leave its nodes: each may need an exchange
     uint32_t  parallelism;
     bool      is_source;
     uint32_t  first_worker; // task i runs on worker (first_worker + i) % workers

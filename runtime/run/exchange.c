@@ -163,7 +163,9 @@ static void exchange_route(struct exchange_node *exchange, const struct wr_inlet
         break;
     case WR_EXCHANGE_FORWARD: exchange->lanes[0].count = inlet->count; break;
     case WR_EXCHANGE_REBALANCE:
-        exchange->turn                        = exchange_next_with_credit(exchange);
+        exchange->turn                        = exchange_options(exchange)->keeps_order
+                                                    ? exchange->node.instance % exchange->lane_count
+                                                    : exchange_next_with_credit(exchange);
         exchange->lanes[exchange->turn].count = inlet->count;
         break;
     }

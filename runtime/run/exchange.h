@@ -41,7 +41,8 @@ struct wr_exchange_options {
     const weir_key_binding *key; // WR_EXCHANGE_HASH
     wr_place                place;
     void                   *opaque;
-    int64_t                 flush_after_us;
+    bool    keeps_order; // WR_EXCHANGE_REBALANCE: all rows of a sender go to one task
+    int64_t flush_after_us;
 };
 
 extern const struct wr_operator wr_exchange_operator;

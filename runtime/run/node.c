@@ -167,12 +167,6 @@ bool wr_node_has_failed(const struct wr_node *node)
     return wr_run_has_failed_any(node->task->run);
 }
 
-bool wr_node_is_stopping(const struct wr_node *node)
-{
-    const struct weir_run *run = node->task->run;
-    return __atomic_load_n(&run->is_stopping, __ATOMIC_RELAXED) != 0 || wr_run_has_failed_any(run);
-}
-
 void wr_node_wake_any(void *park) { wr_park_wake_any(park); }
 
 void wr_node_enter_serial(struct wr_node *node)

@@ -1,8 +1,9 @@
-"""The payments job writes what the oracle expects: every profile, every number of workers, both executors.
+"""The payments job writes what the oracle expects: every profile, worker count and executor.
 
     python3 payments_equal_the_oracle.py PAYMENTS
 
-WEIR_TEST_SIZE chooses how much: small (a few inputs, for slow builds), normal, full. Prints `cases: N`.
+WEIR_TEST_SIZE chooses how much: small (a few inputs, for slow builds), normal, full.
+Prints `cases: N`.
 """
 
 import os
