@@ -115,7 +115,7 @@ static uint32_t step_copies(const event *e, uint64_t salt)
 }
 static weir_time step_deadline(const event *e, uint64_t salt)
 {
-    return e->at + 1 + (weir_time)(salt % 5000);
+    return (e->at + 1 + (weir_time)(salt % 5000)) | 1; // even ones are set and cleared again
 }
 
 static uint64_t salt_of(const weir_call *call) { return *(const uint64_t *)weir_parameters(call); }
