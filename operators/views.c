@@ -31,27 +31,14 @@ static struct wr_table *view_open_table(struct wr_node *node, uint32_t value_siz
     return wr_table_open(node->pool, &options);
 }
 
-// Notes that the strings of `inner` are found `at` bytes further on too.
-static void strings_add(struct wr_strings *strings, const struct wr_strings *inner, uint32_t at)
-{
-    if (inner->count == 0) {
-        return;
-    }
-    strings->offsets =
-        wr_realloc(strings->offsets, sizeof(*strings->offsets) * (strings->count + inner->count));
-    for (uint32_t i = 0; i < inner->count; i++) {
-        strings->offsets[strings->count++] = inner->offsets[i] + at;
-    }
-}
-
 void wr_view_init_list(struct wr_view *view, const weir_list_view *declared, struct wr_node *node)
 {
     *view               = (struct wr_view){ .declared = declared };
     view->value_size    = declared->element->size;
     view->head_value_at = HEAD_ENTRY_AT;
     view->value_strings = wr_strings_of(declared->element);
-    strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
-    strings_add(&view->item_strings, &view->value_strings, 0);
+    wr_strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
+    wr_strings_add(&view->item_strings, &view->value_strings, 0);
     view->heads = view_open_table(node, head_bytes(view), &view->head_strings);
     view->items = view_open_table(node, view->value_size, &view->item_strings);
 }
@@ -68,9 +55,9 @@ void wr_view_init_map(struct wr_view *view, const weir_map_view *declared, struc
     view->compares_bytes =
         view->map_codec.strings.count == 0 && !wr_type_has_padding(declared->key);
     view->new_key = wr_alloc(key_size);
-    strings_add(&view->head_strings, &view->map_codec.strings, HEAD_ENTRY_AT);
-    strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
-    strings_add(&view->item_strings, &view->value_strings, view->item_value_at);
+    wr_strings_add(&view->head_strings, &view->map_codec.strings, HEAD_ENTRY_AT);
+    wr_strings_add(&view->head_strings, &view->value_strings, view->head_value_at);
+    wr_strings_add(&view->item_strings, &view->value_strings, view->item_value_at);
     view->heads = view_open_table(node, head_bytes(view), &view->head_strings);
     view->items =
         view_open_table(node, view->item_value_at + view->value_size, &view->item_strings);

@@ -75,29 +75,14 @@ static struct session *session_find(const struct wr_window *window, uint64_t num
 
 // ---- opening ----
 
-// The strings of an accumulator and of a key that stands `key_at` bytes behind it.
-static struct wr_strings strings_joined(const struct wr_strings *accumulator,
-                                        const struct wr_strings *key, uint32_t key_at)
-{
-    struct wr_strings both = { NULL, accumulator->count + key->count };
-    if (both.count > 0) {
-        both.offsets = wr_alloc(both.count * sizeof(*both.offsets));
-    }
-    for (uint32_t i = 0; i < both.count; i++) {
-        both.offsets[i] = i < accumulator->count ? accumulator->offsets[i]
-                                                 : key_at + key->offsets[i - accumulator->count];
-    }
-    return both;
-}
-
 static void session_open(struct wr_window *window)
 {
     struct wr_sessions           *sessions = &window->sessions;
     const struct wr_table_options heads = wr_window_table_options(window, sizeof(uint64_t), true);
     const size_t                  bytes = session_key_at(window) + window->aggregate->key->size;
 
-    sessions->strings =
-        strings_joined(&window->strings, &window->keys.codec.strings, session_key_at(window));
+    wr_strings_add(&sessions->strings, &window->strings, 0);
+    wr_strings_add(&sessions->strings, &window->keys.codec.strings, session_key_at(window));
     const struct wr_table_options options = {
         .key_kind      = WR_KEY_8,
         .value_size    = (uint32_t)wr_round_up(bytes, 8),

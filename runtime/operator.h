@@ -82,8 +82,6 @@ struct wr_operator {
     void (*barrier)(struct wr_node *node, uint64_t barrier);
     // Sources only: makes the next rows; see enum wr_poll.
     enum wr_poll (*poll)(struct wr_node *node);
-    // Sinks and exchanges: whether rows offered wait for something outside (credit, a disk).
-    bool (*is_blocked)(const struct wr_node *node);
     // Lets go of what it holds back for the sake of larger batches. True if something left.
     bool (*flush)(struct wr_node *node, bool is_forced);
     bool passes_rows; // its outputs are selections of its input: they get no batch of their own

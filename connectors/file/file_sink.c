@@ -22,7 +22,6 @@ struct file_sink {
     uint64_t        offset;  // of what is sent next
     uint32_t        filling; // the buffer
     bool            has_failed;
-    bool            is_waiting; // rows wait for a buffer
 };
 
 static const struct file_sink_options *options_of(const struct file_sink *sink)
@@ -174,24 +173,17 @@ static void sink_rows(struct wr_node *node, struct wr_inlet *inlet)
 {
     struct file_sink      *sink  = (struct file_sink *)node;
     const struct wr_batch *batch = inlet->batch;
-    sink->is_waiting             = false;
     for (; inlet->next < inlet->count && !sink->has_failed; inlet->next++) {
         const uint32_t       row = wr_inlet_row(inlet, inlet->next);
         const enum wr_change change =
             batch->changes != NULL ? (enum wr_change)batch->changes[row] : WR_INSERT;
         if (change != WR_UPDATE_BEFORE && !sink_write_row(sink, wr_batch_row(batch, row), change)) {
-            sink->is_waiting = true;
             return;
         }
     }
     if (sink->has_failed) {
         inlet->next = inlet->count; // the job is ending
     }
-}
-
-static bool sink_is_blocked(const struct wr_node *node)
-{
-    return ((const struct file_sink *)node)->is_waiting;
 }
 
 static bool sink_flush(struct wr_node *node, bool is_forced)
@@ -230,7 +222,6 @@ static const struct wr_operator file_sink_operator = {
     .close      = sink_close,
     .rows       = sink_rows,
     .finish     = sink_finish,
-    .is_blocked = sink_is_blocked,
     .flush      = sink_flush,
 };
 
@@ -245,8 +236,8 @@ static void options_free(void *opaque)
     wr_free(options);
 }
 
-// Cuts "a,b" into names; false, after saying which, if one is no int64 field of the type.
-static bool options_take_nullable(struct file_sink_options *options, weir_job *job,
+// Cuts "a,b" into names; refuses the job, saying which, if one is no int64 field of the type.
+static void options_take_nullable(struct file_sink_options *options, weir_job *job,
                                   const char *sink, const char *list)
 {
     options->names = wr_copy_text(list);
@@ -260,7 +251,7 @@ static bool options_take_nullable(struct file_sink_options *options, weir_job *j
             (void)wr_job_refuse(job,
                                 "%s: \"%s\" cannot be null: %s has no int64 field of that name",
                                 sink, name, options->type->name);
-            return false;
+            return;
         }
         struct wr_sink_format_options *format = &options->format_options;
         const size_t                   bytes  = sizeof(char *) * (format->nullable_count + 1);
@@ -268,7 +259,6 @@ static bool options_take_nullable(struct file_sink_options *options, weir_job *j
         format->nullable[format->nullable_count++] = name;
         name                                       = comma != NULL ? comma + 1 : NULL;
     }
-    return true;
 }
 
 weir_stream wr_file_sink_add(weir_stream in, const char *verb,
@@ -300,7 +290,7 @@ weir_stream wr_file_sink_add(weir_stream in, const char *verb,
         copy->format_options.delimiter     = options->delimiter;
         copy->format_options.has_retracted = wr_stream_sends_changes(in);
         if (options->nullable != NULL) {
-            (void)options_take_nullable(copy, in.job, name, options->nullable);
+            options_take_nullable(copy, in.job, name, options->nullable);
         }
         added = wr_job_add_sink(in, &file_sink_operator, name, copy, NULL, 1, options_free);
     }

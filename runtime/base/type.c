@@ -171,6 +171,18 @@ void wr_strings_fini(struct wr_strings *strings)
     *strings = (struct wr_strings){ NULL, 0 };
 }
 
+void wr_strings_add(struct wr_strings *strings, const struct wr_strings *inner, uint32_t at)
+{
+    if (inner->count == 0) {
+        return;
+    }
+    strings->offsets =
+        wr_realloc(strings->offsets, sizeof(*strings->offsets) * (strings->count + inner->count));
+    for (uint32_t i = 0; i < inner->count; i++) {
+        strings->offsets[strings->count++] = inner->offsets[i] + at;
+    }
+}
+
 size_t wr_strings_long_bytes(const struct wr_strings *strings, const void *row)
 {
     size_t bytes = 0;

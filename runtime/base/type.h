@@ -14,6 +14,8 @@ struct wr_strings {
 
 struct wr_strings wr_strings_of(const weir_type *type); // wr_strings_fini frees it
 void              wr_strings_fini(struct wr_strings *strings);
+// Adds those of a type that stands `at` bytes into a larger value.
+void wr_strings_add(struct wr_strings *strings, const struct wr_strings *inner, uint32_t at);
 
 // The bytes that `row`'s long strings hold outside of it.
 size_t wr_strings_long_bytes(const struct wr_strings *strings, const void *row);
