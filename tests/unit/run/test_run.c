@@ -137,6 +137,9 @@ Test(run, shares_a_process_with_another)
     weir_job_close(jobs[0]);
     // The other has not been touched by the end of the first.
     cr_expect_eq(weir_run_wait(runs[1], 0), WEIR_TIMED_OUT);
+    while (weir_job_counter(jobs[1], "even", WEIR_ROWS_OUT) == 0) {
+        (void)usleep(1000);
+    }
     weir_run_stop_any(runs[1], true);
     cr_expect_eq(weir_run_close(runs[1]), WEIR_OK);
     cr_expect_eq(results[1].count, weir_job_counter(jobs[1], "even", WEIR_ROWS_OUT));
