@@ -22,7 +22,7 @@ def check(claim, got, wanted):
 
 
 def run(command, stdin=b""):
-    return subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=600, check=False)
 
 
 def rows_of(output):

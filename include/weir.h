@@ -15,6 +15,9 @@
 #include <weir/source.h>
 #include <weir/window.h>
 
+#include <weir/log.h>
+#include <weir/log_stream.h>
+
 #include <weir/main.h>
 #include <weir/run.h>
 

@@ -17,10 +17,32 @@ static void filter_make_room(struct filter_node *filter, uint32_t count)
 
 static void filter_close(struct wr_node *node) { wr_free(((struct filter_node *)node)->kept); }
 
+// Takes the rejected rows out of those kept; how many are left.
+static uint32_t filter_withdraw(struct filter_node *filter, const struct wr_inlet *inlet,
+                                uint32_t kept_count)
+{
+    uint16_t *kept = filter->kept;
+    uint32_t  left = 0, next_rejected = 0, next_kept = 0;
+    for (uint32_t i = 0; i < inlet->count; i++) {
+        const uint32_t row         = wr_inlet_row(inlet, i);
+        const bool     is_rejected = wr_call_has_rejected(filter->node.call, row, &next_rejected);
+        const bool     is_kept     = next_kept < kept_count && kept[next_kept] == row;
+        next_kept += is_kept;
+        if (is_kept && !is_rejected) {
+            kept[left++] = (uint16_t)row;
+        }
+    }
+    return left;
+}
+
 static void filter_pass(struct filter_node *filter, struct wr_inlet *inlet, uint32_t kept_count)
 {
+    const uint32_t rejected_count = filter->node.call->rejected_count;
     WR_ASSERT(kept_count <= inlet->count);
-    wr_count(filter->node.counters, WR_FILTERED, inlet->count - kept_count);
+    if (rejected_count > 0) {
+        kept_count = filter_withdraw(filter, inlet, kept_count);
+    }
+    wr_count(filter->node.counters, WR_FILTERED, inlet->count - kept_count - rejected_count);
     wr_output_pass(&filter->node.outputs[WR_OUTPUT_MAIN], inlet->batch, filter->kept, kept_count);
     inlet->next = inlet->count;
 }

@@ -1,7 +1,7 @@
 // flat map: makes any number of records of one. The function emits into staged rows, at most as
 // many a call as its binding declares; they move to the batch as they fit, and only then is the
 // next record looked at. A generator keeps a cursor and is called again with the same record until
-// it is done.
+// it is done. A call that rejects its record sends nothing, and ends it.
 #include "operators/operators.h"
 
 struct flat_map_node {
@@ -59,6 +59,7 @@ static void flat_map_rows(struct wr_node *node, struct wr_inlet *inlet)
         wr_call_begin(node, inlet->batch, row);
         flat_map->is_done = binding->row(node->call, node->call->record, flat_map->cursor);
         if (node->call->is_rejected) {
+            wr_output_withdraw(output);
             flat_map->is_done = true;
         }
     }

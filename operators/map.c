@@ -1,5 +1,5 @@
 // map: makes one record of another. Rows go straight into the output batch; event time and change
-// travel along. A function that returns false makes no output for its row.
+// travel along. A function that returns false, or rejects its record, makes no output for its row.
 #include "operators/operators.h"
 
 enum { MAP_CHUNK = 1024 };
@@ -48,6 +48,27 @@ static uint32_t map_function_apply(struct wr_node *node, const struct wr_inlet *
     return kept_count;
 }
 
+// Takes the rows made of rejected records out of the `made` rows at `out`, and names the records of
+// those that are left in `kept`, as the loop does with may_skip. How many are left.
+static uint32_t map_withdraw(const struct wr_node *node, const struct wr_inlet *inlet,
+                             uint32_t count, char *out, uint16_t *kept, bool may_skip,
+                             uint32_t made)
+{
+    const size_t row_size = node->outputs[WR_OUTPUT_MAIN].batch->row_size;
+    uint32_t     left = 0, next_rejected = 0, next_made = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t row         = wr_inlet_row(inlet, inlet->next + i);
+        const bool     is_rejected = wr_call_has_rejected(node->call, row, &next_rejected);
+        const bool     is_made     = next_made < made && (!may_skip || kept[next_made] == i);
+        if (is_made && !is_rejected) {
+            memmove(out + left * row_size, out + next_made * row_size, row_size);
+            kept[left++] = (uint16_t)i;
+        }
+        next_made += is_made;
+    }
+    return left;
+}
+
 typedef uint32_t (*map_loop)(struct wr_node *node, const struct wr_inlet *inlet, uint32_t count,
                              void *out, uint16_t *kept);
 
@@ -66,13 +87,19 @@ static void map_plain_rows(struct wr_node *node, struct wr_inlet *inlet, map_loo
         if (count > MAP_CHUNK) {
             count = MAP_CHUNK;
         }
-        const uint32_t made = apply(node, inlet, count, wr_output_row(output), kept);
+        node->call->rejected_count = 0;
+        uint32_t made              = apply(node, inlet, count, wr_output_row(output), kept);
         WR_ASSERT(made <= count);
+        const uint32_t rejected_count = node->call->rejected_count;
+        if (rejected_count > 0) {
+            made = map_withdraw(node, inlet, count, wr_output_row(output), kept, may_skip, made);
+        }
         if (output->batch->times != NULL || output->batch->changes != NULL) {
-            map_copy_columns(output, output->batch->row_count, inlet, may_skip ? kept : NULL, made);
+            const bool is_named = may_skip || rejected_count > 0;
+            map_copy_columns(output, output->batch->row_count, inlet, is_named ? kept : NULL, made);
         }
         wr_output_commit(output, made);
-        wr_count(node->counters, WR_FILTERED, count - made);
+        wr_count(node->counters, WR_FILTERED, count - made - rejected_count);
         inlet->next += count;
     }
 }
@@ -89,7 +116,9 @@ static void map_string_rows(struct wr_node *node, struct wr_inlet *inlet, map_lo
         // A string the function does not set must not be what was there before.
         memset(wr_output_row(output), 0, output->batch->row_size);
         const uint32_t made = apply(node, inlet, 1, wr_output_row(output), kept);
-        if (made == 1) {
+        if (node->call->is_rejected) {
+            // counted, and nothing is sent
+        } else if (made == 1) {
             if (wr_batch_row_fits_never(&output->layout, wr_output_row(output))) {
                 wr_node_reject(node, "the mapped record is larger than a record may be");
             } else {

@@ -7,7 +7,9 @@
 // A timer's truth is its entry in the timer table, keyed by (deadline, owner key); the wheel of
 // progress/ only indexes deadline and hash, so clearing a timer is erasing its entry: when the
 // wheel comes round it finds nothing. Timers fire after a batch's rows and before the watermark is
-// handed on, in deadline order.
+// handed on, in deadline order. At the end, when the watermark is WEIR_TIME_MAX, a timer that sets
+// itself again would fire for ever: what on_timer sets then for later than its own time is dropped.
+// That depends on the key's own timers only, so that any number of tasks drop the same ones.
 //
 // One record's or one timer's rows are all in the outputs before the next is looked at. But tables
 // are larger than caches, so that memory is fetched for many ahead: keys are taken for a group of
@@ -74,6 +76,7 @@ struct process_node {
     uint32_t    due_entries;
     const void *due_entry;     // the last of them
     bool        due_is_erased; // there was only one, and it has gone
+    bool        is_at_end;     // its on_timer runs, and no time will come after it
     char       *timer_key;     // scratch
     size_t      timer_key_bytes;
 };
@@ -432,7 +435,7 @@ static bool due_next(struct process_node *process, weir_time until)
     return true;
 }
 
-static bool timer_fire(struct process_node *process)
+static bool timer_fire(struct process_node *process, weir_time until)
 {
     const weir_process_binding *binding = process->node.spec->binding;
     struct weir_call           *call    = process->node.call;
@@ -449,7 +452,9 @@ static bool timer_fire(struct process_node *process)
     call->change      = WEIR_INSERT;
     call->record      = NULL;
     call->is_rejected = call->is_cleared = 0;
+    process->is_at_end                   = until == WEIR_TIME_MAX;
     binding->on_timer(call, process->key, process->state, process->due_at);
+    process->is_at_end = false;
     return process_settle(process, is_new);
 }
 
@@ -463,7 +468,7 @@ static bool process_fire(struct process_node *process, weir_time until)
         if (!due_next(process, until)) {
             return true;
         }
-        if (!timer_fire(process)) {
+        if (!timer_fire(process, until)) {
             return true; // the job has failed
         }
     }
@@ -481,6 +486,10 @@ void weir_timer_set(weir_call *call, weir_time at)
 {
     struct process_node *process = call_process(call);
     WR_ASSERT(at >= WEIR_TIME_MIN && at <= WEIR_TIME_MAX);
+    if (process->is_at_end && at > process->due_at) {
+        wr_count(call->node->counters, WR_TIMERS_DROPPED, 1);
+        return;
+    }
     due_put_back(process, at);
     set_note(process, &process->owner, at);
 }
@@ -511,6 +520,14 @@ static void process_take_group(struct process_node *process, const struct wr_inl
     process_warm(process, process->keyed.hashes, process->group_count);
 }
 
+// What the function has emitted for the record at hand does not leave.
+static void process_withdraw(struct process_node *process)
+{
+    for (uint32_t i = 0; i < process->node.output_count; i++) {
+        wr_output_withdraw(&process->node.outputs[i]);
+    }
+}
+
 static bool process_take(struct process_node *process, const struct wr_inlet *inlet)
 {
     struct wr_node             *node    = &process->node;
@@ -526,6 +543,9 @@ static bool process_take(struct process_node *process, const struct wr_inlet *in
     wr_call_begin(node, inlet->batch, wr_inlet_row(inlet, inlet->next));
     binding->on_event(node->call, wr_keyed_key(&process->keyed, i), process->state,
                       node->call->record);
+    if (node->call->is_rejected) {
+        process_withdraw(process);
+    }
     return process_settle(process, false);
 }
 

@@ -13,7 +13,7 @@
 //
 // Invariants
 //   `held` is a batch whose rows before `cursor` are judged; what was read before it is judged
-//   a partition's latest, watermark and floor never fall
+//   a partition's latest and watermark never fall
 //   a partition is idle only after its reader had nothing to read for idle_after; one that is
 //   paused, has a read under way, or waits for its consumers is not
 #include "operators/operators.h"
@@ -28,8 +28,7 @@
 struct partition {
     struct wr_reader *reader;
     weir_time         latest;    // of the events read; WEIR_TIME_MIN before the first
-    weir_time         watermark; // after the events read
-    weir_time         floor;     // the job's watermark when it came back from idleness
+    weir_time         watermark; // after the events read; at least the floor it came back at
     weir_time         published;
     int64_t           quiet_since_us; // -1: not quiet
     bool              is_idle;
@@ -115,11 +114,11 @@ static bool source_open_partition(struct source_node *source, uint32_t number)
     reader->name             = options->partitions.names[number];
     reader->partition        = number;
     reader->wake_at_us       = INT64_MAX;
+    reader->next_offset      = UINT64_MAX;
     *partition               = (struct partition){
                       .reader         = reader,
                       .latest         = WEIR_TIME_MIN,
                       .watermark      = WEIR_TIME_MIN,
-                      .floor          = WEIR_TIME_MIN,
                       .published      = WEIR_TIME_MIN,
                       .quiet_since_us = -1,
     };
@@ -195,31 +194,40 @@ static void partition_publish(struct source_node *source, struct partition *part
     }
 }
 
-// After its rows, or when it comes back from idleness.
-static void partition_say_reading(struct source_node *source, struct partition *partition)
+static void partition_set_watermark(struct source_node *source, struct partition *partition)
 {
-    if (partition->watermark == partition->published && !partition->is_idle) {
-        return;
-    }
     partition->published = partition->watermark;
-    partition->is_idle   = false;
-    partition_publish(source, partition, WR_PARTITION_READING);
     (void)wr_watermarks_set(&source->watermarks, partition_index(source, partition),
                             partition->watermark);
     source_take_note(source);
 }
 
-// There is something to read, or may be: it counts again. Its events are held to the job's
-// watermark as it was while nobody waited for them.
+// After its rows.
+static void partition_say_reading(struct source_node *source, struct partition *partition)
+{
+    WR_CHECK(!partition->is_idle);
+    if (partition->watermark != partition->published) {
+        partition_publish(source, partition, WR_PARTITION_READING);
+        partition_set_watermark(source, partition);
+    }
+}
+
+// There is something to read, or may be: it counts again. Nobody has waited for its events, so that
+// they are held to the job's watermark; it is in that before it learns what it is, as else the job
+// could move on between the two, and an event be judged in time by a watermark of the past.
 static void partition_wake(struct source_node *source, struct partition *partition)
 {
     partition->quiet_since_us = -1;
     if (!partition->is_idle) {
         return;
     }
-    const weir_time job = wr_alignment_minimum_any(source->node.alignment);
-    partition->floor    = job > partition->floor ? job : partition->floor;
-    partition_say_reading(source, partition);
+    partition->is_idle = false;
+    if (source->has_time) {
+        partition->watermark = wr_alignment_return_any(
+            source->node.alignment, source->node.alignment_base + partition->reader->partition,
+            partition->watermark);
+    }
+    partition_set_watermark(source, partition);
 }
 
 static void partition_wish(struct source_node *source, int64_t wake_at_us)
@@ -349,9 +357,7 @@ static struct bounds source_read_times(const struct source_node *source, struct 
 static weir_time partition_late_before(const struct source_node *source,
                                        const struct partition   *partition)
 {
-    const weir_time watermark =
-        partition->watermark > partition->floor ? partition->watermark : partition->floor;
-    return weir_time_add(watermark, -source->lateness);
+    return weir_time_add(partition->watermark, -source->lateness);
 }
 
 static void partition_advance(const struct source_node *source, struct partition *partition,

@@ -47,8 +47,11 @@ static void split_rows(struct wr_node *node, struct wr_inlet *inlet)
     split_make_room(split, inlet->count);
     wr_call_begin(node, inlet->batch, 0);
     binding->rows(node->call, inlet->batch->rows, inlet->selection, inlet->count, split->branches);
-    wr_call_reset(node->call);
+    uint32_t next_rejected = 0; // rejected rows go to no branch
     for (uint32_t i = 0; i < inlet->count; i++) {
+        if (wr_call_has_rejected(node->call, wr_inlet_row(inlet, i), &next_rejected)) {
+            continue;
+        }
         if (split->branches[i] >= branch_count) {
             wr_node_fail(node, "a record was routed to branch %u, but there are %u",
                          split->branches[i], branch_count);
@@ -62,9 +65,14 @@ static void split_rows(struct wr_node *node, struct wr_inlet *inlet)
     }
     uint32_t next[SPLIT_BRANCHES_MAX];
     memcpy(next, starts, sizeof(next));
+    next_rejected = 0;
     for (uint32_t i = 0; i < inlet->count; i++) {
-        split->kept[next[split->branches[i]]++] = (uint16_t)wr_inlet_row(inlet, i);
+        const uint32_t row = wr_inlet_row(inlet, i);
+        if (!wr_call_has_rejected(node->call, row, &next_rejected)) {
+            split->kept[next[split->branches[i]]++] = (uint16_t)row;
+        }
     }
+    wr_call_reset(node->call);
     for (uint32_t branch = 0; branch < branch_count; branch++) {
         wr_output_pass(split_output(node, branch), inlet->batch, split->kept + starts[branch],
                        sizes[branch]);

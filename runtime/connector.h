@@ -32,11 +32,15 @@ struct wr_reader {
     const char                *name;    // of the partition
     uint32_t                   partition;
     int64_t                    wake_at_us;
+    // Where it stands, if records of the partition can be read again: the offset of the one that
+    // comes after all that were added before this read. UINT64_MAX: unknown.
+    uint64_t next_offset;
 };
 
 struct wr_connector {
     const char *verb;
     size_t      reader_bytes;
+    bool        reads_files; // the partitions' names are paths; "-" is no file
     const weir_type *(*type)(const void *options);
     // Where the common options are inside the verb's.
     const weir_event_time_options *(*time)(const void *options);
@@ -69,6 +73,8 @@ extern const struct wr_operator wr_source_operator;
 weir_stream wr_job_add_source(weir_job *job, const struct wr_connector *connector, const char *name,
                               void *options, const void *binding, const weir_type *type,
                               void (*free_options)(void *options));
+// The source's records carry their changes, as a connector adds them: not inserts only.
+void wr_job_source_sends_changes(weir_stream source);
 // Declares a sink: `options` as above; parallelism 0: one a worker.
 weir_stream wr_job_add_sink(weir_stream in, const struct wr_operator *ops, const char *name,
                             void *options, const void *binding, uint32_t parallelism,

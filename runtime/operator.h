@@ -84,6 +84,8 @@ struct wr_operator {
     enum wr_poll (*poll)(struct wr_node *node);
     // Lets go of what it holds back for the sake of larger batches. True if something left.
     bool (*flush)(struct wr_node *node, bool is_forced);
+    // The path of the file it writes, where it writes one; NULL: none. "-" is no file.
+    const char *(*writes)(const void *options);
     bool passes_rows; // its outputs are selections of its input: they get no batch of their own
     bool uses_time;   // it needs its input's event time column
 };
@@ -125,6 +127,7 @@ struct wr_node {
     struct wr_letter         *letters;         // dead letters that wait for room, oldest first
     bool                      holds_watermark; // the task's: rows of the last advance go first
     bool                      has_handed_idle; // the task's, of sources
+    bool                      is_closed;       // the run's: its operator is
     struct wr_park      *park; // the worker's: for requests, wake = wr_node_wake_any, waker = park
     weir_time            source_watermark; // sources: after the rows made so far; never falls
     bool                 source_is_idle;
@@ -136,10 +139,14 @@ struct wr_node {
 struct weir_call {
     struct wr_node          *node;
     weir_time                event_time;
+    weir_time                watermark; // the task's: what the node has, or advances to
     uint8_t                  change;
     uint8_t                  is_rejected;
     uint8_t                  is_cleared; // weir_state_clear
     uint32_t                 emitted, most;
+    uint32_t                 row;      // of `record` in `batch`
+    uint16_t                *rejected; // rows since the last reset, in the order of the calls
+    uint32_t                 rejected_count, rejected_capacity;
     uint64_t                 hash; // of the key at hand
     const void              *key;
     const struct wr_batch   *batch; // the record's
@@ -202,6 +209,11 @@ static inline void wr_output_pass(struct wr_output *output, const struct wr_batc
 void *wr_output_stage(struct wr_node *node, struct wr_output *output, weir_change change,
                       weir_time time);
 bool  wr_output_unstage(struct wr_node *node, struct wr_output *output);
+// Forgets the staged rows: they do not leave.
+static inline void wr_output_withdraw(struct wr_output *output)
+{
+    output->staged_next = output->staged_count = 0;
+}
 // Copies the long strings of staged rows into the call's scratch, so that what they point at may
 // move.
 void wr_output_own_staged(struct wr_node *node, struct wr_output *output);
@@ -214,14 +226,35 @@ void wr_node_reject(struct wr_node *node, const char *reason);
 bool wr_node_post_letters(struct wr_node *node);
 void wr_node_drop_letters(struct wr_node *node);
 
+// A resource that nodes of one run use together, by its key: whoever asks first opens it. From an
+// operator's open only. NULL: `open` did not make it, and has called wr_node_fail.
+struct wr_share {
+    const char *key; // copied
+    void *(*open)(struct wr_node *node, const void *options);
+    // By the node that gave it back last; the environment is still open.
+    void (*close)(struct wr_node *node, void *resource);
+    const void *options; // for open
+};
+void *wr_node_share(struct wr_node *node, const struct wr_share *share);
+// Gives it back, once for each time it was got: in the operator's finish or close. NULL is nothing.
+void wr_node_unshare(struct wr_node *node, void *resource);
+
 // User code that no other task of the job may run at the same time (a sink's finish).
 void wr_node_enter_serial(struct wr_node *node);
 void wr_node_leave_serial(struct wr_node *node);
 
 // Sets up the node's call before user code: parameters, watermark; then per row time and change.
 void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t row);
-// Frees what weir_scratch handed out; after the outputs of a record were copied.
+// Frees what weir_scratch handed out and forgets who was rejected; after the outputs of a record
+// were copied.
 void wr_call_reset(struct weir_call *call);
+// Whether the next of the rejected rows is this one; `next` counts those that have been met.
+static inline bool wr_call_has_rejected(const struct weir_call *call, uint32_t row, uint32_t *next)
+{
+    const bool is_next = *next < call->rejected_count && call->rejected[*next] == row;
+    *next += is_next;
+    return is_next;
+}
 // Copies the row's long strings into the call's scratch, unless they are there already.
 void wr_call_own_strings(struct weir_call *call, const struct wr_strings *strings, void *row);
 

@@ -17,7 +17,7 @@ RUNTIME = ["base", "watch", "progress", "flow", "state", "checkpoint", "run", "g
 MAY_INCLUDE = {
     "operators": ["runtime/base", "runtime/progress", "runtime/flow", "runtime/state",
                   "runtime/operator.h", "runtime/connector.h"],
-    "connectors": ["runtime/base", "runtime/operator.h", "runtime/connector.h"],
+    "connectors": ["runtime/base", "runtime/operator.h", "runtime/connector.h", "log"],
     "examples": [],
     "include": [],
 }
@@ -31,7 +31,7 @@ CK = "runtime/flow/ring.h"
 ATOMICS = re.compile(
     r"tests/|bench/|runtime/base/(atomic\.h|environment_real\.c)$"
     r"|runtime/flow/(ring\.h|look\.h|channel\.c|park\.c)$|runtime/watch/watch\.h$"
-    r"|runtime/run/(worker|run|node|task)\.c$")
+    r"|runtime/run/(worker|run|node|task)\.c$|log/live\.c$")
 
 C_LIBRARY = set(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "

@@ -123,6 +123,7 @@ static bool csv_open(struct wr_reader *reader)
 static const struct wr_connector csv_connector = {
     .verb         = "read CSV",
     .reader_bytes = sizeof(struct csv_source),
+    .reads_files  = true,
     .time         = wr_line_source_time,
     .list         = wr_line_source_list,
     .open         = csv_open,

@@ -215,6 +215,11 @@ static bool sink_finish(struct wr_node *node)
     return true;
 }
 
+static const char *sink_writes(const void *options)
+{
+    return ((const struct file_sink_options *)options)->path;
+}
+
 static const struct wr_operator file_sink_operator = {
     .verb       = "write",
     .node_bytes = sizeof(struct file_sink),
@@ -223,6 +228,7 @@ static const struct wr_operator file_sink_operator = {
     .rows       = sink_rows,
     .finish     = sink_finish,
     .flush      = sink_flush,
+    .writes     = sink_writes,
 };
 
 // ---- declaring ----

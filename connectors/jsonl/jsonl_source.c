@@ -89,6 +89,7 @@ static bool jsonl_open(struct wr_reader *reader)
 static const struct wr_connector jsonl_connector = {
     .verb         = "read JSON Lines",
     .reader_bytes = sizeof(struct jsonl_source),
+    .reads_files  = true,
     .time         = wr_line_source_time,
     .list         = wr_line_source_list,
     .open         = jsonl_open,

@@ -28,7 +28,8 @@ WEIR_BEGIN
 WEIR_API const void *weir_parameters(const weir_call *call);
 // The record's event time; in a timer its deadline. WEIR_TIME_MIN if the stream has no event time.
 WEIR_API weir_time weir_event_time(const weir_call *call);
-// The operator's watermark: no record before it is expected, but late ones may come.
+// The operator's watermark: no record before it is expected, but late ones may come. In a timer and
+// in a window's result it is the one that made it fire. WEIR_TIME_MAX: the input is at its end.
 WEIR_API weir_time weir_watermark(const weir_call *call);
 // How the record at hand changes what was sent before.
 WEIR_API weir_change weir_change_of(const weir_call *call);
@@ -40,6 +41,8 @@ WEIR_API void *weir_emit_change(weir_call *call, weir_change change, weir_time t
 WEIR_API void *weir_emit_row(weir_call *call);
 
 // Refuses the record at hand: it goes to the job's dead letters with this reason (printf-like).
+// Nothing is sent for it, whatever the function emits or returns; of a generator's record, nothing
+// of this call and no more calls. What was done to the state stays.
 WEIR_API void weir_reject(weir_call *call, const char *reason, ...) WEIR_PRINTF(2, 3);
 
 // Bytes that live until the record's outputs have been copied; for strings that are made on the
@@ -56,6 +59,9 @@ WEIR_API weir_call *weir_call_at(weir_call *call, const void *record);
 // twice is setting it once. A time at or before the watermark fires after the batch's rows. Timers
 // wait for the watermark, so records of later event times may be seen first: compare times, not
 // arrivals.
+// At the end of the input (weir_watermark is WEIR_TIME_MAX) every timer that is set fires, in order
+// of time. What on_timer then sets for later than its own time has no time left to wait for: it is
+// dropped and counted (WEIR_TIMERS_DROPPED), so that a timer that always sets itself again ends.
 WEIR_API void weir_timer_set(weir_call *call, weir_time at);
 WEIR_API void weir_timer_clear(weir_call *call, weir_time at);
 

@@ -66,7 +66,7 @@ typedef struct weir_csv_source_options {
 
 typedef struct weir_file_sink_options {
     const char *name;      // NULL: "write-" and the file's name
-    const char *path;      // created or emptied; - for stdout
+    const char *path;      // created or emptied, so no file that the job reads; - for stdout
     char        delimiter; // CSV: 0: comma
     // Names of int64 fields, "cents,price.cents", in which INT64_MIN means that there is no value:
     // null in JSON, empty in CSV. NULL: none.

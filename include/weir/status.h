@@ -14,7 +14,13 @@
     X(5, CONFLICT, 5, "somebody else holds it, or it is already there")                            \
     X(6, TIMED_OUT, 6, "it took longer than allowed")                                              \
     X(7, NO_MEMORY, 1, "memory ran out")                                                           \
-    X(8, INTERRUPTED, 130, "stopped by a signal")
+    X(8, INTERRUPTED, 130, "stopped by a signal")                                                  \
+    X(9, AT_END, 0, "there is no more")                                                            \
+    X(10, DAMAGED, 7, "what is stored is not what was written")                                    \
+    X(11, FULL, 8, "there is no room on the disk")                                                 \
+    X(12, DISK_FAILED, 9, "the disk failed; what was not acknowledged may be lost")                \
+    X(13, FENCED, 10, "a later one has taken over")                                                \
+    X(14, MISMATCH, 11, "the types do not fit")
 
 typedef enum weir_status {
 #define WEIR_STATUS_ENUM(code, name, exit_code, sentence) WEIR_##name = code,

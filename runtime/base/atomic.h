@@ -26,4 +26,11 @@ static inline void wr_store_in_order(int64_t *to, int64_t value)
     __atomic_store_n(to, value, __ATOMIC_SEQ_CST);
 }
 
+// A word in shared memory that is waited for: who sees it changed also sees what was written before
+// it was. Pairs with the release of whoever changes it, in this process or another.
+static inline uint32_t wr_load_word(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
 #endif // WR_ATOMIC_H

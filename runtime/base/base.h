@@ -47,6 +47,7 @@ static inline size_t wr_round_up(size_t size, size_t unit)
 
 void *wr_alloc(size_t bytes);                               // zeroed; free with wr_free
 void *wr_alloc_aligned(size_t bytes, size_t to);            // zeroed; free with wr_free
+void *wr_alloc_unset(size_t bytes, size_t to);              // aligned, not zeroed; wr_free frees it
 void *wr_realloc(void *memory, size_t bytes);               // new bytes are not zeroed
 char *wr_format(const char *format, ...) WEIR_PRINTF(1, 2); // a new string; free with wr_free
 char *wr_copy_text(const char *text);                       // NULL stays NULL

@@ -55,7 +55,11 @@ const char *wr_disk_name_in(const char *directory, const char *path)
 
 // ---- entries ----
 
-void wr_disk_init(struct wr_disk *disk) { *disk = (struct wr_disk){ NULL, 0, 0 }; }
+void wr_disk_init(struct wr_disk *disk)
+{
+    *disk = (struct wr_disk){ .entries = NULL };
+    wr_disk_put_kept(disk, "/", WR_DISK_DIRECTORY, NULL);
+}
 
 static void entry_fini(struct wr_disk_entry *entry)
 {
@@ -71,7 +75,7 @@ void wr_disk_fini(struct wr_disk *disk)
         entry_fini(&disk->entries[i]);
     }
     wr_free(disk->entries);
-    wr_disk_init(disk);
+    wr_disk_names_fini(&disk->names);
 }
 
 // The place of the first entry whose path is not before `path`.
@@ -113,16 +117,14 @@ static void entry_insert(struct wr_disk *disk, uint32_t place, struct wr_disk_en
     disk->count++;
 }
 
-void wr_disk_put(struct wr_disk *disk, const char *path, enum wr_disk_kind kind,
-                 struct wr_disk_file *file)
+// Where no name is recorded yet: the entry only.
+static void entry_put(struct wr_disk *disk, struct wr_disk_entry entry)
 {
-    WR_ASSERT(path[0] == '/' && (file != NULL) == (kind == WR_DISK_FILE));
-    const struct wr_disk_entry entry = { wr_copy_text(path), kind, file };
-    const uint32_t             place = place_of(disk, path);
-    if (file != NULL) {
-        wr_disk_file_hold(file);
+    const uint32_t place = place_of(disk, entry.path);
+    if (entry.file != NULL) {
+        wr_disk_file_hold(entry.file);
     }
-    if (is_at(disk, place, path)) {
+    if (is_at(disk, place, entry.path)) {
         entry_fini(&disk->entries[place]);
         disk->entries[place] = entry;
     } else {
@@ -130,7 +132,7 @@ void wr_disk_put(struct wr_disk *disk, const char *path, enum wr_disk_kind kind,
     }
 }
 
-void wr_disk_remove(struct wr_disk *disk, const char *path)
+static void entry_remove(struct wr_disk *disk, const char *path)
 {
     const uint32_t place = place_of(disk, path);
     WR_ASSERT(is_at(disk, place, path));
@@ -138,6 +140,89 @@ void wr_disk_remove(struct wr_disk *disk, const char *path)
     disk->count--;
     memmove(&disk->entries[place], &disk->entries[place + 1],
             (disk->count - place) * sizeof(struct wr_disk_entry));
+}
+
+// ---- names ----
+
+// The entry's node; none of no entry.
+static struct wr_disk_node node_of(const struct wr_disk_entry *entry)
+{
+    return entry == NULL ? (struct wr_disk_node){ NULL, 0 }
+                         : (struct wr_disk_node){ entry->file, entry->directory };
+}
+
+// The name of `path` in its directory, which is on the disk. It points into `path`.
+static struct wr_disk_slot slot_of(const struct wr_disk *disk, char *path)
+{
+    char                       *parent    = wr_disk_parent(path);
+    const struct wr_disk_entry *directory = wr_disk_find(disk, parent);
+    WR_ASSERT(directory != NULL && directory->kind == WR_DISK_DIRECTORY);
+    wr_free(parent);
+    return (struct wr_disk_slot){ directory->directory, strrchr(path, '/') + 1 };
+}
+
+// Puts the directories above `path` that are missing.
+static void parents_put(struct wr_disk *disk, const char *path)
+{
+    char                       *parent = wr_disk_parent(path);
+    const struct wr_disk_entry *entry  = wr_disk_find(disk, parent);
+    if (entry == NULL || entry->kind != WR_DISK_DIRECTORY) {
+        wr_disk_put_kept(disk, parent, WR_DISK_DIRECTORY, NULL);
+    }
+    wr_free(parent);
+}
+
+// Notes that the name at `path`, if there is one, goes.
+static void name_remove(struct wr_disk *disk, const char *path)
+{
+    const struct wr_disk_entry *there = wr_disk_find(disk, path);
+    if (there != NULL && there->kind != WR_DISK_REMOVED) {
+        wr_disk_names_change(
+            &disk->names,
+            (struct wr_disk_change){ .from = slot_of(disk, there->path), .node = node_of(there) });
+    }
+}
+
+// The entry's node replaces the file that has the name. The root has no name.
+static void path_put(struct wr_disk *disk, const char *path, enum wr_disk_kind kind,
+                     struct wr_disk_file *file)
+{
+    WR_ASSERT(path[0] == '/' && (file != NULL) == (kind == WR_DISK_FILE));
+    struct wr_disk_entry entry = { wr_copy_text(path), kind, file, 0 };
+    if (kind == WR_DISK_DIRECTORY) {
+        entry.directory = ++disk->directory_count;
+    }
+    if (kind == WR_DISK_REMOVED) {
+        name_remove(disk, path);
+    } else if (path[1] != '\0') {
+        parents_put(disk, path);
+        wr_disk_names_change(
+            &disk->names, (struct wr_disk_change){ .to       = slot_of(disk, entry.path),
+                                                   .node     = node_of(&entry),
+                                                   .replaced = node_of(wr_disk_find(disk, path)) });
+    }
+    entry_put(disk, entry);
+}
+
+void wr_disk_put(struct wr_disk *disk, const char *path, enum wr_disk_kind kind,
+                 struct wr_disk_file *file)
+{
+    path_put(disk, path, kind, file);
+}
+
+void wr_disk_put_kept(struct wr_disk *disk, const char *path, enum wr_disk_kind kind,
+                      struct wr_disk_file *file)
+{
+    path_put(disk, path, kind, file);
+    if (path[1] != '\0') {
+        wr_disk_names_keep(&disk->names);
+    }
+}
+
+void wr_disk_remove(struct wr_disk *disk, const char *path)
+{
+    name_remove(disk, path);
+    entry_remove(disk, path);
 }
 
 static int entry_compare(const void *a, const void *b)
@@ -148,8 +233,17 @@ static int entry_compare(const void *a, const void *b)
 void wr_disk_move(struct wr_disk *disk, const char *from, const char *to)
 {
     WR_ASSERT(strcmp(from, to) != 0 && path_under(from, to) == NULL);
+    parents_put(disk, to);
+    char                       *target = wr_copy_text(to);
+    const struct wr_disk_entry *moving = wr_disk_find(disk, from);
+    wr_disk_names_change(&disk->names,
+                         (struct wr_disk_change){ .from     = slot_of(disk, moving->path),
+                                                  .to       = slot_of(disk, target),
+                                                  .node     = node_of(moving),
+                                                  .replaced = node_of(wr_disk_find(disk, to)) });
+    wr_free(target);
     if (wr_disk_find(disk, to) != NULL) {
-        wr_disk_remove(disk, to);
+        entry_remove(disk, to);
     }
     for (uint32_t i = 0; i < disk->count; i++) {
         struct wr_disk_entry *entry = &disk->entries[i];
@@ -163,119 +257,58 @@ void wr_disk_move(struct wr_disk *disk, const char *from, const char *to)
     qsort(disk->entries, disk->count, sizeof(struct wr_disk_entry), entry_compare);
 }
 
-// ---- files ----
+// ---- syncs and crashes ----
 
-struct wr_disk_file *wr_disk_file_open(void)
+void wr_disk_sync_directory(struct wr_disk *disk, const char *path, bool is_failing)
 {
-    struct wr_disk_file *file = wr_alloc(sizeof(*file));
-    file->reference_count     = 1;
-    return file;
-}
-
-void wr_disk_file_hold(struct wr_disk_file *file) { file->reference_count++; }
-
-void wr_disk_file_release(struct wr_disk_file *file)
-{
-    WR_ASSERT(file->reference_count > 0);
-    if (--file->reference_count == 0) {
-        wr_free(file->bytes);
-        wr_free(file->dirty);
-        wr_free(file->synced);
-        wr_free(file);
+    const struct wr_disk_entry *entry = wr_disk_find(disk, path);
+    if (entry != NULL && entry->kind == WR_DISK_DIRECTORY) {
+        wr_disk_names_sync(&disk->names, entry->directory, is_failing);
     }
 }
 
-static uint64_t file_block_count(const struct wr_disk_file *file)
+// Drops all entries but the root and those that hide the host's.
+static void entries_forget(struct wr_disk *disk)
 {
-    return file->capacity / WR_DISK_BLOCK;
-}
-
-static char *bytes_grow(char *bytes, uint64_t from, uint64_t to)
-{
-    bytes = wr_realloc(bytes, to);
-    memset(bytes + from, 0, to - from);
-    return bytes;
-}
-
-static void file_reserve(struct wr_disk_file *file, uint64_t size)
-{
-    if (size <= file->capacity) {
-        return;
-    }
-    const uint64_t before   = file_block_count(file);
-    const uint64_t doubled  = file->capacity * 2;
-    const uint64_t capacity = wr_round_up(size > doubled ? size : doubled, WR_DISK_BLOCK);
-    file->bytes             = bytes_grow(file->bytes, file->capacity, capacity);
-    file->capacity          = capacity;
-    file->dirty             = wr_realloc(file->dirty, file_block_count(file) * sizeof(bool));
-    memset(file->dirty + before, 0, (file_block_count(file) - before) * sizeof(bool));
-}
-
-// Marks the blocks of the bytes [from, to).
-static void file_mark_dirty(struct wr_disk_file *file, uint64_t from, uint64_t to)
-{
-    for (uint64_t i = from / WR_DISK_BLOCK; i * WR_DISK_BLOCK < to; i++) {
-        file->dirty[i] = true;
-    }
-}
-
-size_t wr_disk_file_read(const struct wr_disk_file *file, void *buffer, size_t bytes,
-                         uint64_t offset)
-{
-    const uint64_t there = offset < file->size ? file->size - offset : 0;
-    const size_t   got   = bytes < there ? bytes : (size_t)there;
-    if (got > 0) {
-        memcpy(buffer, file->bytes + offset, got);
-    }
-    return got;
-}
-
-void wr_disk_file_write(struct wr_disk_file *file, const void *buffer, size_t bytes,
-                        uint64_t offset)
-{
-    if (bytes == 0) {
-        return;
-    }
-    const uint64_t end = offset + bytes;
-    file_reserve(file, end);
-    memcpy(file->bytes + offset, buffer, bytes);
-    file_mark_dirty(file, offset < file->size ? offset : file->size, end);
-    file->size = end > file->size ? end : file->size;
-}
-
-void wr_disk_file_truncate(struct wr_disk_file *file, uint64_t size)
-{
-    const uint64_t low  = size < file->size ? size : file->size;
-    const uint64_t high = size < file->size ? file->size : size;
-    file_reserve(file, high);
-    if (high > low) {
-        memset(file->bytes + low, 0, high - low);
-        file_mark_dirty(file, low, high);
-    }
-    file->size = size;
-}
-
-void wr_disk_file_sync(struct wr_disk_file *file)
-{
-    if (file->synced_capacity < file->capacity) {
-        file->synced          = bytes_grow(file->synced, file->synced_capacity, file->capacity);
-        file->synced_capacity = file->capacity;
-    }
-    for (uint64_t i = 0; i < file_block_count(file); i++) {
-        if (file->dirty[i]) {
-            memcpy(file->synced + i * WR_DISK_BLOCK, file->bytes + i * WR_DISK_BLOCK,
-                   WR_DISK_BLOCK);
-            file->dirty[i] = false;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < disk->count; i++) {
+        struct wr_disk_entry *entry = &disk->entries[i];
+        if (entry->kind == WR_DISK_REMOVED || entry->directory == WR_DISK_ROOT) {
+            disk->entries[kept++] = *entry;
+        } else {
+            entry_fini(entry);
         }
     }
-    file->synced_size = file->size;
+    disk->count = kept;
 }
 
-uint32_t wr_disk_file_dirty_count(const struct wr_disk_file *file)
+// Puts an entry for each link of the directory at `path`, and of those below it.
+static void entries_restore(struct wr_disk *disk, uint64_t directory, const char *path)
 {
-    uint32_t count = 0;
-    for (uint64_t i = 0; i < file_block_count(file); i++) {
-        count += file->dirty[i];
+    for (uint32_t i = 0; i < disk->names.link_count; i++) {
+        const struct wr_disk_link *link = &disk->names.links[i];
+        if (link->slot.directory == directory) {
+            char *under = wr_disk_path(path, link->slot.name);
+            entry_put(disk, (struct wr_disk_entry){ wr_copy_text(under),
+                                                    link->node.file != NULL ? WR_DISK_FILE
+                                                                            : WR_DISK_DIRECTORY,
+                                                    link->node.file, link->node.directory });
+            if (link->node.file == NULL) {
+                entries_restore(disk, link->node.directory, under);
+            }
+            wr_free(under);
+        }
     }
-    return count;
+}
+
+void wr_disk_crash(struct wr_disk *disk, uint64_t random)
+{
+    wr_disk_names_crash(&disk->names, &random);
+    entries_forget(disk);
+    entries_restore(disk, WR_DISK_ROOT, "/");
+    for (uint32_t i = 0; i < disk->count; i++) {
+        if (disk->entries[i].kind == WR_DISK_FILE) {
+            wr_disk_file_crash(disk->entries[i].file, &random);
+        }
+    }
 }

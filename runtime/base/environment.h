@@ -20,16 +20,23 @@ enum wr_open_mode {
     WR_OPEN_WRITE     = 1, // created or emptied
     WR_OPEN_APPEND    = 2, // created, or written at its end
     WR_OPEN_EXCLUSIVE = 3, // created; fails with -EEXIST if it is there
-    WR_OPEN_UPDATE    = 4  // created if missing, read and written in place
+    WR_OPEN_UPDATE    = 4, // created if missing, read and written in place
+    WR_OPEN_DIRECT = 5 // an existing file, read from the disk and not from the page cache; buffer,
+                       // bytes and offset are multiples of WR_DIRECT_ALIGN
 };
+
+#define WR_DIRECT_ALIGN 4096
 
 struct wr_file_info {
     uint64_t size_bytes;
     bool     is_regular;
     bool     is_directory;
+    uint64_t device, inode; // of a regular file: the same pair is the same file, whatever its name
 };
 
-enum wr_request_verb { WR_REQUEST_READ, WR_REQUEST_WRITE, WR_REQUEST_SYNC };
+// WAIT ends when the shared word at `buffer` is no longer (uint32_t)offset, or after `bytes`
+// microseconds; its result is 0, or -ECANCELED.
+enum wr_request_verb { WR_REQUEST_READ, WR_REQUEST_WRITE, WR_REQUEST_SYNC, WR_REQUEST_WAIT };
 
 // One blocking piece of work. The caller owns the struct and its buffer, fills the first part,
 // submits it, leaves both alone until wr_request_is_done says true (once true, the result may be
@@ -64,16 +71,44 @@ struct wr_environment_ops {
     int64_t (*write_at)(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                         int64_t offset);
     int (*sync)(struct wr_environment *self, int file);
+    int (*sync_data)(struct wr_environment *self, int file); // contents and size only (fdatasync)
     int (*sync_directory)(struct wr_environment *self, const char *path);
     int (*truncate)(struct wr_environment *self, int file, uint64_t size_bytes);
+    // Sets room aside for the first `bytes` and makes the file that long; what was never written
+    // reads as zeros. -ENOSPC leaves the file's size as it was.
+    int (*preallocate)(struct wr_environment *self, int file, uint64_t bytes);
     int (*rename)(struct wr_environment *self, const char *from, const char *to);
+    int (*rename_new)(struct wr_environment *self, const char *from,
+                      const char *to); // -EEXIST rather than replace
     int (*unlink)(struct wr_environment *self, const char *path);
     int (*make_directory)(struct wr_environment *self, const char *path); // -EEXIST if there
     // Calls `each` with every name in the directory but . and .., in byte order.
     int (*list)(struct wr_environment *self, const char            *path,
                 void (*each)(void *opaque, const char *name), void *opaque);
 
+    // Takes the exclusive lock of an open file without waiting (flock): -EWOULDBLOCK if another
+    // open of it has it. Closing the file, or the end of the process, gives it back.
+    int (*lock)(struct wr_environment *self, int file);
+
+    // Memory that all who share the file at `path` see, `bytes` long (a multiple of 4096). With
+    // `is_writer` the file is made if missing, its room set aside, and the memory may be written.
+    // What is in it outlives the process, but not a restart of the machine: check `boot`. NULL:
+    // *error is -errno.
+    void *(*share)(struct wr_environment *self, const char *path, size_t bytes, bool is_writer,
+                   int *error);
+    void (*unshare)(struct wr_environment *self, void *memory, size_t bytes);
+    // Waits until the shared word is no longer `seen`, a wake of it, or timeout_us (< 0: none);
+    // may return early.
+    void (*wait_word)(struct wr_environment *self, const uint32_t *word, uint32_t seen,
+                      int64_t timeout_us);
+    // Wakes all who wait for the word, in every process. After the word was changed.
+    void (*wake_word)(struct wr_environment *self, const uint32_t *word);
+    uint64_t (*boot)(struct wr_environment *self);    // the same until the machine restarts; not 0
+    uint32_t (*process)(struct wr_environment *self); // this process's number
+
     void (*submit)(struct wr_environment *self, struct wr_request *request);
+    // Ends a WAIT that is under way; it completes soon. Nothing if it is done.
+    void (*cancel)(struct wr_environment *self, struct wr_request *request);
     bool (*is_done)(struct wr_environment *self, struct wr_request *request); // acquire
 
     void (*fini)(struct wr_environment *self); // frees it: wr_environment_close
@@ -81,6 +116,7 @@ struct wr_environment_ops {
 
 struct wr_environment {
     const struct wr_environment_ops *ops;
+    bool is_simulated; // nothing happens by itself: who waits makes time pass
 };
 
 // The real environment. Its I/O threads start with the first submitted request.
@@ -110,6 +146,41 @@ enum wr_fault { WR_FAULT_OPEN, WR_FAULT_READ, WR_FAULT_WRITE, WR_FAULT_SYNC, WR_
 void wr_simulation_fail(struct wr_environment *environment, enum wr_fault fault, uint32_t nth,
                         int error);
 
+// ---- the simulated disk's faults ----
+//
+// Operations that change the disk are numbered from 0: writes, syncs of files and directories,
+// truncations, preallocations, renames, unlinks, new directories, opens that create or empty.
+
+uint64_t wr_simulation_changes(const struct wr_environment *environment); // so far
+
+enum wr_disk_fault {
+    WR_DISK_EIO,    // it fails with -EIO and does nothing
+    WR_DISK_ENOSPC, // this and every later one that needs room fails, until wr_simulation_make_room
+    WR_DISK_SHORT,  // a write takes only the first half of its bytes and says so
+    WR_DISK_UNSYNCED, // a sync fails with -EIO, and what it should have written never will be,
+                      // though reads from the page cache still show it (WR_OPEN_DIRECT does not)
+    WR_DISK_CRASH_BEFORE, // the machine stops before it
+    WR_DISK_CRASH_AFTER   // the machine stops after it
+};
+void wr_simulation_fault_at(struct wr_environment *environment, uint64_t change,
+                            enum wr_disk_fault fault);
+void wr_simulation_make_room(struct wr_environment *environment);
+
+// True once the machine stopped: until wr_simulation_reboot everything fails with -ENODEV (clocks
+// go on).
+bool wr_simulation_has_stopped(const struct wr_environment *environment);
+// The power is cut (if the machine has not stopped already) and comes back: of each block written
+// and not synced, the new content, the old, or (a torn write) the first sectors of 512 bytes of the
+// new survive, drawn from `seed`; likewise each change of a directory that was not synced, and a
+// file's size. Descriptors, locks and shared memory are gone; `boot` is another.
+void wr_simulation_reboot(struct wr_environment *environment, uint64_t seed);
+// The process is killed and started again: all that was written is there, as is shared memory;
+// descriptors and locks are gone.
+void wr_simulation_restart(struct wr_environment *environment);
+// The bytes of a file on the simulated disk, as a reader sees them; borrowed until the next change.
+// NULL: no such file. A test may damage them; what it changes is on the disk at once.
+char *wr_simulation_bytes(struct wr_environment *environment, const char *path, size_t *length);
+
 // How many blocks of a file on the simulated disk a crash now could lose: those written and not yet
 // synced. 0 if there is no such file.
 uint32_t wr_simulation_unsynced_blocks(struct wr_environment *environment, const char *path);
@@ -122,6 +193,10 @@ static inline int64_t wr_now_us(struct wr_environment *e) { return e->ops->now_u
 static inline void    wr_submit(struct wr_environment *e, struct wr_request *r)
 {
     e->ops->submit(e, r);
+}
+static inline void wr_cancel(struct wr_environment *e, struct wr_request *r)
+{
+    e->ops->cancel(e, r);
 }
 static inline bool wr_request_is_done(struct wr_environment *e, struct wr_request *r)
 {

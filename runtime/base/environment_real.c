@@ -2,6 +2,7 @@
 //
 //   submit ---> disk queue   ---> weir/io0, weir/io1   offsets; a call that ends by itself
 //          \--> stream queue ---> weir/stream          offset -1; poll, then one piece at a time
+//          \--> waits        ---> weir/wait            a thread for each; host_waits.h
 //
 // A read of an idle pipe or terminal may never end. So streams are polled, all by one thread, which
 // never waits inside a read or a write: it starves nobody, and an event ends its wait when the
@@ -11,11 +12,12 @@
 // Who writes what: `lock` guards the queues and is_closing. A request belongs to its caller until
 // submit and after wr_request_is_done, and to one of the threads in between; `state` hands it over.
 #include "runtime/base/host_files.h"
+#include "runtime/base/host_shared.h"
+#include "runtime/base/host_waits.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -44,6 +46,8 @@ struct real_environment {
     pthread_t stream_thread;
     bool      has_stream_thread;
     int       stream_event; // an eventfd: a request queued, or closing
+
+    struct wr_host_waits waits;
 };
 
 static struct real_environment *real_of(struct wr_environment *self)
@@ -144,7 +148,8 @@ static int64_t request_run(const struct wr_request *request)
     case WR_REQUEST_WRITE:
         return wr_host_write_at(NULL, request->file, request->buffer, request->bytes,
                                 request->offset);
-    case WR_REQUEST_SYNC: return wr_host_sync(NULL, request->file);
+    case WR_REQUEST_SYNC: return wr_host_sync_data(NULL, request->file);
+    case WR_REQUEST_WAIT: break; // on a thread of its own
     }
     return -EINVAL;
 }
@@ -284,27 +289,13 @@ static void *stream_main(void *opaque)
 
 // ---- starting and submitting ----
 
-// Starts a thread with all signals blocked: they are for the program's own threads. 0 or an errno.
-static int thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(thread, NULL, main, opaque);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0) {
-        pthread_setname_np(*thread, name);
-    }
-    return error;
-}
-
 // One disk thread is enough to go on with.
 static int disk_threads_start(struct real_environment *self)
 {
     static const char *const names[DISK_THREADS] = { "weir/io0", "weir/io1" };
     while (self->disk_thread_count < DISK_THREADS) {
-        const uint32_t i     = self->disk_thread_count;
-        const int      error = thread_start(&self->disk_threads[i], disk_main, self, names[i]);
+        const uint32_t i = self->disk_thread_count;
+        const int error  = wr_host_thread_start(&self->disk_threads[i], disk_main, self, names[i]);
         if (error != 0) {
             return i > 0 ? 0 : error;
         }
@@ -324,7 +315,7 @@ static int stream_thread_start(struct real_environment *self)
     if (self->stream_event < 0) {
         return errno;
     }
-    const int error         = thread_start(&self->stream_thread, stream_main, self, "weir/stream");
+    const int error = wr_host_thread_start(&self->stream_thread, stream_main, self, "weir/stream");
     self->has_stream_thread = error == 0;
     return error;
 }
@@ -336,15 +327,10 @@ static void stream_thread_wake(const struct real_environment *self)
     WR_ASSERT(put == (ssize_t)sizeof(one) || errno == EAGAIN);
 }
 
-static void real_submit(struct wr_environment *environment, struct wr_request *request)
+// A request that some thread reads, writes or syncs for. 0 or an errno: no thread runs.
+static int file_request_submit(struct real_environment *self, struct wr_request *request)
 {
-    struct real_environment *self      = real_of(environment);
-    const bool               is_stream = request->offset == -1 && request->verb != WR_REQUEST_SYNC;
-    WR_ASSERT(request->state != REQUEST_UNDER_WAY);
-    WR_ASSERT(request->verb <= WR_REQUEST_SYNC);
-    request->state  = REQUEST_UNDER_WAY; // only the caller looks until a thread takes it
-    request->result = 0;
-
+    const bool is_stream = request->offset == -1 && request->verb != WR_REQUEST_SYNC;
     pthread_mutex_lock(&self->lock);
     WR_ASSERT(!self->is_closing);
     const int error = is_stream ? stream_thread_start(self) : disk_threads_start(self);
@@ -353,12 +339,31 @@ static void real_submit(struct wr_environment *environment, struct wr_request *r
         pthread_cond_signal(&self->disk_has_work);
     }
     pthread_mutex_unlock(&self->lock);
-
-    if (error != 0) {
-        request_complete(request, -error); // no thread: the caller's own completes it
-    } else if (is_stream) {
+    if (error == 0 && is_stream) {
         stream_thread_wake(self);
     }
+    return error;
+}
+
+static void real_submit(struct wr_environment *environment, struct wr_request *request)
+{
+    struct real_environment *self = real_of(environment);
+    WR_ASSERT(request->state != REQUEST_UNDER_WAY);
+    WR_ASSERT(request->verb <= WR_REQUEST_WAIT);
+    request->state  = REQUEST_UNDER_WAY; // only the caller looks until a thread takes it
+    request->result = 0;
+    const int error = request->verb == WR_REQUEST_WAIT
+                          ? -wr_host_waits_submit(&self->waits, request)
+                          : file_request_submit(self, request);
+    if (error != 0) {
+        request_complete(request, -error); // no thread: the caller's own completes it
+    }
+}
+
+static void real_cancel(struct wr_environment *environment, struct wr_request *request)
+{
+    WR_ASSERT(request->verb == WR_REQUEST_WAIT);
+    wr_host_waits_cancel(&real_of(environment)->waits, request);
 }
 
 // ---- opening and closing ----
@@ -371,6 +376,7 @@ static void real_fini(struct wr_environment *environment)
     pthread_cond_broadcast(&self->disk_has_work);
     pthread_mutex_unlock(&self->lock);
 
+    wr_host_waits_fini(&self->waits);
     for (uint32_t i = 0; i < self->disk_thread_count; i++) {
         pthread_join(self->disk_threads[i], NULL);
     }
@@ -397,13 +403,24 @@ static const struct wr_environment_ops real_ops = {
     .read_at        = wr_host_read_at,
     .write_at       = wr_host_write_at,
     .sync           = wr_host_sync,
+    .sync_data      = wr_host_sync_data,
     .sync_directory = wr_host_sync_directory,
     .truncate       = wr_host_truncate,
+    .preallocate    = wr_host_preallocate,
     .rename         = wr_host_rename,
+    .rename_new     = wr_host_rename_new,
     .unlink         = wr_host_unlink,
     .make_directory = wr_host_make_directory,
     .list           = wr_host_list,
+    .lock           = wr_host_lock,
+    .share          = wr_host_share,
+    .unshare        = wr_host_unshare,
+    .wait_word      = wr_host_wait_word,
+    .wake_word      = wr_host_wake_word,
+    .boot           = wr_host_boot,
+    .process        = wr_host_process,
     .submit         = real_submit,
+    .cancel         = real_cancel,
     .is_done        = real_is_done,
     .fini           = real_fini,
 };
@@ -413,6 +430,7 @@ struct wr_environment *wr_environment_open_real(void)
     struct real_environment *self = wr_alloc(sizeof(*self));
     self->base.ops                = &real_ops;
     self->stream_event            = -1;
+    wr_host_waits_init(&self->waits, request_complete);
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->disk_has_work, NULL);
     return &self->base;

@@ -6,6 +6,7 @@
 //
 // Random numbers come in two sequences, so that another request more does not change the seeds that
 // the program draws.
+#include "runtime/base/atomic.h"
 #include "runtime/base/simulated.h"
 
 #include <errno.h>
@@ -29,22 +30,15 @@ static int64_t simulated_wall_us(struct wr_environment *self)
     return START_WALL_US + wr_simulated_of(self)->now_us - START_NOW_US;
 }
 
-// splitmix64
-static uint64_t draw(uint64_t *state)
-{
-    *state += 0x9e3779b97f4a7c15u;
-    return wr_mix64(*state, 0);
-}
-
 static uint64_t simulated_random(struct wr_environment *self)
 {
-    return draw(&wr_simulated_of(self)->program_random);
+    return wr_draw(&wr_simulated_of(self)->program_random);
 }
 
 // A number below `limit`.
 static uint64_t chance_below(struct wr_simulated *self, uint64_t limit)
 {
-    return draw(&self->chance_random) % limit;
+    return wr_draw(&self->chance_random) % limit;
 }
 
 // Microseconds that a request takes: mostly some, sometimes many.
@@ -60,44 +54,14 @@ size_t wr_simulated_read_bytes(struct wr_simulated *self, size_t bytes)
     return is_short && bytes > 1 ? 1 + (size_t)chance_below(self, bytes) : bytes;
 }
 
-// ---- faults ----
-
-static void fault_forget(struct wr_simulated *self, uint32_t index)
-{
-    self->fault_count--;
-    memmove(&self->faults[index], &self->faults[index + 1],
-            (self->fault_count - index) * sizeof(struct wr_simulated_fault));
-}
-
-int wr_simulated_fault(struct wr_simulated *self, enum wr_fault fault)
-{
-    int error = 0;
-    for (uint32_t i = 0; i < self->fault_count; i++) {
-        struct wr_simulated_fault *planned = &self->faults[i];
-        if (planned->fault != fault) {
-            continue;
-        }
-        if (planned->remaining > 0) {
-            planned->remaining--;
-        } else {
-            error = planned->error;
-            fault_forget(self, i--);
-        }
-    }
-    return -error;
-}
-
-void wr_simulation_fail(struct wr_environment *environment, enum wr_fault fault, uint32_t nth,
-                        int error)
-{
-    struct wr_simulated *self = wr_simulated_of(environment);
-    WR_ASSERT(error > 0);
-    self->faults =
-        wr_realloc(self->faults, (self->fault_count + 1) * sizeof(struct wr_simulated_fault));
-    self->faults[self->fault_count++] = (struct wr_simulated_fault){ fault, nth, error };
-}
-
 // ---- requests ----
+
+// When a wait ends by itself; INT64_MAX: never.
+static int64_t wait_end_us(const struct wr_simulated *self, const struct wr_request *request)
+{
+    const uint64_t left = (uint64_t)(WEIR_TIME_MAX - self->now_us);
+    return request->bytes < left ? self->now_us + (int64_t)request->bytes : INT64_MAX;
+}
 
 static void simulated_submit(struct wr_environment *environment, struct wr_request *request)
 {
@@ -108,9 +72,10 @@ static void simulated_submit(struct wr_environment *environment, struct wr_reque
         self->pending =
             wr_realloc(self->pending, self->pending_capacity * sizeof(struct wr_simulated_pending));
     }
-    request->state                       = REQUEST_UNDER_WAY;
-    const int64_t  due                   = self->now_us + chance_delay_us(self);
-    const uint64_t lot                   = draw(&self->chance_random);
+    request->state        = REQUEST_UNDER_WAY;
+    const bool    is_wait = request->verb == WR_REQUEST_WAIT;
+    const int64_t due = is_wait ? wait_end_us(self, request) : self->now_us + chance_delay_us(self);
+    const uint64_t lot                   = wr_draw(&self->chance_random);
     self->pending[self->pending_count++] = (struct wr_simulated_pending){ request, due, lot };
 }
 
@@ -129,14 +94,30 @@ static int64_t request_run(struct wr_environment *environment, const struct wr_r
         return wr_simulated_write_at(environment, request->file, request->buffer, request->bytes,
                                      request->offset);
     case WR_REQUEST_SYNC: return wr_simulated_sync(environment, request->file);
+    case WR_REQUEST_WAIT: return wr_simulated_status(wr_simulated_of(environment));
     }
     return -EINVAL;
 }
 
-static bool pending_is_before(const struct wr_simulated_pending *a,
+static bool wait_is_over(const struct wr_simulated *self, const struct wr_request *request)
+{
+    return request->verb == WR_REQUEST_WAIT &&
+           (self->has_stopped || wr_load_word(request->buffer) != (uint32_t)request->offset);
+}
+
+// When it completes, as things stand.
+static int64_t pending_due_us(const struct wr_simulated         *self,
+                              const struct wr_simulated_pending *pending)
+{
+    return wait_is_over(self, pending->request) && pending->due_us > self->now_us ? self->now_us
+                                                                                  : pending->due_us;
+}
+
+static bool pending_is_before(const struct wr_simulated *self, const struct wr_simulated_pending *a,
                               const struct wr_simulated_pending *b)
 {
-    return a->due_us != b->due_us ? a->due_us < b->due_us : a->lot < b->lot;
+    const int64_t a_us = pending_due_us(self, a), b_us = pending_due_us(self, b);
+    return a_us != b_us ? a_us < b_us : a->lot < b->lot;
 }
 
 // The next that will complete, or NULL.
@@ -144,21 +125,67 @@ static struct wr_simulated_pending *pending_first(struct wr_simulated *self)
 {
     struct wr_simulated_pending *first = NULL;
     for (uint32_t i = 0; i < self->pending_count; i++) {
-        if (first == NULL || pending_is_before(&self->pending[i], first)) {
+        if (first == NULL || pending_is_before(self, &self->pending[i], first)) {
             first = &self->pending[i];
         }
     }
     return first;
 }
 
-static void pending_complete(struct wr_simulated *self, struct wr_simulated_pending *pending)
+// Completes it with this result; what is in its place then is another.
+static void pending_end(struct wr_simulated *self, struct wr_simulated_pending *pending,
+                        int64_t result)
 {
     struct wr_request *request = pending->request;
     *pending                   = self->pending[--self->pending_count];
-    request->result            = request_run(&self->base, request);
+    request->result            = result;
     request->state             = REQUEST_DONE;
     if (request->wake != NULL) {
         request->wake(request->waker);
+    }
+}
+
+static void pending_complete(struct wr_simulated *self, struct wr_simulated_pending *pending)
+{
+    pending_end(self, pending, request_run(&self->base, pending->request));
+}
+
+// The wait that is over and is for this word, or NULL.
+static struct wr_simulated_pending *pending_changed(struct wr_simulated *self, const uint32_t *word)
+{
+    for (uint32_t i = 0; i < self->pending_count; i++) {
+        const struct wr_request *request = self->pending[i].request;
+        if (wait_is_over(self, request) && request->buffer == word) {
+            return &self->pending[i];
+        }
+    }
+    return NULL;
+}
+
+void wr_simulated_look(struct wr_simulated *self, const uint32_t *word)
+{
+    struct wr_simulated_pending *changed;
+    while ((changed = pending_changed(self, word)) != NULL) {
+        pending_complete(self, changed);
+    }
+}
+
+void wr_simulated_abandon(struct wr_simulated *self)
+{
+    for (uint32_t left = self->pending_count; left > 0 && self->pending_count > 0; left--) {
+        pending_end(self, pending_first(self), -ENODEV);
+    }
+}
+
+static void simulated_cancel(struct wr_environment *environment, struct wr_request *request)
+{
+    struct wr_simulated *self = wr_simulated_of(environment);
+    WR_ASSERT(request->verb == WR_REQUEST_WAIT);
+    for (uint32_t i = 0; i < self->pending_count; i++) {
+        if (self->pending[i].request == request) {
+            pending_end(self, &self->pending[i], -ECANCELED);
+            return;
+        }
     }
 }
 
@@ -174,12 +201,12 @@ static int64_t advance_target(const struct wr_simulated *self, bool has_due, int
 
 bool wr_simulation_advance(struct wr_environment *environment, int64_t until_us)
 {
-    struct wr_simulated         *self    = wr_simulated_of(environment);
-    struct wr_simulated_pending *next    = pending_first(self);
-    const int64_t                due     = next != NULL ? next->due_us : WEIR_TIME_MAX;
-    const bool                   has_due = next != NULL && (due <= until_us || due <= self->now_us);
-    self->now_us                         = advance_target(self, has_due, due, until_us);
-    while (has_due && next != NULL && next->due_us <= self->now_us) {
+    struct wr_simulated         *self = wr_simulated_of(environment);
+    struct wr_simulated_pending *next = pending_first(self);
+    const int64_t                due  = next != NULL ? pending_due_us(self, next) : INT64_MAX;
+    const bool has_due = due != INT64_MAX && (due <= until_us || due <= self->now_us);
+    self->now_us       = advance_target(self, has_due, due, until_us);
+    while (has_due && next != NULL && pending_due_us(self, next) <= self->now_us) {
         pending_complete(self, next);
         next = pending_first(self);
     }
@@ -199,10 +226,22 @@ uint32_t wr_simulation_pending(const struct wr_environment *environment)
 
 // ---- opening and closing ----
 
+static void waits_cancel(struct wr_simulated *self)
+{
+    for (uint32_t i = 0; i < self->pending_count;) {
+        if (self->pending[i].request->verb == WR_REQUEST_WAIT) {
+            pending_end(self, &self->pending[i], -ECANCELED);
+        } else {
+            i++;
+        }
+    }
+}
+
 static void simulated_fini(struct wr_environment *environment)
 {
     struct wr_simulated *self = wr_simulated_of(environment);
     self->is_closing          = true;
+    waits_cancel(self);
     while (wr_simulation_advance(environment, WEIR_TIME_MAX)) {
     }
     WR_ASSERT(self->pending_count == 0);
@@ -211,11 +250,13 @@ static void simulated_fini(struct wr_environment *environment)
             wr_simulated_close(environment, (int)i);
         }
     }
+    wr_simulated_unmap(self);
     wr_disk_fini(&self->disk);
     wr_environment_close(self->host);
     wr_free(self->handles);
     wr_free(self->pending);
     wr_free(self->faults);
+    wr_free(self->disk_faults);
     wr_free(self->directory);
     wr_free(self);
 }
@@ -230,13 +271,24 @@ static const struct wr_environment_ops simulated_ops = {
     .read_at        = wr_simulated_read_at,
     .write_at       = wr_simulated_write_at,
     .sync           = wr_simulated_sync,
+    .sync_data      = wr_simulated_sync,
     .sync_directory = wr_simulated_sync_directory,
     .truncate       = wr_simulated_truncate,
+    .preallocate    = wr_simulated_preallocate,
     .rename         = wr_simulated_rename,
+    .rename_new     = wr_simulated_rename_new,
     .unlink         = wr_simulated_unlink,
     .make_directory = wr_simulated_make_directory,
     .list           = wr_simulated_list,
+    .lock           = wr_simulated_lock,
+    .share          = wr_simulated_share,
+    .unshare        = wr_simulated_unshare,
+    .wait_word      = wr_simulated_wait_word,
+    .wake_word      = wr_simulated_wake_word,
+    .boot           = wr_simulated_boot,
+    .process        = wr_simulated_process,
     .submit         = simulated_submit,
+    .cancel         = simulated_cancel,
     .is_done        = simulated_is_done,
     .fini           = simulated_fini,
 };
@@ -264,9 +316,12 @@ struct wr_environment *wr_environment_open_simulated(uint64_t seed, bool reads_h
     self->reads_host          = reads_host;
     self->directory           = process_directory();
     self->now_us              = START_NOW_US;
+    self->seed                = seed;
     self->program_random      = wr_mix64(seed, 1);
     self->chance_random       = wr_mix64(seed, 2);
     wr_disk_init(&self->disk);
-    wr_simulated_put_directories(self, self->directory);
+    if (wr_disk_find(&self->disk, self->directory) == NULL) {
+        wr_disk_put_kept(&self->disk, self->directory, WR_DISK_DIRECTORY, NULL);
+    }
     return &self->base;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@ static int status_of(int result) { return result < 0 ? -errno : result; }
 
 static int open_flags(enum wr_open_mode mode)
 {
-    WR_ASSERT(mode >= WR_OPEN_READ && mode <= WR_OPEN_UPDATE);
+    WR_ASSERT(mode >= WR_OPEN_READ && mode <= WR_OPEN_DIRECT);
     switch (mode) {
     // Not blocking: a pipe by name may have no writer yet, and then poll waits for one.
     case WR_OPEN_READ: return O_RDONLY | O_NONBLOCK;
@@ -26,6 +27,7 @@ static int open_flags(enum wr_open_mode mode)
     case WR_OPEN_APPEND: return O_WRONLY | O_CREAT | O_APPEND;
     case WR_OPEN_EXCLUSIVE: return O_WRONLY | O_CREAT | O_EXCL;
     case WR_OPEN_UPDATE: return O_RDWR | O_CREAT;
+    case WR_OPEN_DIRECT: return O_RDONLY | O_DIRECT;
     }
     return 0;
 }
@@ -51,6 +53,17 @@ static int open_retrying(const char *path, int flags)
     return status_of(file);
 }
 
+// Some file systems cannot read past the page cache: there it gives up the pages that it can before
+// the reader comes.
+static int open_without_cache(const char *path)
+{
+    const int file = open_retrying(path, O_RDONLY);
+    if (file >= 0) {
+        posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    }
+    return file;
+}
+
 // Makes pipes and terminals non-blocking. 0, or an errno: directories are refused.
 static int file_prepare(int file)
 {
@@ -71,7 +84,10 @@ int wr_host_open(WEIR_UNUSED struct wr_environment *self, const char *path, enum
     if (standard >= 0) { // shared with other processes: its flags stay as they are
         return status_of(fcntl(standard, F_DUPFD_CLOEXEC, 3));
     }
-    const int file  = open_retrying(path, open_flags(mode));
+    int file = open_retrying(path, open_flags(mode));
+    if (file == -EINVAL && mode == WR_OPEN_DIRECT) {
+        file = open_without_cache(path);
+    }
     const int error = file < 0 ? 0 : file_prepare(file);
     if (error != 0) {
         close(file);
@@ -96,6 +112,8 @@ int wr_host_info(WEIR_UNUSED struct wr_environment *self, const char *path,
     info->is_regular   = S_ISREG(found.st_mode);
     info->is_directory = S_ISDIR(found.st_mode);
     info->size_bytes   = info->is_regular ? (uint64_t)found.st_size : 0;
+    info->device       = (uint64_t)found.st_dev;
+    info->inode        = (uint64_t)found.st_ino;
     return 0;
 }
 
@@ -204,7 +222,7 @@ int64_t wr_host_write_at(WEIR_UNUSED struct wr_environment *self, int file, cons
     return (int64_t)written;
 }
 
-static int fsync_retrying(int file, int (*sync)(int))
+static int sync_retrying(int file, int (*sync)(int))
 {
     int result;
     do {
@@ -215,7 +233,12 @@ static int fsync_retrying(int file, int (*sync)(int))
 
 int wr_host_sync(WEIR_UNUSED struct wr_environment *self, int file)
 {
-    return fsync_retrying(file, fdatasync); // the size is data too; the file's times are not
+    return sync_retrying(file, fsync);
+}
+
+int wr_host_sync_data(WEIR_UNUSED struct wr_environment *self, int file)
+{
+    return sync_retrying(file, fdatasync);
 }
 
 int wr_host_sync_directory(WEIR_UNUSED struct wr_environment *self, const char *path)
@@ -224,7 +247,7 @@ int wr_host_sync_directory(WEIR_UNUSED struct wr_environment *self, const char *
     if (directory < 0) {
         return directory;
     }
-    const int status = fsync_retrying(directory, fsync);
+    const int status = sync_retrying(directory, fsync);
     close(directory);
     return status;
 }
@@ -235,11 +258,59 @@ int wr_host_truncate(WEIR_UNUSED struct wr_environment *self, int file, uint64_t
     return status_of(ftruncate(file, (off_t)size_bytes));
 }
 
+// Sets room aside, by writing zeros where the file system knows no better way. 0 or an errno.
+static int allocate(int file, off_t bytes)
+{
+    int error;
+    do {
+        error = fallocate(file, 0, 0, bytes) < 0 ? errno : 0;
+        error = error == EOPNOTSUPP ? posix_fallocate(file, 0, bytes) : error;
+    } while (error == EINTR);
+    return error;
+}
+
+int wr_host_preallocate(WEIR_UNUSED struct wr_environment *self, int file, uint64_t bytes)
+{
+    WR_ASSERT(bytes <= INT64_MAX);
+    struct stat before;
+    if (fstat(file, &before) < 0) {
+        return -errno;
+    }
+    const int error = bytes == 0 ? 0 : allocate(file, (off_t)bytes);
+    if (error != 0) { // what fitted may have made it longer
+        const int status = status_of(ftruncate(file, before.st_size));
+        return status == 0 || status == -EINVAL ? -error : status;
+    }
+    return 0;
+}
+
+int wr_host_lock(WEIR_UNUSED struct wr_environment *self, int file)
+{
+    int result;
+    do {
+        result = flock(file, LOCK_EX | LOCK_NB);
+    } while (result < 0 && errno == EINTR);
+    return status_of(result);
+}
+
 // ---- names ----
 
 int wr_host_rename(WEIR_UNUSED struct wr_environment *self, const char *from, const char *to)
 {
     return status_of(rename(from, to));
+}
+
+// Two steps where the file system cannot do it in one: a crash between them leaves both names.
+static int link_and_unlink(const char *from, const char *to)
+{
+    const int status = status_of(link(from, to));
+    return status < 0 ? status : status_of(unlink(from));
+}
+
+int wr_host_rename_new(WEIR_UNUSED struct wr_environment *self, const char *from, const char *to)
+{
+    const int status = status_of(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
+    return status == -EINVAL || status == -ENOSYS ? link_and_unlink(from, to) : status;
 }
 
 int wr_host_unlink(WEIR_UNUSED struct wr_environment *self, const char *path)

@@ -19,9 +19,13 @@ int64_t wr_host_read_at(struct wr_environment *self, int file, void *buffer, siz
 int64_t wr_host_write_at(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                          int64_t offset);
 int     wr_host_sync(struct wr_environment *self, int file);
+int     wr_host_sync_data(struct wr_environment *self, int file);
 int     wr_host_sync_directory(struct wr_environment *self, const char *path);
 int     wr_host_truncate(struct wr_environment *self, int file, uint64_t size_bytes);
+int     wr_host_preallocate(struct wr_environment *self, int file, uint64_t bytes);
+int     wr_host_lock(struct wr_environment *self, int file);
 int     wr_host_rename(struct wr_environment *self, const char *from, const char *to);
+int     wr_host_rename_new(struct wr_environment *self, const char *from, const char *to);
 int     wr_host_unlink(struct wr_environment *self, const char *path);
 int     wr_host_make_directory(struct wr_environment *self, const char *path);
 int     wr_host_list(struct wr_environment *self, const char            *path,

@@ -30,14 +30,19 @@ static void *memory_or_end(void *memory, size_t bytes)
 
 void *wr_alloc(size_t bytes) { return memory_or_end(calloc(1, bytes > 0 ? bytes : 1), bytes); }
 
-void *wr_alloc_aligned(size_t bytes, size_t to)
+void *wr_alloc_unset(size_t bytes, size_t to)
 {
     WR_ASSERT(to > 0 && (to & (to - 1)) == 0);
     if (bytes > SIZE_MAX - to) {
         memory_ran_out(bytes);
     }
-    const size_t rounded = wr_round_up(bytes > 0 ? bytes : 1, to);
-    return memset(memory_or_end(aligned_alloc(to, rounded), bytes), 0, rounded);
+    return memory_or_end(aligned_alloc(to, wr_round_up(bytes > 0 ? bytes : 1, to)), bytes);
+}
+
+void *wr_alloc_aligned(size_t bytes, size_t to)
+{
+    void *const memory = wr_alloc_unset(bytes, to);
+    return memset(memory, 0, wr_round_up(bytes > 0 ? bytes : 1, to));
 }
 
 void *wr_realloc(void *memory, size_t bytes)

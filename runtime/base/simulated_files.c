@@ -5,11 +5,17 @@
 
 // ---- descriptors ----
 
-static struct wr_simulated_handle *handle_of(struct wr_simulated *self, int file)
+struct wr_simulated_handle *wr_simulated_handle_of(struct wr_simulated *self, int file)
 {
     WR_ASSERT(file >= 0 && (uint32_t)file < self->handle_count);
     WR_ASSERT(self->handles[file].is_open);
     return &self->handles[file];
+}
+
+// 0, or -ENODEV: the machine has stopped, or was started anew since the descriptor was opened.
+static int handle_status(const struct wr_simulated *self, const struct wr_simulated_handle *handle)
+{
+    return handle->is_stale ? -ENODEV : wr_simulated_status(self);
 }
 
 // The lowest free descriptor, now taken by `handle`.
@@ -30,10 +36,16 @@ static int handle_put(struct wr_simulated *self, struct wr_simulated_handle hand
 
 static bool handle_is_readable(const struct wr_simulated_handle *handle)
 {
-    return handle->mode == WR_OPEN_READ || handle->mode == WR_OPEN_UPDATE;
+    return handle->mode == WR_OPEN_READ || handle->mode == WR_OPEN_UPDATE ||
+           handle->mode == WR_OPEN_DIRECT;
 }
 
-static int open_for_reading(struct wr_simulated *self, const char *path)
+static bool handle_is_writable(const struct wr_simulated_handle *handle)
+{
+    return handle->mode != WR_OPEN_READ && handle->mode != WR_OPEN_DIRECT;
+}
+
+static int open_for_reading(struct wr_simulated *self, const char *path, enum wr_open_mode mode)
 {
     const struct wr_simulated_place place = wr_simulated_place_of(self, path);
     if (place.kind != WR_SIMULATED_FILE) {
@@ -41,18 +53,17 @@ static int open_for_reading(struct wr_simulated *self, const char *path)
     }
     if (place.file != NULL) {
         wr_disk_file_hold(place.file);
-        return handle_put(self,
-                          (struct wr_simulated_handle){ .file = place.file, .mode = WR_OPEN_READ });
+        return handle_put(self, (struct wr_simulated_handle){ .file = place.file, .mode = mode });
     }
     const int file = self->host->ops->open(self->host, path, WR_OPEN_READ);
     if (file < 0) {
         return file;
     }
-    return handle_put(self,
-                      (struct wr_simulated_handle){ .host_file = file, .mode = WR_OPEN_READ });
+    return handle_put(self, (struct wr_simulated_handle){ .host_file = file, .mode = mode });
 }
 
-// Makes sure that a file in memory is at `path`, for a writer of this mode. 0 or -errno.
+// Whether a writer of this mode may open `path`; copies what it will need from the host. 0 or
+// -errno.
 static int prepare_for_writing(struct wr_simulated *self, const char *path, enum wr_open_mode mode)
 {
     const struct wr_simulated_place place = wr_simulated_place_of(self, path);
@@ -65,28 +76,44 @@ static int prepare_for_writing(struct wr_simulated *self, const char *path, enum
     if (place.file != NULL) {
         return 0;
     }
-    if (place.info.is_regular && mode != WR_OPEN_WRITE) {
-        return wr_simulated_copy_from_host(self, path);
+    return place.info.is_regular && mode != WR_OPEN_WRITE ? wr_simulated_copy_from_host(self, path)
+                                                          : wr_simulated_parent_status(self, path);
+}
+
+static void create(struct wr_simulated *self, const char *path)
+{
+    struct wr_disk_file *file = wr_disk_file_open();
+    wr_disk_put(&self->disk, path, WR_DISK_FILE, file);
+    wr_disk_file_release(file);
+}
+
+// Creates or empties the file, if the mode wants it. 0 or -errno.
+static int create_or_empty(struct wr_simulated *self, const char *path, enum wr_open_mode mode)
+{
+    struct wr_disk_file *file = wr_simulated_place_of(self, path).file;
+    if (file != NULL && mode != WR_OPEN_WRITE) {
+        return 0;
     }
-    const int status = wr_simulated_parent_status(self, path);
-    if (status == 0) {
-        struct wr_disk_file *file = wr_disk_file_open();
-        wr_disk_put(&self->disk, path, WR_DISK_FILE, file);
-        wr_disk_file_release(file);
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, file == NULL);
+    if (change.error < 0) {
+        return change.error;
     }
-    return status;
+    if (file == NULL) {
+        create(self, path);
+    } else {
+        wr_disk_file_truncate(file, 0);
+    }
+    return (int)wr_simulated_change_end(self, &change, 0);
 }
 
 static int open_for_writing(struct wr_simulated *self, const char *path, enum wr_open_mode mode)
 {
-    const int status = prepare_for_writing(self, path, mode);
+    int status = prepare_for_writing(self, path, mode);
+    status     = status < 0 ? status : create_or_empty(self, path, mode);
     if (status < 0) {
         return status;
     }
     struct wr_disk_file *file = wr_disk_find(&self->disk, path)->file;
-    if (mode == WR_OPEN_WRITE) {
-        wr_disk_file_truncate(file, 0);
-    }
     wr_disk_file_hold(file);
     return handle_put(self, (struct wr_simulated_handle){ .file = file, .mode = mode });
 }
@@ -98,36 +125,67 @@ int wr_simulated_open(struct wr_environment *environment, const char *path, enum
     if (error != 0) {
         return error;
     }
-    char     *absolute = wr_simulated_path(self, path);
-    const int file     = mode == WR_OPEN_READ ? open_for_reading(self, absolute)
-                                              : open_for_writing(self, absolute, mode);
+    const bool reads    = mode == WR_OPEN_READ || mode == WR_OPEN_DIRECT;
+    char      *absolute = wr_simulated_path(self, path);
+    const int  file =
+        reads ? open_for_reading(self, absolute, mode) : open_for_writing(self, absolute, mode);
     wr_free(absolute);
     return file;
 }
 
-void wr_simulated_close(struct wr_environment *environment, int file)
+// Gives back what the descriptor holds.
+static void handle_drop(struct wr_simulated *self, struct wr_simulated_handle *handle)
 {
-    struct wr_simulated        *self   = wr_simulated_of(environment);
-    struct wr_simulated_handle *handle = handle_of(self, file);
     if (handle->file != NULL) {
         wr_disk_file_release(handle->file);
-    } else {
+    } else if (!handle->is_stale) {
         self->host->ops->close(self->host, handle->host_file);
     }
     *handle = (struct wr_simulated_handle){ .is_open = false };
 }
 
+void wr_simulated_close(struct wr_environment *environment, int file)
+{
+    struct wr_simulated *self = wr_simulated_of(environment);
+    handle_drop(self, wr_simulated_handle_of(self, file));
+}
+
+void wr_simulated_forget_handles(struct wr_simulated *self)
+{
+    for (uint32_t i = 0; i < self->handle_count; i++) {
+        if (self->handles[i].is_open) {
+            handle_drop(self, &self->handles[i]);
+            self->handles[i] = (struct wr_simulated_handle){ .is_open = true, .is_stale = true };
+        }
+    }
+}
+
 // ---- reading and writing ----
+
+static int64_t read_direct(struct wr_simulated *self, const struct wr_simulated_handle *handle,
+                           void *buffer, size_t bytes, int64_t offset)
+{
+    if (offset < 0 || (uint64_t)offset % WR_DIRECT_ALIGN != 0 || bytes % WR_DIRECT_ALIGN != 0 ||
+        (uintptr_t)buffer % WR_DIRECT_ALIGN != 0) {
+        return -EINVAL;
+    }
+    bytes = wr_round_up(wr_simulated_read_bytes(self, bytes), WR_DIRECT_ALIGN);
+    return (int64_t)wr_disk_file_read_synced(handle->file, buffer, bytes, (uint64_t)offset);
+}
 
 int64_t wr_simulated_read_at(struct wr_environment *environment, int file, void *buffer,
                              size_t bytes, int64_t offset)
 {
     struct wr_simulated        *self   = wr_simulated_of(environment);
-    struct wr_simulated_handle *handle = handle_of(self, file);
+    struct wr_simulated_handle *handle = wr_simulated_handle_of(self, file);
     WR_ASSERT(offset >= -1);
-    const int error = wr_simulated_fault(self, WR_FAULT_READ);
+    const int stale = handle_status(self, handle);
+    const int error = stale != 0 ? stale : wr_simulated_fault(self, WR_FAULT_READ);
     if (error != 0 || !handle_is_readable(handle)) {
         return error != 0 ? error : -EBADF;
+    }
+    if (handle->mode == WR_OPEN_DIRECT && handle->file != NULL) {
+        return read_direct(self, handle, buffer, bytes, offset);
     }
     bytes = wr_simulated_read_bytes(self, bytes);
     if (handle->file == NULL) {
@@ -139,45 +197,97 @@ int64_t wr_simulated_read_at(struct wr_environment *environment, int file, void 
     return (int64_t)got;
 }
 
+// Writes as much as the faults and the room on the disk allow; where that is less than all because
+// the disk is full, -ENOSPC.
+static int64_t write_some(struct wr_simulated *self, struct wr_disk_file *file, const void *buffer,
+                          size_t bytes, uint64_t at)
+{
+    const bool                       needs_room = bytes > 0 && at + bytes > file->room;
+    const struct wr_simulated_change change     = wr_simulated_change_begin(self, needs_room);
+    if (change.error == -ENOSPC) {
+        wr_disk_file_write(file, buffer, file->room > at ? (size_t)(file->room - at) : 0, at);
+    }
+    if (change.error < 0) {
+        return change.error;
+    }
+    bytes = change.is_short ? bytes / 2 : bytes;
+    wr_disk_file_write(file, buffer, bytes, at);
+    return wr_simulated_change_end(self, &change, (int64_t)bytes);
+}
+
 // A file opened to append is written at its end, whatever the offset.
 int64_t wr_simulated_write_at(struct wr_environment *environment, int file, const void *buffer,
                               size_t bytes, int64_t offset)
 {
     struct wr_simulated        *self   = wr_simulated_of(environment);
-    struct wr_simulated_handle *handle = handle_of(self, file);
+    struct wr_simulated_handle *handle = wr_simulated_handle_of(self, file);
     WR_ASSERT(offset >= -1);
-    const int error = wr_simulated_fault(self, WR_FAULT_WRITE);
-    if (error != 0 || handle->mode == WR_OPEN_READ) {
+    const int stale = handle_status(self, handle);
+    const int error = stale != 0 ? stale : wr_simulated_fault(self, WR_FAULT_WRITE);
+    if (error != 0 || !handle_is_writable(handle)) {
         return error != 0 ? error : -EBADF;
     }
     uint64_t at = offset < 0 ? handle->position : (uint64_t)offset;
     if (handle->mode == WR_OPEN_APPEND) {
         at = handle->file->size;
     }
-    wr_disk_file_write(handle->file, buffer, bytes, at);
-    handle->position = offset < 0 ? at + bytes : handle->position;
-    return (int64_t)bytes;
+    const int64_t put = write_some(self, handle->file, buffer, bytes, at);
+    handle->position  = offset < 0 && put >= 0 ? at + (uint64_t)put : handle->position;
+    return put;
 }
 
 int wr_simulated_sync(struct wr_environment *environment, int file)
 {
     struct wr_simulated        *self   = wr_simulated_of(environment);
-    struct wr_simulated_handle *handle = handle_of(self, file);
-    const int                   error  = wr_simulated_fault(self, WR_FAULT_SYNC);
-    if (error == 0 && handle->file != NULL) {
-        wr_disk_file_sync(handle->file);
+    struct wr_simulated_handle *handle = wr_simulated_handle_of(self, file);
+    const int                   stale  = handle_status(self, handle);
+    const int error = stale != 0 ? stale : wr_simulated_fault(self, WR_FAULT_SYNC);
+    if (error != 0 || handle->file == NULL) {
+        return error;
     }
-    return error;
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, false);
+    if (change.error < 0) {
+        return change.error;
+    }
+    if (change.is_unsynced) {
+        wr_disk_file_lose(handle->file);
+        return -EIO;
+    }
+    wr_disk_file_sync(handle->file);
+    return (int)wr_simulated_change_end(self, &change, 0);
 }
 
 int wr_simulated_truncate(struct wr_environment *environment, int file, uint64_t size_bytes)
 {
-    struct wr_simulated_handle *handle = handle_of(wr_simulated_of(environment), file);
-    if (handle->mode == WR_OPEN_READ) {
-        return -EINVAL;
+    struct wr_simulated        *self   = wr_simulated_of(environment);
+    struct wr_simulated_handle *handle = wr_simulated_handle_of(self, file);
+    const int                   stale  = handle_status(self, handle);
+    if (stale != 0 || !handle_is_writable(handle)) {
+        return stale != 0 ? stale : -EINVAL;
+    }
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, false);
+    if (change.error < 0) {
+        return change.error;
     }
     wr_disk_file_truncate(handle->file, size_bytes);
-    return 0;
+    return (int)wr_simulated_change_end(self, &change, 0);
+}
+
+int wr_simulated_preallocate(struct wr_environment *environment, int file, uint64_t bytes)
+{
+    struct wr_simulated        *self   = wr_simulated_of(environment);
+    struct wr_simulated_handle *handle = wr_simulated_handle_of(self, file);
+    const int                   stale  = handle_status(self, handle);
+    if (stale != 0 || !handle_is_writable(handle)) {
+        return stale != 0 ? stale : -EBADF;
+    }
+    const struct wr_simulated_change change =
+        wr_simulated_change_begin(self, bytes > handle->file->room);
+    if (change.error < 0) {
+        return change.error;
+    }
+    wr_disk_file_preallocate(handle->file, bytes);
+    return (int)wr_simulated_change_end(self, &change, 0);
 }
 
 // ---- import and export ----
@@ -187,14 +297,11 @@ void wr_simulation_import(struct wr_environment *environment, const char *path, 
 {
     struct wr_simulated *self     = wr_simulated_of(environment);
     char                *absolute = wr_simulated_path(self, path);
-    char                *parent   = wr_disk_parent(absolute);
     struct wr_disk_file *file     = wr_disk_file_open();
     wr_disk_file_write(file, bytes, length, 0);
     wr_disk_file_sync(file);
-    wr_simulated_put_directories(self, parent);
-    wr_disk_put(&self->disk, absolute, WR_DISK_FILE, file);
+    wr_disk_put_kept(&self->disk, absolute, WR_DISK_FILE, file);
     wr_disk_file_release(file);
-    wr_free(parent);
     wr_free(absolute);
 }
 
@@ -245,4 +352,17 @@ uint32_t wr_simulation_unsynced_blocks(struct wr_environment *environment, const
     const struct wr_disk_file *file     = wr_simulated_place_of(self, absolute).file;
     wr_free(absolute);
     return file == NULL ? 0 : wr_disk_file_dirty_count(file);
+}
+
+char *wr_simulation_bytes(struct wr_environment *environment, const char *path, size_t *length)
+{
+    struct wr_simulated *self     = wr_simulated_of(environment);
+    char                *absolute = wr_simulated_path(self, path);
+    struct wr_disk_file *file     = wr_simulated_place_of(self, absolute).file;
+    wr_free(absolute);
+    if (file == NULL) {
+        return NULL;
+    }
+    *length = (size_t)file->size;
+    return wr_disk_file_lend(file);
 }

@@ -14,6 +14,7 @@ static struct wr_simulated_place place_on_disk(const struct wr_disk_entry *entry
         place.file            = entry->file;
         place.info.is_regular = true;
         place.info.size_bytes = entry->file->size;
+        place.info.inode      = (uint64_t)(uintptr_t)entry->file;
     } else if (entry->kind == WR_DISK_DIRECTORY) {
         place.kind              = WR_SIMULATED_DIRECTORY;
         place.info.is_directory = true;
@@ -71,21 +72,10 @@ int wr_simulated_copy_from_host(struct wr_simulated *self, const char *path)
     wr_disk_file_sync(file);
     host->ops->close(host, source);
     if (got == 0) {
-        wr_disk_put(&self->disk, path, WR_DISK_FILE, file);
+        wr_disk_put_kept(&self->disk, path, WR_DISK_FILE, file);
     }
     wr_disk_file_release(file);
     return (int)got;
-}
-
-void wr_simulated_put_directories(struct wr_simulated *self, const char *path)
-{
-    if (wr_disk_find(&self->disk, path) != NULL) {
-        return;
-    }
-    wr_disk_put(&self->disk, path, WR_DISK_DIRECTORY, NULL);
-    char *parent = wr_disk_parent(path);
-    wr_simulated_put_directories(self, parent);
-    wr_free(parent);
 }
 
 // ---- names ----
@@ -96,9 +86,10 @@ int wr_simulated_info(struct wr_environment *environment, const char *path,
     struct wr_simulated            *self     = wr_simulated_of(environment);
     char                           *absolute = wr_simulated_path(self, path);
     const struct wr_simulated_place place    = wr_simulated_place_of(self, absolute);
+    const int                       status   = wr_simulated_status(self);
     wr_free(absolute);
-    if (place.kind == WR_SIMULATED_NOWHERE) {
-        return -ENOENT;
+    if (status < 0 || place.kind == WR_SIMULATED_NOWHERE) {
+        return status < 0 ? status : -ENOENT;
     }
     *info = place.info;
     return 0;
@@ -114,16 +105,42 @@ static void path_remove(struct wr_simulated *self, const char *path)
     }
 }
 
+static int unlink_absolute(struct wr_simulated *self, const char *path)
+{
+    const enum wr_simulated_place_kind kind = wr_simulated_place_of(self, path).kind;
+    if (kind != WR_SIMULATED_FILE) {
+        return kind == WR_SIMULATED_DIRECTORY ? -EISDIR : -ENOENT;
+    }
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, false);
+    if (change.error < 0) {
+        return change.error;
+    }
+    path_remove(self, path);
+    return (int)wr_simulated_change_end(self, &change, 0);
+}
+
 int wr_simulated_unlink(struct wr_environment *environment, const char *path)
 {
-    struct wr_simulated               *self     = wr_simulated_of(environment);
-    char                              *absolute = wr_simulated_path(self, path);
-    const enum wr_simulated_place_kind kind     = wr_simulated_place_of(self, absolute).kind;
-    if (kind == WR_SIMULATED_FILE) {
-        path_remove(self, absolute);
-    }
+    struct wr_simulated *self     = wr_simulated_of(environment);
+    char                *absolute = wr_simulated_path(self, path);
+    int                  status   = wr_simulated_status(self);
+    status                        = status < 0 ? status : unlink_absolute(self, absolute);
     wr_free(absolute);
-    return kind == WR_SIMULATED_FILE ? 0 : kind == WR_SIMULATED_DIRECTORY ? -EISDIR : -ENOENT;
+    return status;
+}
+
+// Moves what is there on the disk in memory.
+static int move(struct wr_simulated *self, const char *from, const char *to)
+{
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, false);
+    if (change.error < 0) {
+        return change.error;
+    }
+    wr_disk_move(&self->disk, from, to);
+    if (self->reads_host) {
+        wr_disk_put(&self->disk, from, WR_DISK_REMOVED, NULL);
+    }
+    return (int)wr_simulated_change_end(self, &change, 0);
 }
 
 static int rename_file(struct wr_simulated *self, const char *from, const char *to)
@@ -137,9 +154,7 @@ static int rename_file(struct wr_simulated *self, const char *from, const char *
     if (status < 0 || strcmp(from, to) == 0) {
         return status;
     }
-    wr_disk_put(&self->disk, to, WR_DISK_FILE, wr_disk_find(&self->disk, from)->file);
-    path_remove(self, from);
-    return 0;
+    return move(self, from, to);
 }
 
 // A directory moves to where nothing is. One that the host has too would be left in two places.
@@ -159,8 +174,7 @@ static int rename_directory(struct wr_simulated *self, const char *from, const c
     if (strncmp(from, to, strlen(from)) == 0 && to[strlen(from)] == '/') {
         return -EINVAL;
     }
-    wr_disk_move(&self->disk, from, to);
-    return 0;
+    return move(self, from, to);
 }
 
 static int rename_absolute(struct wr_simulated *self, const char *from, const char *to)
@@ -175,33 +189,79 @@ static int rename_absolute(struct wr_simulated *self, const char *from, const ch
                                      : rename_directory(self, from, to);
 }
 
-int wr_simulated_rename(struct wr_environment *environment, const char *from, const char *to)
+static int rename_with(struct wr_simulated *self, const char *from, const char *to,
+                       int (*rename)(struct wr_simulated *self, const char *from, const char *to))
 {
-    struct wr_simulated *self  = wr_simulated_of(environment);
-    const int            error = wr_simulated_fault(self, WR_FAULT_RENAME);
+    const int error = wr_simulated_fault(self, WR_FAULT_RENAME);
     if (error != 0) {
         return error;
     }
     char     *absolute_from = wr_simulated_path(self, from);
     char     *absolute_to   = wr_simulated_path(self, to);
-    const int status        = rename_absolute(self, absolute_from, absolute_to);
+    const int status        = rename(self, absolute_from, absolute_to);
     wr_free(absolute_from);
     wr_free(absolute_to);
     return status;
+}
+
+int wr_simulated_rename(struct wr_environment *environment, const char *from, const char *to)
+{
+    return rename_with(wr_simulated_of(environment), from, to, rename_absolute);
+}
+
+static int rename_new_absolute(struct wr_simulated *self, const char *from, const char *to)
+{
+    const bool is_there = wr_simulated_place_of(self, from).kind != WR_SIMULATED_NOWHERE;
+    if (is_there && wr_simulated_place_of(self, to).kind != WR_SIMULATED_NOWHERE) {
+        return -EEXIST;
+    }
+    return rename_absolute(self, from, to);
+}
+
+int wr_simulated_rename_new(struct wr_environment *environment, const char *from, const char *to)
+{
+    return rename_with(wr_simulated_of(environment), from, to, rename_new_absolute);
+}
+
+static int make_directory_absolute(struct wr_simulated *self, const char *path)
+{
+    if (wr_simulated_place_of(self, path).kind != WR_SIMULATED_NOWHERE) {
+        return -EEXIST;
+    }
+    const int status = wr_simulated_parent_status(self, path);
+    if (status < 0) {
+        return status;
+    }
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, true);
+    if (change.error < 0) {
+        return change.error;
+    }
+    wr_disk_put(&self->disk, path, WR_DISK_DIRECTORY, NULL);
+    return (int)wr_simulated_change_end(self, &change, 0);
 }
 
 int wr_simulated_make_directory(struct wr_environment *environment, const char *path)
 {
     struct wr_simulated *self     = wr_simulated_of(environment);
     char                *absolute = wr_simulated_path(self, path);
-    int                  status = wr_simulated_place_of(self, absolute).kind != WR_SIMULATED_NOWHERE
-                                      ? -EEXIST
-                                      : wr_simulated_parent_status(self, absolute);
-    if (status == 0) {
-        wr_disk_put(&self->disk, absolute, WR_DISK_DIRECTORY, NULL);
-    }
+    int                  status   = wr_simulated_status(self);
+    status                        = status < 0 ? status : make_directory_absolute(self, absolute);
     wr_free(absolute);
     return status;
+}
+
+static int sync_directory_absolute(struct wr_simulated *self, const char *path)
+{
+    const int status = directory_status(self, path);
+    if (status < 0) {
+        return status;
+    }
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, false);
+    if (change.error < 0) {
+        return change.error;
+    }
+    wr_disk_sync_directory(&self->disk, path, change.is_unsynced);
+    return change.is_unsynced ? -EIO : (int)wr_simulated_change_end(self, &change, 0);
 }
 
 int wr_simulated_sync_directory(struct wr_environment *environment, const char *path)
@@ -212,7 +272,7 @@ int wr_simulated_sync_directory(struct wr_environment *environment, const char *
         return error;
     }
     char     *absolute = wr_simulated_path(self, path);
-    const int status   = directory_status(self, absolute);
+    const int status   = sync_directory_absolute(self, absolute);
     wr_free(absolute);
     return status;
 }
@@ -278,7 +338,8 @@ int wr_simulated_list(struct wr_environment *environment, const char     *path,
 {
     struct wr_simulated *self     = wr_simulated_of(environment);
     char                *absolute = wr_simulated_path(self, path);
-    const int            status   = directory_status(self, absolute);
+    int                  status   = wr_simulated_status(self);
+    status                        = status < 0 ? status : directory_status(self, absolute);
     if (status == 0) {
         struct listing listing = { self, absolute, NULL, 0 };
         if (self->reads_host) { // a directory in memory only lists nothing there

@@ -585,6 +585,14 @@ weir_stream wr_job_add_source(weir_job *job, const struct wr_connector *connecto
     return node_stream(job, node, WR_OUTPUT_MAIN);
 }
 
+void wr_job_source_sends_changes(weir_stream source)
+{
+    struct wr_graph_node *node = wr_job_node(source);
+    if (node != NULL) {
+        node->outputs[WR_OUTPUT_MAIN].sends_changes = true;
+    }
+}
+
 void wr_source_options_free(void *opaque)
 {
     struct wr_source_options *source = opaque;

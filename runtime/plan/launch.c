@@ -30,10 +30,12 @@ weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
 
 weir_status weir_run_close(weir_run *run)
 {
-    struct wr_plan   *plan   = run->plan;
-    weir_job         *job    = plan->job;
-    const weir_status status = weir_run_wait(run, -1);
+    struct wr_plan *plan = run->plan;
+    weir_job       *job  = plan->job;
+    (void)weir_run_wait(run, -1);
     wr_run_join(run);
+    wr_run_close_operators(run);
+    const weir_status status = weir_run_wait(run, -1);
     if (run->failure != NULL) {
         wr_job_mistake(job, run->status, "%s", run->failure);
     }

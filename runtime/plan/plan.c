@@ -482,6 +482,54 @@ static bool plan_list_partitions(struct wr_plan *plan, struct wr_environment *en
     return true;
 }
 
+// The regular file at `path`; false: there is none.
+static bool file_at(struct wr_environment *environment, const char *path, struct wr_file_info *info)
+{
+    return path != NULL && strcmp(path, "-") != 0 &&
+           environment->ops->info(environment, path, info) == 0 && info->is_regular;
+}
+
+// Refuses a source that reads the file which `sink` is about to empty.
+static bool plan_check_source(struct wr_plan *plan, struct wr_environment *environment,
+                              const struct wr_graph_node *graph, const struct wr_graph_node *sink,
+                              const struct wr_file_info *written)
+{
+    const struct wr_source_options *source = graph->spec.options;
+    for (uint32_t i = 0; source->connector->reads_files && i < source->partitions.count; i++) {
+        const char         *path = source->partitions.names[i];
+        struct wr_file_info read = { .is_regular = false };
+        if (file_at(environment, path, &read) && read.device == written->device &&
+            read.inode == written->inode) {
+            wr_job_mistake(plan->job, WEIR_USAGE,
+                           "%s: it would overwrite %s, which %s reads; write to another file",
+                           sink->spec.name, path, graph->spec.name);
+            return false;
+        }
+    }
+    return true;
+}
+
+// No sink may write a file that a source reads, by whatever name.
+static bool plan_check_files(struct wr_plan *plan, struct wr_environment *environment)
+{
+    const weir_job *job = plan->job;
+    for (uint32_t i = 0; i < job->node_count; i++) {
+        const struct wr_spec *spec    = &job->nodes[i]->spec;
+        struct wr_file_info   written = { .is_regular = false };
+        if (spec->operator_ == NULL || spec->operator_->writes == NULL ||
+            !file_at(environment, spec->operator_->writes(spec->options), &written)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < job->node_count; k++) {
+            if (job->nodes[k]->kind == WR_GRAPH_SOURCE &&
+                !plan_check_source(plan, environment, job->nodes[k], job->nodes[i], &written)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void plan_fill_options(struct wr_plan *plan, const weir_run_options *options)
 {
     if (options != NULL) {
@@ -507,7 +555,8 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
     struct wr_plan *plan = wr_alloc(sizeof(*plan));
     plan->job            = job;
     plan_fill_options(plan, options);
-    if (!wr_plan_place(plan) || !plan_list_partitions(plan, environment)) {
+    if (!wr_plan_place(plan) || !plan_list_partitions(plan, environment) ||
+        !plan_check_files(plan, environment)) {
         wr_plan_close(plan);
         return NULL;
     }

@@ -5,8 +5,24 @@
 // Both facts lie in one word, so that a reader never sees a state without its watermark. An entry
 // is written by the one task that reads the partition and read by all source tasks. It stands for
 // itself: nothing else is published with it. Two entries may be seen some moments apart; as
-// watermarks only rise, a minimum over them is then too low, never too high, but for a partition
-// that just came back from idleness.
+// watermarks only rise, a minimum over them is then too low, never too high.
+//
+// A partition that comes back from idleness was in no minimum while it was idle, and enters at a
+// floor that no minimum has passed:
+//
+//      who comes back (one at a time, under the lock)  who takes a minimum
+//      1  store its entry: it reads                    a  load `returns`
+//      2  add one to `returns`                         b  load the entries
+//      3  load the others' entries                     c  load `returns`: if it has changed, again
+//      4  store its entry: at what it found in 3
+//
+// All of these are in one order. A minimum that left the partition out loaded its entry before 1.
+// If it was kept, its c came before 2 too (else a is before 1 and c is after 2: it is taken again),
+// so that all its loads came before 3, which finds each other entry as high or higher. What 3 finds
+// is thus no lower than the minimum; nor is an entry that began to read in between, as that came
+// back itself, at a floor found in the same way (tests/models/alignment.pml). From 1 on the
+// partition is in every minimum, which cannot pass its entry. Between 1 and 4 a minimum is too low,
+// which does no harm.
 //
 // Who is paused waits for the minimum to rise; nobody looks at it in vain meanwhile:
 //
@@ -42,6 +58,7 @@ struct wr_alignment {
     struct wish    *wishes; // of each partition
     pthread_mutex_t lock;
     _Alignas(WR_CACHE_LINE) int64_t lowest_wanted; // of all wishes; written under the lock
+    int64_t returns;                               // from idleness, so far; written under the lock
 };
 
 // WEIR_TIME_MAX would not fit in 63 bits: one microsecond before the end of time is as good here.
@@ -78,6 +95,27 @@ void wr_alignment_close(struct wr_alignment *alignment)
         wr_free(alignment->entries);
         wr_free(alignment);
     }
+}
+
+// ---- the minimum ----
+
+// Over all partitions but one; if none of them reads, the highest ever published.
+static weir_time alignment_minimum_but(const struct wr_alignment *alignment, uint32_t left_out)
+{
+    weir_time lowest     = WEIR_TIME_MAX; // of those reading
+    weir_time highest    = WEIR_TIME_MIN; // of all: an entry's watermark never falls
+    bool      is_reading = false;
+    for (uint32_t i = 0; i < alignment->entry_count; i++) {
+        // Pairs with the stores in wr_alignment_publish_any and wr_alignment_return_any.
+        const int64_t   word      = wr_load_in_order(&alignment->entries[i].word);
+        const weir_time watermark = word_watermark(word);
+        highest                   = watermark > highest ? watermark : highest;
+        if (word_is_reading(word) && i != left_out) {
+            is_reading = true;
+            lowest     = watermark < lowest ? watermark : lowest;
+        }
+    }
+    return is_reading ? lowest : highest;
 }
 
 // ---- wishes ----
@@ -155,20 +193,33 @@ void wr_alignment_publish_any(struct wr_alignment *alignment, uint32_t partition
     }
 }
 
+weir_time wr_alignment_return_any(struct wr_alignment *alignment, uint32_t partition,
+                                  weir_time watermark)
+{
+    WR_ASSERT(partition < alignment->entry_count);
+    int64_t *const word = &alignment->entries[partition].word;
+    (void)pthread_mutex_lock(&alignment->lock);
+    WR_ASSERT(!word_is_reading(wr_load_relaxed(word)));
+    WR_CHECK(word_watermark(wr_load_relaxed(word)) <= watermark); // I9
+    // Steps 1 to 4 above; each pairs with the loads in wr_alignment_minimum_any.
+    wr_store_in_order(word, word_of(watermark, true));
+    wr_store_in_order(&alignment->returns, wr_load_relaxed(&alignment->returns) + 1);
+    const weir_time others = alignment_minimum_but(alignment, partition);
+    const weir_time floor  = others > watermark ? others : watermark;
+    wr_store_in_order(word, word_of(floor, true));
+    alignment_settle(alignment); // who published meanwhile may have seen the lower entry
+    (void)pthread_mutex_unlock(&alignment->lock);
+    return floor;
+}
+
 weir_time wr_alignment_minimum_any(const struct wr_alignment *alignment)
 {
-    weir_time lowest     = WEIR_TIME_MAX; // of those reading
-    weir_time highest    = WEIR_TIME_MIN; // of all: an entry's watermark never falls
-    bool      is_reading = false;
-    for (uint32_t i = 0; i < alignment->entry_count; i++) {
-        // Pairs with the store in wr_alignment_publish_any.
-        const int64_t   word      = wr_load_in_order(&alignment->entries[i].word);
-        const weir_time watermark = word_watermark(word);
-        highest                   = watermark > highest ? watermark : highest;
-        if (word_is_reading(word)) {
-            is_reading = true;
-            lowest     = watermark < lowest ? watermark : lowest;
+    for (;;) {
+        // Pairs with step 2 in wr_alignment_return_any.
+        const int64_t   returns = wr_load_in_order(&alignment->returns);
+        const weir_time minimum = alignment_minimum_but(alignment, alignment->entry_count);
+        if (wr_load_in_order(&alignment->returns) == returns) {
+            return minimum;
         }
     }
-    return is_reading ? lowest : highest;
 }

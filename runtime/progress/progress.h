@@ -71,6 +71,11 @@ struct wr_alignment *wr_alignment_open(uint32_t partition_count); // all READING
 void                 wr_alignment_close(struct wr_alignment *alignment);
 void                 wr_alignment_publish_any(struct wr_alignment *alignment, uint32_t partition,
                                               weir_time watermark, enum wr_partition_state state);
+// A partition that is idle reads again: at `watermark`, or at the floor it is held to if that is
+// higher, which is returned. No minimum that anyone has taken is above it, and none passes it until
+// the partition publishes more.
+weir_time wr_alignment_return_any(struct wr_alignment *alignment, uint32_t partition,
+                                  weir_time watermark);
 // The minimum over the reading partitions; if none reads, the highest ever published.
 weir_time wr_alignment_minimum_any(const struct wr_alignment *alignment);
 // A wish of a paused partition, by the task that reads it: wake(waker) once, when the minimum has

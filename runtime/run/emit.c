@@ -104,6 +104,7 @@ void wr_call_begin(struct wr_node *node, const struct wr_batch *batch, uint32_t 
     call->change           = batch->changes != NULL ? batch->changes[row] : WEIR_INSERT;
     call->batch            = batch;
     call->record           = wr_batch_row(batch, row);
+    call->row              = row;
     call->is_rejected      = 0;
     call->is_cleared       = 0;
     call->emitted          = 0;
@@ -119,7 +120,8 @@ weir_call *weir_call_at(weir_call *call, const void *record)
 
 void wr_call_reset(struct weir_call *call)
 {
-    call->scratch_used = 0;
+    call->scratch_used   = 0;
+    call->rejected_count = 0;
     while (call->scratch_more != NULL) {
         struct wr_scratch_block *block = call->scratch_more;
         call->scratch_more             = block->next;
@@ -183,7 +185,7 @@ void wr_call_own_strings(struct weir_call *call, const struct wr_strings *string
 
 const void *weir_parameters(const weir_call *call) { return call->node->spec->parameters; }
 weir_time   weir_event_time(const weir_call *call) { return call->event_time; }
-weir_time   weir_watermark(const weir_call *call) { return call->node->watermark; }
+weir_time   weir_watermark(const weir_call *call) { return call->watermark; }
 weir_change weir_change_of(const weir_call *call) { return (weir_change)call->change; }
 
 void *weir_emit_change(weir_call *call, weir_change change, weir_time time)
@@ -213,6 +215,12 @@ void weir_reject(weir_call *call, const char *reason, ...)
         return;
     }
     call->is_rejected = 1;
+    if (call->rejected_count == call->rejected_capacity) {
+        call->rejected_capacity = call->rejected_capacity * 2 + 16;
+        call->rejected =
+            wr_realloc(call->rejected, sizeof(*call->rejected) * call->rejected_capacity);
+    }
+    call->rejected[call->rejected_count++] = (uint16_t)call->row;
     wr_node_reject(call->node, text);
 }
 

@@ -75,10 +75,11 @@ struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outl
     node->alignment_base   = outline->alignment_base;
     node->sends_changes =
         outline->output_count > 0 && outline->outputs[WR_OUTPUT_MAIN].sends_changes;
-    node->inlets     = wr_alloc(sizeof(struct wr_inlet) * (outline->inlet_count + 1));
-    node->counters   = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
-    node->call       = wr_alloc(sizeof(*node->call));
-    node->call->node = node;
+    node->inlets          = wr_alloc(sizeof(struct wr_inlet) * (outline->inlet_count + 1));
+    node->counters        = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
+    node->call            = wr_alloc(sizeof(*node->call));
+    node->call->node      = node;
+    node->call->watermark = WEIR_TIME_MIN;
     wr_gauge(node->counters, WR_WATERMARK, (uint64_t)WEIR_TIME_MIN);
     node_open_outputs(node, outline);
     task->nodes[task->node_count++] = node;
@@ -115,11 +116,17 @@ void wr_node_init_watermarks(struct wr_node *node, uint32_t channel_count)
     }
 }
 
-void wr_node_close(struct wr_node *node)
+void wr_node_close_operator(struct wr_node *node)
 {
-    if (node->ops->close != NULL) {
+    if (node->ops->close != NULL && !node->is_closed) {
         node->ops->close(node);
     }
+    node->is_closed = true;
+}
+
+void wr_node_close(struct wr_node *node)
+{
+    wr_node_close_operator(node);
     for (uint32_t i = 0; i < node->output_count; i++) {
         output_close(&node->outputs[i]);
     }
@@ -127,6 +134,7 @@ void wr_node_close(struct wr_node *node)
     wr_node_drop_letters(node);
     wr_call_reset(node->call);
     wr_free(node->call->scratch);
+    wr_free(node->call->rejected);
     wr_free(node->call);
     wr_free(node->inlets);
     wr_free(node->outputs);

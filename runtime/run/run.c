@@ -59,6 +59,7 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     run->alignment       = wr_alignment_open(options->partition_count);
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
+    (void)pthread_mutex_init(&run->sharing, NULL);
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -318,6 +319,15 @@ static void task_return_batch(struct wr_task *task)
     }
 }
 
+void wr_run_close_operators(struct weir_run *run)
+{
+    for (uint32_t i = 0; i < run->task_count; i++) {
+        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
+            wr_node_close_operator(run->tasks[i]->nodes[k]);
+        }
+    }
+}
+
 void wr_run_close(struct weir_run *run)
 {
     for (uint32_t i = 0; i < run->task_count; i++) {
@@ -326,6 +336,7 @@ void wr_run_close(struct weir_run *run)
     for (uint32_t i = 0; i < run->task_count; i++) {
         task_close(run->tasks[i]);
     }
+    WR_ASSERT(run->shared == NULL); // nodes give back what they share
     for (uint32_t i = 0; i < run->channel_count; i++) {
         wr_channel_close(run->channels[i]);
     }
@@ -347,5 +358,6 @@ void wr_run_close(struct weir_run *run)
     (void)pthread_cond_destroy(&run->ended);
     (void)pthread_mutex_destroy(&run->lock);
     (void)pthread_mutex_destroy(&run->serial);
+    (void)pthread_mutex_destroy(&run->sharing);
     wr_free(run);
 }

@@ -116,7 +116,8 @@ struct weir_run {
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
     const void     *opaque;
-    struct wr_plan *plan; // what it was made of; kept for whoever closes it
+    struct wr_plan   *plan; // what it was made of; kept for whoever closes it
+    struct wr_shared *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
     uint32_t        drains;        // with is_stopping
@@ -127,6 +128,7 @@ struct weir_run {
     char           *failure; // the first one's sentence; under lock
     pthread_mutex_t lock;
     pthread_mutex_t serial; // of user functions that must not overlap
+    pthread_mutex_t sharing; // guards `shared`
     pthread_cond_t  ended;
 };
 
@@ -169,6 +171,7 @@ struct wr_node_outline {
 // node.c: the task's next node.
 struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outline *outline);
 void            wr_node_close(struct wr_node *node);
+void            wr_node_close_operator(struct wr_node *node); // once
 // When all is joined: an input for each channel, if it is fed by channels, else for each inlet.
 void wr_node_init_watermarks(struct wr_node *node, uint32_t channel_count);
 // Rows of `from`'s output are read by `to`, a later node of the same task.
@@ -193,6 +196,8 @@ void wr_run_simulate(struct weir_run *run, uint64_t seed);
 void wr_run_end_workers_any(struct weir_run *run, uint32_t count);
 // Waits for the threads to have ended, and takes them back.
 void wr_run_join(struct weir_run *run);
+// After that: closes the operators, which may still fail the run.
+void wr_run_close_operators(struct weir_run *run);
 
 // The first failure wins, and everybody stops.
 void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sentence);

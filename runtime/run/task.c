@@ -133,6 +133,7 @@ static void node_hand_on_watermark(struct wr_task *task, struct wr_node *node, b
 static bool task_run_watermark(struct wr_task *task, struct wr_node *node)
 {
     const weir_time watermark = node->watermarks.current;
+    node->call->watermark     = watermark;
     node_reclaim_outputs(node);
     if (node->ops->advance != NULL && !node->ops->advance(node, watermark)) {
         WR_ASSERT(watermark >= node->watermark);
@@ -239,7 +240,9 @@ static void task_finish_batch(struct wr_task *task)
         has_moved |= wr_watermarks_set_idle(&head->watermarks, index);
     }
     task_take_control(task, input, batch);
-    if (input->has_ended) {
+    // One that ended without a drain was stopped: what it had yet to say holds event time where it
+    // is, so that nothing is completed without it.
+    if (input->has_ended && head->watermarks.inputs[index].watermark == WEIR_TIME_MAX) {
         has_moved |= wr_watermarks_end(&head->watermarks, index);
     }
     wr_channel_return(input->channel, batch);

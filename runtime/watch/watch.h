@@ -22,7 +22,8 @@
     X(BYTES, "bytes read or written")                                                              \
     X(BYTES_TOTAL, "bytes there are to read, where known")                                         \
     X(WATERMARK, "watermark, as microseconds")                                                     \
-    X(STATE_BYTES, "bytes of state")
+    X(STATE_BYTES, "bytes of state")                                                               \
+    X(TIMERS_DROPPED, "timers set at the end for a later time")
 
 enum wr_counter {
 #define WR_COUNTER_ENUM(name, sentence) WR_##name,

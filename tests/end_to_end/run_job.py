@@ -26,7 +26,7 @@ import compare
 import inputs
 import oracle
 
-RUN_SECONDS = 120
+RUN_SECONDS = 900
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

@@ -16,7 +16,7 @@ LANGUAGES = [
     ("C11", 0, ["-xc", "-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"]),
     ("C++17", 1, ["-xc++", "-std=c++17"]),
 ]
-FOREIGN = re.compile(r"/(ck_\w+|hwloc|simdjson|csv|xxhash)(\.h|/)|/runtime/")
+FOREIGN = re.compile(r"/(ck_\w+|hwloc|simdjson|csv|xxhash|isa-l|lz4|zstd)(\.h|/)|/runtime/")
 MACRO = re.compile(r"^\s*#\s*define\s+(?!WEIR_)(\w+)", re.MULTILINE)
 
 

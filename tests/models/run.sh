@@ -87,6 +87,12 @@ for bug in NO_FENCE_AT_RETURN NO_FENCE_AT_ANNOUNCE RETURN_LOOKS_FIRST SLEEP_WITH
     catches "$asleep" refusal -D$bug
 done
 
+holds alignment
+for bug in LOOK_BEFORE_ENTERING COUNT_BEFORE_ENTERING COUNT_AFTER_LOOKING NO_SECOND_LOOK \
+    TWO_AT_A_TIME; do
+    catches 'lowest<=said' alignment -D$bug
+done
+
 holds channel -DCHAIN
 holds channel -DCHAIN -DCREDITS=2 -DRECORDS=3 -DCHECKPOINTS=3 -DRIDE
 holds channel -DDIAMOND

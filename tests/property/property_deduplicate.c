@@ -3,7 +3,7 @@
 // By the definition a row passes unless one with its key passed at most `within` away; brute force
 // keeps all that passed. Rows come at most `lateness` behind the watermark, so that dropping state
 // must not show.
-#include "tests/support/node_harness.h"
+#include "tests/support/operator_harness.h"
 #include "tests/support/trial.h"
 
 typedef struct event {
@@ -23,13 +23,13 @@ WEIR_KEY(by_low_and_name, event, low, name);
 #define BATCH_ROWS 24u
 
 struct trial_case {
-    uint64_t            seed;
-    struct node_harness node;
-    uint64_t            keys[ROWS_MAX]; // of what passed, by the definition
-    weir_time           times[ROWS_MAX];
-    uint32_t            passed_count;
-    uint32_t            expected[BATCH_ROWS]; // rows of the batch at hand that pass
-    uint32_t            expected_count, seen_count;
+    uint64_t                seed;
+    struct operator_harness node;
+    uint64_t                keys[ROWS_MAX]; // of what passed, by the definition
+    weir_time               times[ROWS_MAX];
+    uint32_t                passed_count;
+    uint32_t                expected[BATCH_ROWS]; // rows of the batch at hand that pass
+    uint32_t                expected_count, seen_count;
 };
 
 static bool is_duplicate(const struct trial_case *trial, const event *e, weir_time within)
@@ -90,15 +90,16 @@ static void case_run(struct trial_case *trial, uint64_t seed)
         lowest = 0;
     }
 
-    const struct node_harness_options harness = {
-        .operator_ = &wr_deduplicate_operator,
-        .key       = key,
-        .options   = &options,
-        .out       = &event_type,
-        .columns   = WR_COLUMN_TIME,
-        .rows      = 4,
-        .take      = take,
-        .opaque    = trial,
+    const struct operator_harness_options harness = {
+        .operator_    = &wr_deduplicate_operator,
+        .key          = key,
+        .options      = &options,
+        .outputs      = { [WR_OUTPUT_MAIN] = &event_type },
+        .output_count = 2,
+        .columns      = WR_COLUMN_TIME,
+        .rows         = 4,
+        .take         = take,
+        .opaque       = trial,
     };
     struct wr_batch_layout layout = wr_batch_layout_of(&event_type, WR_COLUMN_TIME, 8192);
     struct wr_batch       *batch  = wr_batch_open(&layout);
@@ -106,7 +107,7 @@ static void case_run(struct trial_case *trial, uint64_t seed)
     uint64_t               passed = 0;
     trial->seed                   = seed;
     trial->passed_count           = 0;
-    node_harness_open(&trial->node, &harness);
+    operator_harness_open(&trial->node, &harness);
 
     for (uint32_t round = 0; round < rounds; round++) {
         uint16_t       selection[BATCH_ROWS];
@@ -132,7 +133,7 @@ static void case_run(struct trial_case *trial, uint64_t seed)
             }
         }
         if (selected > 0) {
-            node_harness_rows(&trial->node, batch, is_all ? NULL : selection, selected);
+            operator_harness_rows(&trial->node, batch, is_all ? NULL : selection, selected);
         }
         rows += selected;
         passed += trial->expected_count;
@@ -142,15 +143,15 @@ static void case_run(struct trial_case *trial, uint64_t seed)
         if (trial_one_in(&random, 2)) {
             lowest += unit * (weir_time)trial_below(&random, trial_one_in(&random, 8) ? 200 : 15);
             const weir_time watermark = weir_time_add(lowest, lateness);
-            node_harness_advance(&trial->node,
-                                 watermark < WEIR_TIME_MAX ? watermark : WEIR_TIME_MAX - 1);
+            operator_harness_advance(&trial->node,
+                                     watermark < WEIR_TIME_MAX ? watermark : WEIR_TIME_MAX - 1);
         }
     }
-    TRIAL_CHECK(node_harness_counter(&trial->node, WR_DUPLICATES) == rows - passed,
+    TRIAL_CHECK(operator_harness_counter(&trial->node, WR_DUPLICATES) == rows - passed,
                 "seed %" PRIu64 ", duplicates are miscounted", seed);
-    node_harness_advance(&trial->node, WEIR_TIME_MAX);
+    operator_harness_advance(&trial->node, WEIR_TIME_MAX);
     TRIAL_CHECK(wr_pool_used_bytes(trial->node.node->pool) == 0, "state is left at the end");
-    node_harness_close(&trial->node);
+    operator_harness_close(&trial->node);
     wr_batch_close(batch);
     wr_batch_layout_fini(&layout);
 }

@@ -57,13 +57,17 @@ static void check_call(const weir_call *call, weir_time at, uint64_t number)
 
 static bool keep_plain(const plain *p) { return keeps(p->number); }
 WEIR_FILTER(filter_plain, plain, keep_plain);
+// Whatever the function then does or returns, nothing is sent for the record.
+static void refuse_some(weir_call *call, uint64_t number)
+{
+    if (is_refused(number)) {
+        weir_reject(call, "no %llu", (unsigned long long)number);
+    }
+}
 static bool keep_call(const plain *p, weir_call *call)
 {
     check_call(call, p->at, p->number);
-    if (is_refused(p->number)) {
-        weir_reject(call, "no %u", p->key);
-        return false;
-    }
+    refuse_some(call, p->number);
     return keeps(p->number);
 }
 WEIR_FILTER(filter_call, plain, keep_call);
@@ -73,6 +77,7 @@ WEIR_SPLIT(split_plain, plain, route_plain);
 static uint32_t route_call(const plain *p, weir_call *call)
 {
     check_call(call, p->at, p->number);
+    refuse_some(call, p->number);
     return branch_of(p->number);
 }
 WEIR_SPLIT(split_call, plain, route_call);
@@ -86,10 +91,17 @@ WEIR_MAP(map_plain, plain, plain, map_all);
 static bool map_some(plain *out, const plain *in, weir_call *call)
 {
     check_call(call, in->at, in->number);
+    refuse_some(call, in->number);
     map_all(out, in);
     return keeps(in->number);
 }
 WEIR_MAP(map_call, plain, plain, map_some);
+static void map_or_refuse(plain *out, const plain *in, weir_call *call)
+{
+    map_all(out, in);
+    refuse_some(call, in->number);
+}
+WEIR_MAP(map_refuse, plain, plain, map_or_refuse);
 
 static char     many_bytes[2048];
 static weir_str text_of(uint64_t number)
@@ -118,6 +130,7 @@ static void enrich_with_scratch(rich *out, const rich *in, weir_call *call)
     memcpy(text, weir_str_bytes(&in->text), in->text.length);
     text[in->text.length] = '.';
     out->text             = weir_str_of(text, in->text.length + 1);
+    refuse_some(call, in->number);
 }
 WEIR_MAP(map_scratch, rich, rich, enrich_with_scratch);
 
@@ -138,6 +151,7 @@ static void expand(weir_call *call, const rich *in)
         *out      = *in;
         out->number += i;
     }
+    refuse_some(call, in->number);
 }
 WEIR_FLAT_MAP_MOST(flat, rich, rich, expand, 5);
 WEIR_EMITS(series, rich);
@@ -149,6 +163,7 @@ static bool expand_on(weir_call *call, const rich *in, cursor *c)
         *out = *in;
         out->number += c->done;
     }
+    refuse_some(call, in->number); // at the first call: there is no second
     return c->done == copies_of(in->number);
 }
 WEIR_GENERATE(series, rich, rich, cursor, expand_on, 2);
@@ -250,14 +265,6 @@ static void expect_kept(const rich *in)
         expect_row(WR_OUTPUT_MAIN, in, in->at, change_of(in->number));
     }
 }
-static void expect_kept_or_refused(const rich *in)
-{
-    if (is_refused(in->number)) {
-        leave(&expected, WR_OUTPUT_REJECTS, 0);
-    } else {
-        expect_kept(in);
-    }
-}
 static void expect_branch(const rich *in)
 {
     const uint32_t branch = branch_of(in->number);
@@ -302,6 +309,21 @@ static void expect_copies(const rich *in)
     }
 }
 
+static void expect_or_refuse(const rich *in, void (*expect)(const rich *in))
+{
+    if (is_refused(in->number)) {
+        leave(&expected, WR_OUTPUT_REJECTS, 0);
+    } else {
+        expect(in);
+    }
+}
+static void expect_kept_or_refused(const rich *in) { expect_or_refuse(in, expect_kept); }
+static void expect_branch_or_refused(const rich *in) { expect_or_refuse(in, expect_branch); }
+static void expect_mapped_or_refused(const rich *in) { expect_or_refuse(in, expect_mapped); }
+static void expect_some_or_refused(const rich *in) { expect_or_refuse(in, expect_mapped_some); }
+static void expect_dotted_or_refused(const rich *in) { expect_or_refuse(in, expect_dotted); }
+static void expect_copies_or_refused(const rich *in) { expect_or_refuse(in, expect_copies); }
+
 static tally      tallies[8];
 static rich_tally rich_tallies[8];
 
@@ -329,14 +351,20 @@ static const struct trial_case trial_cases[] = {
     { &wr_filter_operator, &filter_call, NULL, &plain_type, &plain_type, expect_kept_or_refused,
       false, true },
     { &wr_split_operator, &split_plain, NULL, &plain_type, &plain_type, expect_branch, true, true },
-    { &wr_split_operator, &split_call, NULL, &plain_type, &plain_type, expect_branch, true, true },
+    { &wr_split_operator, &split_call, NULL, &plain_type, &plain_type, expect_branch_or_refused,
+      true, true },
     { &wr_map_operator, &map_plain, NULL, &plain_type, &plain_type, expect_mapped, false, true },
-    { &wr_map_operator, &map_call, NULL, &plain_type, &plain_type, expect_mapped_some, false,
+    { &wr_map_operator, &map_call, NULL, &plain_type, &plain_type, expect_some_or_refused, false,
       true },
+    { &wr_map_operator, &map_refuse, NULL, &plain_type, &plain_type, expect_mapped_or_refused,
+      false, true },
     { &wr_map_operator, &map_rich, NULL, &plain_type, &rich_type, expect_enriched, false, true },
-    { &wr_map_operator, &map_scratch, NULL, &rich_type, &rich_type, expect_dotted, false, true },
-    { &wr_flat_map_operator, &flat, NULL, &rich_type, &rich_type, expect_copies, false, true },
-    { &wr_flat_map_operator, &series, NULL, &rich_type, &rich_type, expect_copies, false, true },
+    { &wr_map_operator, &map_scratch, NULL, &rich_type, &rich_type, expect_dotted_or_refused, false,
+      true },
+    { &wr_flat_map_operator, &flat, NULL, &rich_type, &rich_type, expect_copies_or_refused, false,
+      true },
+    { &wr_flat_map_operator, &series, NULL, &rich_type, &rich_type, expect_copies_or_refused, false,
+      true },
     { &wr_reduce_operator, &reduce_plain, &by_key_key, &plain_type, &plain_type, expect_sum, false,
       false },
     { &wr_reduce_operator, &reduce_rich, &by_text_key, &rich_type, &rich_type, expect_last, false,
@@ -388,7 +416,7 @@ static void check_left(const struct trial_case *tried)
 static void run_batches(struct trial_random *random, const struct trial_case *tried,
                         struct operator_harness *harness, uint64_t *cases)
 {
-    uint64_t refused = 0;
+    uint64_t refused = 0, taken = 0, sent = 0;
     for (uint32_t i = 1 + trial_below(random, 6); i > 0; i--) {
         struct operator_harness_batch batch       = draw_batch(random, tried);
         const bool                    is_selected = trial_one_in(random, 2) && selected > 0;
@@ -405,6 +433,15 @@ static void run_batches(struct trial_random *random, const struct trial_case *tr
         refused += expected.counts[WR_OUTPUT_REJECTS];
         TRIAL_CHECK(operator_harness_counter(harness, WR_REJECTED) == refused, "%llu",
                     (unsigned long long)operator_harness_counter(harness, WR_REJECTED));
+        taken += count;
+        sent += expected.counts[WR_OUTPUT_MAIN];
+        const bool is_one_to_one =
+            tried->operator_ == &wr_filter_operator || tried->operator_ == &wr_map_operator;
+        const uint64_t filtered = operator_harness_counter(harness, WR_FILTERED);
+        TRIAL_CHECK(!is_one_to_one || taken == sent + filtered + refused,
+                    "%" PRIu64 " taken, %" PRIu64 " sent, %" PRIu64 " filtered, %" PRIu64
+                    " refused",
+                    taken, sent, filtered, refused);
         *cases += count;
         operator_harness_batch_close(&batch);
     }
@@ -432,11 +469,12 @@ static void run_case(struct trial_random *random, uint64_t *cases)
     for (uint32_t i = WR_OUTPUT_SIDES; i < under_test.output_count; i++) {
         under_test.outputs[i] = tried->out;
     }
-    struct operator_harness *harness = operator_harness_open(&under_test);
-    run_batches(random, tried, harness, cases);
-    operator_harness_advance(harness, WEIR_TIME_MAX);
-    operator_harness_finish(harness);
-    operator_harness_close(harness);
+    struct operator_harness harness;
+    operator_harness_open(&harness, &under_test);
+    run_batches(random, tried, &harness, cases);
+    operator_harness_advance(&harness, WEIR_TIME_MAX);
+    operator_harness_finish(&harness);
+    operator_harness_close(&harness);
 }
 
 int main(int argc, char **argv)

@@ -357,9 +357,16 @@ static void     model_timer_clear(void *self, weir_time at)
         }
     }
 }
+static weir_time model_fires_at; // the timer that fires at the end; else WEIR_TIME_MAX
+static uint64_t  model_dropped;  // timers
+
 static void model_timer_set(void *self, weir_time at)
 {
     struct model_key *m = self;
+    if (at > model_fires_at) {
+        model_dropped++;
+        return;
+    }
     model_timer_clear(self, at);
     TRIAL_CHECK(m->timer_count < TIMERS_MAX, "%u", m->timer_count);
     m->timers[m->timer_count++] = at;
@@ -433,7 +440,9 @@ static void model_fire(uint32_t key, weir_time watermark)
             return;
         }
         model_timer_clear(m, earliest);
+        model_fires_at = watermark == WEIR_TIME_MAX ? earliest : WEIR_TIME_MAX;
         model_act(key, timer_number(key, earliest), timer_text(earliest), earliest, true);
+        model_fires_at = WEIR_TIME_MAX;
     }
 }
 
@@ -644,21 +653,24 @@ static void run_round(struct trial_random *random, uint64_t *cases)
         .take         = take_rows,
     };
     under_test.key = under_test.binding == &process_1 ? &by_number_key : &by_name_key;
-    struct operator_harness *harness   = operator_harness_open(&under_test);
-    weir_time                now       = 1000;
-    weir_time                watermark = WEIR_TIME_MIN;
+    struct operator_harness harness;
+    operator_harness_open(&harness, &under_test);
+    weir_time now       = 1000;
+    weir_time watermark = WEIR_TIME_MIN;
     memset(model, 0, sizeof(model));
     for (uint32_t key = 0; key < KEYS; key++) {
         model[key].key = key;
     }
-    arena_used = 0;
+    arena_used     = 0;
+    model_dropped  = 0;
+    model_fires_at = WEIR_TIME_MAX;
     for (uint32_t i = trial_below(random, 40); i > 0; i--) {
-        run_batch(harness, random, &now, watermark, cases);
+        run_batch(&harness, random, &now, watermark, cases);
         if (trial_one_in(random, 2)) {
             const weir_time next = now + (weir_time)trial_below(random, 30) - 20;
             watermark            = next > watermark ? next : watermark;
             last_fired           = WEIR_TIME_MIN;
-            operator_harness_advance(harness, watermark);
+            operator_harness_advance(&harness, watermark);
             for (uint32_t key = 0; key < KEYS; key++) {
                 model_fire(key, watermark);
             }
@@ -666,14 +678,18 @@ static void run_round(struct trial_random *random, uint64_t *cases)
         }
     }
     last_fired = WEIR_TIME_MIN;
-    operator_harness_advance(harness, WEIR_TIME_MAX);
+    operator_harness_advance(&harness, WEIR_TIME_MAX);
     for (uint32_t key = 0; key < KEYS; key++) {
         model_fire(key, WEIR_TIME_MAX);
     }
     check_rows();
-    operator_harness_finish(harness);
-    TRIAL_CHECK(operator_harness_failure(harness) == NULL, "%s", operator_harness_failure(harness));
-    operator_harness_close(harness);
+    operator_harness_finish(&harness);
+    TRIAL_CHECK(operator_harness_counter(&harness, WR_TIMERS_DROPPED) == model_dropped,
+                "%" PRIu64 " timers dropped, not %" PRIu64,
+                operator_harness_counter(&harness, WR_TIMERS_DROPPED), model_dropped);
+    TRIAL_CHECK(operator_harness_failure(&harness) == NULL, "%s",
+                operator_harness_failure(&harness));
+    operator_harness_close(&harness);
 }
 
 int main(int argc, char **argv)

@@ -6,7 +6,7 @@
 //
 // On the way each row is checked against those before it: an insert is new, an update changes, a
 // delete withdraws what is there, the number of the firing counts.
-#include "tests/support/node_harness.h"
+#include "tests/support/operator_harness.h"
 #include "tests/support/trial.h"
 #include "tests/support/window_records.h"
 
@@ -141,19 +141,19 @@ struct value {
 };
 
 struct trial_case {
-    uint64_t            seed;
-    struct setting      setting;
-    struct node_harness combines[3];
-    weir_time           watermarks[3];
-    struct node_harness window;
-    weir_time           watermark; // of the window
-    struct outcomes     seen;      // what remains of what left
-    struct outcomes     expected;
-    struct value        values[RESULTS_MAX]; // brute force
-    uint32_t            value_count;
-    uint64_t            accepted, late, late_seen, rows_seen;
-    struct outcome      firings[RESULTS_MAX]; // (key, start, end): base.firing rows so far
-    uint32_t            firing_count;
+    uint64_t                seed;
+    struct setting          setting;
+    struct operator_harness combines[3];
+    weir_time               watermarks[3];
+    struct operator_harness window;
+    weir_time               watermark; // of the window
+    struct outcomes         seen;      // what remains of what left
+    struct outcomes         expected;
+    struct value            values[RESULTS_MAX]; // brute force
+    uint32_t                value_count;
+    uint64_t                accepted, late, late_seen, rows_seen;
+    struct outcome          firings[RESULTS_MAX]; // (key, start, end): base.firing rows so far
+    uint32_t                firing_count;
 };
 
 #define CASE_CHECK(claim, ...)                                                                     \
@@ -413,7 +413,7 @@ static void combine_take(void *opaque, uint32_t output, const struct wr_batch *b
         trial->late_seen += count;
         return;
     }
-    node_harness_rows(&trial->window, batch, selection, count);
+    operator_harness_rows(&trial->window, batch, selection, count);
 }
 
 // ---- running a case ----
@@ -452,32 +452,34 @@ static void case_open(struct trial_case *trial, struct trial_random *random,
     options->sends_changes        = setting->window.lateness > 0;
     *layout                       = wr_partial_layout_of(setting->aggregate);
 
-    const struct node_harness_options combine = {
-        .operator_ = &wr_combine_operator,
-        .binding   = setting->aggregate,
-        .key       = setting->key,
-        .options   = options,
-        .out       = layout->type,
-        .columns   = WR_COLUMN_TIME | WR_COLUMN_HASH,
-        .rows      = 1 + trial_below(random, 5),
-        .late      = setting->judges ? &event_type : NULL,
-        .take      = combine_take,
-        .opaque    = trial,
+    const struct operator_harness_options combine = {
+        .operator_    = &wr_combine_operator,
+        .binding      = setting->aggregate,
+        .key          = setting->key,
+        .options      = options,
+        .outputs      = { [WR_OUTPUT_MAIN] = layout->type,
+                          [WR_OUTPUT_LATE] = setting->judges ? &event_type : NULL },
+        .output_count = 2,
+        .columns      = WR_COLUMN_TIME | WR_COLUMN_HASH,
+        .rows         = 1 + trial_below(random, 5),
+        .take         = combine_take,
+        .opaque       = trial,
     };
-    const struct node_harness_options window = {
-        .operator_ = &wr_window_operator,
-        .binding   = setting->aggregate,
-        .options   = options,
-        .out       = setting->aggregate->out,
+    const struct operator_harness_options window = {
+        .operator_    = &wr_window_operator,
+        .binding      = setting->aggregate,
+        .options      = options,
+        .outputs      = { [WR_OUTPUT_MAIN] = setting->aggregate->out },
+        .output_count = 2,
         .columns =
             WR_COLUMN_TIME | (setting->window.lateness > 0 ? (uint32_t)WR_COLUMN_CHANGE : 0u),
         .rows   = 1 + trial_below(random, 5),
         .take   = window_take,
         .opaque = trial,
     };
-    node_harness_open(&trial->window, &window);
+    operator_harness_open(&trial->window, &window);
     for (uint32_t i = 0; i < setting->combine_count; i++) {
-        node_harness_open(&trial->combines[i], &combine);
+        operator_harness_open(&trial->combines[i], &combine);
         trial->watermarks[i] = WEIR_TIME_MIN;
     }
     trial->watermark = WEIR_TIME_MIN;
@@ -507,14 +509,14 @@ static void case_advance(struct trial_case *trial, uint32_t i, weir_time waterma
     if (watermark <= trial->watermarks[i]) {
         return;
     }
-    node_harness_advance(&trial->combines[i], watermark);
+    operator_harness_advance(&trial->combines[i], watermark);
     trial->watermarks[i] = watermark;
     weir_time lowest     = watermark;
     for (uint32_t k = 0; k < trial->setting.combine_count; k++) {
         lowest = trial->watermarks[k] < lowest ? trial->watermarks[k] : lowest;
     }
     if (lowest > trial->watermark) {
-        node_harness_advance(&trial->window, lowest);
+        operator_harness_advance(&trial->window, lowest);
         trial->watermark = lowest;
         if (trial->setting.window.kind <= WEIR_WINDOW_SESSION) {
             case_compare(trial);
@@ -542,7 +544,7 @@ static void case_rows(struct trial_case *trial, struct trial_random *random, str
         }
     }
     if (selected > 0) {
-        node_harness_rows(&trial->combines[i], batch, is_all ? NULL : selection, selected);
+        operator_harness_rows(&trial->combines[i], batch, is_all ? NULL : selection, selected);
     }
 }
 
@@ -552,16 +554,16 @@ static void case_drain(struct trial_case *trial)
         case_advance(trial, i, WEIR_TIME_MAX);
     }
     for (uint32_t i = 0; i < trial->setting.combine_count; i++) {
-        node_harness_finish(&trial->combines[i]);
+        operator_harness_finish(&trial->combines[i]);
     }
-    node_harness_finish(&trial->window);
+    operator_harness_finish(&trial->window);
 }
 
 static void case_count_late(struct trial_case *trial)
 {
-    uint64_t late = node_harness_counter(&trial->window, WR_LATE);
+    uint64_t late = operator_harness_counter(&trial->window, WR_LATE);
     for (uint32_t i = 0; i < trial->setting.combine_count; i++) {
-        late += node_harness_counter(&trial->combines[i], WR_LATE);
+        late += operator_harness_counter(&trial->combines[i], WR_LATE);
     }
     CASE_CHECK(late == trial->late, "%" PRIu64 " late rows, not %" PRIu64, late, trial->late);
     CASE_CHECK(!trial->setting.judges || trial->late_seen == late, "late rows are missing");
@@ -601,7 +603,7 @@ static void case_run(struct trial_case *trial, uint64_t seed)
                          weir_time_add(now, -(weir_time)trial_below(&random, 30)));
         }
         if (trial_one_in(&random, 8)) {
-            node_harness_flush(&trial->combines[i]);
+            operator_harness_flush(&trial->combines[i]);
         }
     }
     case_drain(trial);
@@ -609,9 +611,9 @@ static void case_run(struct trial_case *trial, uint64_t seed)
     case_count_late(trial);
 
     for (uint32_t i = 0; i < trial->setting.combine_count; i++) {
-        node_harness_close(&trial->combines[i]);
+        operator_harness_close(&trial->combines[i]);
     }
-    node_harness_close(&trial->window);
+    operator_harness_close(&trial->window);
     wr_batch_close(batch);
     wr_batch_layout_fini(&layout);
     weir_type_close(partial.type);

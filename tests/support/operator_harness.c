@@ -1,17 +1,7 @@
 // One operator by itself; see operator_harness.h.
 #include "tests/support/operator_harness.h"
-#include "runtime/run/run.h"
 
 #define STUCK_CALLS 100000u // that get nowhere: a timer that emits nothing does, too
-
-struct operator_harness {
-    struct operator_harness_options options;
-    struct wr_spec                  spec;
-    struct weir_run                 run; // for its failure only
-    struct wr_task                  task;
-    struct wr_node                 *node;
-    struct wr_inlet                 inlet;
-};
 
 static void output_open(struct wr_output *output, const weir_type *type, uint32_t columns,
                         uint32_t rows)
@@ -22,44 +12,47 @@ static void output_open(struct wr_output *output, const weir_type *type, uint32_
     output->batch = wr_batch_open(&output->layout);
 }
 
-struct operator_harness *operator_harness_open(const struct operator_harness_options *options)
+void operator_harness_open(struct operator_harness               *harness,
+                           const struct operator_harness_options *options)
 {
-    struct operator_harness *harness = wr_alloc(sizeof(*harness));
-    struct wr_node          *node = wr_alloc_aligned(options->operator_->node_bytes, WR_CACHE_LINE);
-    harness->options              = *options;
-    harness->spec                 = (struct wr_spec){ .operator_  = options->operator_,
-                                                      .name       = "under test",
-                                                      .binding    = options->binding,
-                                                      .key        = options->key,
-                                                      .options    = options->options,
-                                                      .parameters = options->parameters };
-    harness->task.run             = &harness->run;
-    harness->node                 = node;
+    struct wr_node *node = wr_alloc_aligned(options->operator_->node_bytes, WR_CACHE_LINE);
+    *harness             = (struct operator_harness){ .options = *options };
+    harness->spec        = (struct wr_spec){ .operator_  = options->operator_,
+                                             .name       = "under test",
+                                             .binding    = options->binding,
+                                             .key        = options->key,
+                                             .options    = options->options,
+                                             .parameters = options->parameters };
+    harness->task.run    = &harness->run;
+    harness->node        = node;
     (void)pthread_mutex_init(&harness->run.lock, NULL);
     (void)pthread_mutex_init(&harness->run.serial, NULL);
-    node->ops           = options->operator_;
-    node->spec          = &harness->spec;
-    node->task          = &harness->task;
-    node->pool          = wr_pool_open(0);
-    node->parallelism   = 1;
-    node->watermark     = WEIR_TIME_MIN;
-    node->seed          = 0x5eed;
-    node->counters      = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
-    node->call          = wr_alloc(sizeof(*node->call));
-    node->call->node    = node;
-    node->sends_changes = (options->columns & WR_COLUMN_CHANGE) != 0;
-    node->output_count  = options->output_count;
-    node->outputs       = wr_alloc((node->output_count + 1) * sizeof(*node->outputs));
+    node->ops             = options->operator_;
+    node->spec            = &harness->spec;
+    node->task            = &harness->task;
+    node->pool            = wr_pool_open(options->budget_bytes);
+    node->parallelism     = 1;
+    node->watermark       = WEIR_TIME_MIN;
+    node->seed            = 0x5eed;
+    node->range_bits      = options->range_bits;
+    node->counters        = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
+    node->call            = wr_alloc(sizeof(*node->call));
+    node->call->node      = node;
+    node->call->watermark = WEIR_TIME_MIN;
+    node->sends_changes   = (options->columns & WR_COLUMN_CHANGE) != 0;
+    node->output_count    = options->output_count;
+    node->outputs         = wr_alloc((node->output_count + 1) * sizeof(*node->outputs));
     for (uint32_t i = 0; i < node->output_count; i++) {
         if (options->outputs[i] != NULL) {
-            output_open(&node->outputs[i], options->outputs[i], options->columns, options->rows);
+            output_open(&node->outputs[i], options->outputs[i],
+                        i == WR_OUTPUT_LATE ? (uint32_t)WR_COLUMN_TIME : options->columns,
+                        options->rows);
         }
     }
     harness->inlet.node = node;
     node->inlets        = &harness->inlet;
     node->inlet_count   = 1;
     WR_ASSERT(options->operator_->open == NULL || options->operator_->open(node));
-    return harness;
 }
 
 void operator_harness_close(struct operator_harness *harness)
@@ -80,6 +73,7 @@ void operator_harness_close(struct operator_harness *harness)
     wr_pool_close(node->pool);
     wr_call_reset(node->call);
     wr_free(node->call->scratch);
+    wr_free(node->call->rejected);
     wr_free(node->call);
     wr_free(node->counters);
     wr_free(node->outputs);
@@ -87,7 +81,6 @@ void operator_harness_close(struct operator_harness *harness)
     (void)pthread_mutex_destroy(&harness->run.lock);
     (void)pthread_mutex_destroy(&harness->run.serial);
     wr_free(harness->run.failure);
-    wr_free(harness);
 }
 
 // Hands over what the outputs hold, and empties them. True if there was something.
@@ -148,6 +141,7 @@ void operator_harness_advance(struct operator_harness *harness, weir_time waterm
 {
     struct wr_node *node    = harness->node;
     bool            is_done = node->ops->advance == NULL;
+    node->call->watermark   = watermark;
     for (uint32_t stuck = 0; !is_done; stuck++) {
         is_done = node->ops->advance(node, watermark);
         stuck   = outputs_leave(harness) ? 0 : stuck;
@@ -164,6 +158,14 @@ void operator_harness_finish(struct operator_harness *harness)
         is_done = node->ops->finish(node);
         stuck   = outputs_leave(harness) ? 0 : stuck;
         WR_ASSERT(stuck < STUCK_CALLS);
+    }
+}
+
+void operator_harness_flush(struct operator_harness *harness)
+{
+    struct wr_node *node = harness->node;
+    while (node->ops->flush != NULL && node->ops->flush(node, true)) {
+        (void)outputs_leave(harness);
     }
 }
 

@@ -1,8 +1,10 @@
-// One operator with all its outputs, which are so small that it has to resume all the time; driven
-// as a task would drive it. Its failures are kept as sentences. What leaves is handed to a
-// function.
+// One operator by itself: its node, one inlet, and outputs so small that it has to resume all the
+// time; driven as a task would drive it. Its failures are kept as sentences. What leaves is handed
+// to a function, at once.
 #ifndef OPERATOR_HARNESS_H
 #define OPERATOR_HARNESS_H
+
+#include "runtime/run/run.h"
 
 #include "operators/operators.h"
 
@@ -16,23 +18,35 @@ struct operator_harness_options {
     const void               *parameters;
     const weir_type          *outputs[OPERATOR_HARNESS_OUTPUTS]; // NULL: nobody listens
     uint32_t                  output_count;
-    uint32_t                  columns;
-    uint32_t                  rows; // an output's batch has room for, without strings
+    uint32_t                  columns; // of all outputs but the late one, which has times
+    uint32_t                  rows;    // an output's batch has room for, without strings
+    uint32_t                  range_bits;
+    size_t                    budget_bytes; // of state; 0: no limit
+    // Rows leave by output `output`.
     void (*take)(void *opaque, uint32_t output, const struct wr_batch *batch,
                  const uint16_t *selection, uint32_t count);
     void *opaque;
 };
 
-struct operator_harness;
+struct operator_harness {
+    struct operator_harness_options options;
+    struct wr_spec                  spec;
+    struct weir_run                 run; // for its failure only
+    struct wr_task                  task;
+    struct wr_node                 *node;
+    struct wr_inlet                 inlet;
+};
 
-struct operator_harness *operator_harness_open(const struct operator_harness_options *options);
-void                     operator_harness_close(struct operator_harness *harness);
+void operator_harness_open(struct operator_harness               *harness,
+                           const struct operator_harness_options *options);
+void operator_harness_close(struct operator_harness *harness);
 
 // Each until the operator is done, or has failed; the batch is free afterwards.
 void operator_harness_rows(struct operator_harness *harness, const struct wr_batch *batch,
                            const uint16_t *selection, uint32_t count);
 void operator_harness_advance(struct operator_harness *harness, weir_time watermark);
 void operator_harness_finish(struct operator_harness *harness);
+void operator_harness_flush(struct operator_harness *harness);
 
 uint64_t operator_harness_counter(const struct operator_harness *harness, enum wr_counter counter);
 const char *operator_harness_failure(const struct operator_harness *harness); // NULL: none

@@ -45,7 +45,7 @@ def run(command, programs, folder):
         f'{name}() {{ {shlex.quote(str(path))} "$@"; }}\n' for name, path in programs.items()
     )
     done = subprocess.run(
-        ["bash", "-c", shell + command], cwd=folder, timeout=120, check=False, text=True,
+        ["bash", "-c", shell + command], cwd=folder, timeout=600, check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
     return done.stdout.splitlines()

@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 // Made of a tick; `change` says how it is to be sent.
 typedef struct result {
@@ -246,6 +248,63 @@ Test(file_sink, fails_the_job_where_the_directory_is_missing)
     cr_assert_str_eq(weir_job_error(job),
                      "test: write-out.jsonl: cannot open /none/such/out.jsonl: No such file or "
                      "directory; its directory has to exist");
+    weir_job_close(job);
+}
+
+// The file keeps what it has, in the simulation and on a real disk, where it has two names.
+static void expect_refused(weir_job *job, const char *input, const char *output,
+                           const weir_run_options *options, struct wr_environment *environment)
+{
+    const weir_jsonl_source_options from = { .name = "in", .path = input, .type = &result_type };
+    const weir_file_sink_options    to   = { .name = "out", .path = output };
+    char                            sentence[300];
+    weir_to_jsonl(weir_from_jsonl(job, &from), &to);
+    const weir_status status = environment != NULL ? source_harness_run(job, environment, options)
+                                                   : weir_job_run(job, options);
+    cr_assert_eq(status, WEIR_USAGE, "%s", weir_job_error(job));
+    (void)snprintf(sentence, sizeof(sentence),
+                   "test: out: it would overwrite %s, which in reads; write to another file",
+                   input);
+    cr_assert_str_eq(weir_job_error(job), sentence);
+    weir_job_close(job);
+}
+
+Test(file_sink, refuses_to_overwrite_what_a_source_reads)
+{
+    expect_refused(weir_job_open("test"), "/out", "/./out", NULL, disk(1));
+}
+
+Test(file_sink, refuses_to_overwrite_what_a_source_reads_by_another_name)
+{
+    char      folder[] = "/tmp/weir-file-sink-XXXXXX", input[60], output[60];
+    const int length   = (int)strlen("{}\n");
+    cr_assert_not_null(mkdtemp(folder));
+    (void)snprintf(input, sizeof(input), "%s/in.jsonl", folder);
+    (void)snprintf(output, sizeof(output), "%s/out.jsonl", folder);
+    FILE *file = fopen(input, "w");
+    cr_assert_eq(fprintf(file, "{}\n"), length);
+    (void)fclose(file);
+    for (int is_hard = 0; is_hard < 2; is_hard++) {
+        cr_assert_eq(is_hard ? link(input, output) : symlink(input, output), 0);
+        expect_refused(weir_job_open("test"), input, output, &(weir_run_options){ .workers = 1 },
+                       NULL);
+        struct stat found;
+        cr_assert_eq(stat(input, &found), 0);
+        cr_assert_eq(found.st_size, length);
+        cr_assert_eq(unlink(output), 0);
+    }
+    cr_assert_eq(unlink(input) | rmdir(folder), 0);
+}
+
+// A device is no file that a sink could empty.
+Test(file_sink, may_write_to_the_device_that_a_source_reads)
+{
+    weir_job                       *job  = weir_job_open("test");
+    const weir_jsonl_source_options from = { .path = "/dev/null", .type = &result_type };
+    const weir_file_sink_options    to   = { .path = "/dev/null" };
+    weir_to_jsonl(weir_from_jsonl(job, &from), &to);
+    cr_assert_eq(weir_job_run(job, &(weir_run_options){ .workers = 1 }), WEIR_OK, "%s",
+                 weir_job_error(job));
     weir_job_close(job);
 }
 

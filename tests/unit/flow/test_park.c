@@ -25,7 +25,7 @@ Test(park, is_awake_again_when_cancelled)
     cr_assert_not(wr_park_is_idle_any(&park));
 }
 
-Test(park, a_wake_between_announcing_and_waiting_is_kept, .timeout = 20)
+Test(park, a_wake_between_announcing_and_waiting_is_kept, .timeout = 120)
 {
     wr_park_announce(&park);
     wr_park_wake_any(&park);
@@ -41,14 +41,14 @@ Test(park, a_wake_of_the_awake_is_forgotten)
     wr_park_wait(&park, 1000);
 }
 
-Test(park, waiting_ends_when_the_time_is_up, .timeout = 20)
+Test(park, waiting_ends_when_the_time_is_up, .timeout = 120)
 {
     wr_park_announce(&park);
     wr_park_wait(&park, 1000);
     cr_assert_not(wr_park_is_idle_any(&park));
 }
 
-Test(park, waiting_for_no_time_returns_at_once, .timeout = 20)
+Test(park, waiting_for_no_time_returns_at_once, .timeout = 120)
 {
     wr_park_announce(&park);
     wr_park_wait(&park, 0);
@@ -65,7 +65,7 @@ static void *wake_when_asleep(void *opaque)
     return NULL;
 }
 
-Test(park, a_sleeper_is_woken, .timeout = 20)
+Test(park, a_sleeper_is_woken, .timeout = 120)
 {
     pthread_t waker;
     cr_assert_eq(pthread_create(&waker, NULL, wake_when_asleep, NULL), 0);

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "tests/support/node_harness.h"
+#include "tests/support/operator_harness.h"
 
 typedef struct event {
     weir_time at;
@@ -12,7 +12,7 @@ WEIR_KEY(by_number, event, number);
 // The node, and the times of the rows that passed.
 struct deduplication {
     struct wr_deduplicate_options options;
-    struct node_harness           node;
+    struct operator_harness       node;
     struct wr_batch_layout        layout;
     struct wr_batch              *batch;
     uint32_t                      passed;
@@ -29,19 +29,20 @@ static void take(void *opaque, uint32_t output, const struct wr_batch *batch,
 
 static struct deduplication *deduplication_open(weir_time within, weir_time lateness)
 {
-    struct deduplication *dedup               = wr_alloc(sizeof(*dedup));
-    dedup->options                            = (struct wr_deduplicate_options){ within, lateness };
-    const struct node_harness_options options = {
-        .operator_ = &wr_deduplicate_operator,
-        .key       = &by_number_key,
-        .options   = &dedup->options,
-        .out       = &event_type,
-        .columns   = WR_COLUMN_TIME,
-        .rows      = 1,
-        .take      = take,
-        .opaque    = dedup,
+    struct deduplication *dedup = wr_alloc(sizeof(*dedup));
+    dedup->options              = (struct wr_deduplicate_options){ within, lateness };
+    const struct operator_harness_options options = {
+        .operator_    = &wr_deduplicate_operator,
+        .key          = &by_number_key,
+        .options      = &dedup->options,
+        .outputs      = { [WR_OUTPUT_MAIN] = &event_type },
+        .output_count = 2,
+        .columns      = WR_COLUMN_TIME,
+        .rows         = 1,
+        .take         = take,
+        .opaque       = dedup,
     };
-    node_harness_open(&dedup->node, &options);
+    operator_harness_open(&dedup->node, &options);
     dedup->layout = wr_batch_layout_of(&event_type, WR_COLUMN_TIME, 4096);
     dedup->batch  = wr_batch_open(&dedup->layout);
     return dedup;
@@ -49,7 +50,7 @@ static struct deduplication *deduplication_open(weir_time within, weir_time late
 
 static void deduplication_close(struct deduplication *dedup)
 {
-    node_harness_close(&dedup->node);
+    operator_harness_close(&dedup->node);
     wr_batch_close(dedup->batch);
     wr_batch_layout_fini(&dedup->layout);
     wr_free(dedup);
@@ -67,7 +68,7 @@ static void put(struct deduplication *dedup, weir_time at, uint64_t number)
 static uint32_t passed(struct deduplication *dedup)
 {
     dedup->passed = 0;
-    node_harness_rows(&dedup->node, dedup->batch, NULL, dedup->batch->row_count);
+    operator_harness_rows(&dedup->node, dedup->batch, NULL, dedup->batch->row_count);
     wr_batch_clear(dedup->batch, &dedup->layout);
     return dedup->passed;
 }
@@ -112,7 +113,7 @@ Test(deduplicate, lets_rows_of_a_batch_see_each_other_in_order)
     put(dedup, 4, 1);  // hidden by 14
     put(dedup, 3, 1);  // passes
     cr_expect(passed(dedup) == 3);
-    cr_expect(node_harness_counter(&dedup->node, WR_DUPLICATES) == 2);
+    cr_expect(operator_harness_counter(&dedup->node, WR_DUPLICATES) == 2);
     deduplication_close(dedup);
 }
 
@@ -145,12 +146,12 @@ Test(deduplicate, keeps_what_a_row_that_is_not_late_can_match_and_no_more)
     struct deduplication *dedup = deduplication_open(hour, hour / 2);
     cr_expect(passes(dedup, hour - 1, 1)); // the last moment of its bucket
     // Not late is from watermark - lateness on, and reaches an hour back.
-    node_harness_advance(&dedup->node, 2 * hour - 1 + hour / 2);
+    operator_harness_advance(&dedup->node, 2 * hour - 1 + hour / 2);
     cr_expect(!passes(dedup, 2 * hour - 1, 1));
-    node_harness_advance(&dedup->node, 2 * hour + hour / 2);
+    operator_harness_advance(&dedup->node, 2 * hour + hour / 2);
     cr_expect(wr_pool_used_bytes(dedup->node.node->pool) > 0, "the bucket of the row just seen");
     cr_expect(passes(dedup, 2 * hour, 1));
-    node_harness_advance(&dedup->node, WEIR_TIME_MAX);
+    operator_harness_advance(&dedup->node, WEIR_TIME_MAX);
     cr_expect(wr_pool_used_bytes(dedup->node.node->pool) == 0);
     deduplication_close(dedup);
 }

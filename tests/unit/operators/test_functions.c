@@ -90,6 +90,86 @@ static void finish(own *o, void *opaque)
 }
 WEIR_SINK(counted, tick, own, take, finish);
 
+// ---- timers ----
+
+WEIR_KEY(by_number, tick, number);
+typedef struct fired {
+    uint64_t times;
+} fired;
+WEIR_RECORD(fired, times);
+
+static void set_one(weir_call *call, const by_number *key, fired *state, const tick *in)
+{
+    (void)key;
+    (void)state;
+    weir_timer_set(call, in->at + 10);
+}
+WEIR_EMITS(watching, tick);
+static void tell_watermark(weir_call *call, const by_number *key, fired *state, weir_time at)
+{
+    tick *out   = watching_emit(call);
+    out->at     = at;
+    out->number = key->number;
+    out->seen   = weir_watermark(call);
+    state->times++;
+}
+WEIR_PROCESS(watching, tick, by_number, fired, tick, set_one, tell_watermark);
+
+// Sets itself again for ever, and once more for its own time.
+WEIR_EMITS(metronome, tick);
+static void tick_on(weir_call *call, const by_number *key, fired *state, weir_time at)
+{
+    tick *out   = metronome_emit(call);
+    out->at     = at;
+    out->number = key->number;
+    if (state->times++ == 0) {
+        weir_timer_set(call, at);
+        weir_timer_set(call, at - 1);
+    }
+    weir_timer_set(call, at + WEIR_SECONDS(1));
+}
+static void start(weir_call *call, const by_number *key, fired *state, const tick *in)
+{
+    (void)key;
+    (void)state;
+    weir_timer_set(call, in->at + WEIR_SECONDS(1)); // later than all records
+}
+WEIR_PROCESS(metronome, tick, by_number, fired, tick, start, tick_on);
+
+WEIR_EMITS(emit_or_refuse, tick);
+static void emit_then_refuse(weir_call *call, const by_number *key, fired *state, const tick *in)
+{
+    (void)state;
+    *emit_or_refuse_emit(call) = *in;
+    if (key->number % 2 == 1) {
+        weir_reject(call, "odd");
+    }
+}
+static void no_timer(weir_call *call, const by_number *key, fired *state, weir_time at)
+{
+    (void)call;
+    (void)key;
+    (void)state;
+    (void)at;
+}
+WEIR_PROCESS(emit_or_refuse, tick, by_number, fired, tick, emit_then_refuse, no_timer);
+
+static void see_pane(tick *out, const by_number *key, const weir_pane *pane, const fired *f,
+                     weir_call *call)
+{
+    (void)f;
+    out->at     = pane->end;
+    out->number = key->number;
+    out->seen   = weir_watermark(call);
+}
+static void count_one(fired *f, const tick *t)
+{
+    (void)t;
+    f->times++;
+}
+static void add_fired(fired *f, const fired *more) { f->times += more->times; }
+WEIR_AGGREGATE(panes, tick, by_number, fired, tick, count_one, add_fired, see_pane);
+
 static weir_job        *job;
 static weir_stream      source;
 static weir_collection *collected;
@@ -182,4 +262,50 @@ Test(functions, get_aligned_scratch_of_any_size)
 {
     (void)weir_filter(source, &scratching);
     run(WEIR_OK);
+}
+
+static void expect_to_see_what_has_come(void)
+{
+    uint64_t before_the_end = 0;
+    run(WEIR_OK);
+    cr_assert_eq(weir_collection_count(collected), EVENTS);
+    for (size_t i = 0; i < EVENTS; i++) {
+        const tick *t = weir_collection_at(collected, i, NULL, NULL);
+        cr_assert_geq(t->seen, t->at, "%lld fired at a watermark of %lld", t->at, t->seen);
+        before_the_end += t->seen < WEIR_TIME_MAX;
+    }
+    cr_expect_gt(before_the_end, 0);
+}
+
+Test(functions, of_timers_see_the_watermark_that_made_them_fire)
+{
+    const weir_keyed keyed = weir_key(source, &by_number_key);
+    (void)weir_collect(weir_process(keyed, &watching, NULL), collected);
+    expect_to_see_what_has_come();
+}
+
+Test(functions, of_results_see_the_watermark_that_closed_the_window)
+{
+    const weir_keyed keyed = weir_key(source, &by_number_key);
+    (void)weir_collect(weir_aggregate(keyed, weir_tumbling(10), &panes), collected);
+    expect_to_see_what_has_come();
+}
+
+Test(functions, of_timers_that_set_themselves_again_end_with_the_input)
+{
+    (void)weir_collect(weir_process(weir_key(source, &by_number_key), &metronome, NULL), collected);
+    run(WEIR_OK);
+    // No timer is due before the end: each fires, once more at its own time and once before that.
+    cr_assert_eq(weir_collection_count(collected), 3 * EVENTS, "%zu",
+                 weir_collection_count(collected));
+    cr_assert_eq(weir_job_counter(job, "metronome", WEIR_TIMERS_DROPPED), 3 * EVENTS);
+}
+
+Test(functions, of_process_send_nothing_for_what_they_refuse)
+{
+    const weir_keyed keyed = weir_key(source, &by_number_key);
+    (void)weir_collect(weir_process(keyed, &emit_or_refuse, NULL), collected);
+    run(WEIR_OK);
+    cr_assert_eq(weir_job_counter(job, "emit_or_refuse", WEIR_REJECTED), EVENTS / 2);
+    cr_assert_eq(weir_collection_count(collected), EVENTS / 2);
 }

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "tests/support/node_harness.h"
+#include "tests/support/operator_harness.h"
 #include "tests/support/window_records.h"
 
 // combine and window in one chain; what leaves is written down as text:
@@ -12,7 +12,7 @@
 struct chain {
     struct wr_aggregate_options options;
     struct wr_partial_layout    partial;
-    struct node_harness         combine, window;
+    struct operator_harness     combine, window;
     struct wr_batch_layout      layout;
     struct wr_batch            *batch;
     char                        log[LOG_BYTES];
@@ -58,7 +58,7 @@ static void combine_take(void *opaque, uint32_t output, const struct wr_batch *b
     for (uint32_t i = 0; i < count; i++) {
         chain->partial_rows += ((const sums *)wr_batch_row(batch, i))->count;
     }
-    node_harness_rows(&chain->window, batch, selection, count);
+    operator_harness_rows(&chain->window, batch, selection, count);
 }
 
 static struct chain *chain_open(weir_window window, const weir_aggregate_binding *aggregate,
@@ -71,30 +71,32 @@ static struct chain *chain_open(weir_window window, const weir_aggregate_binding
     chain->options.sends_changes   = window.lateness > 0;
     chain->partial                 = wr_partial_layout_of(aggregate);
 
-    const struct node_harness_options combine = {
-        .operator_ = &wr_combine_operator,
-        .binding   = aggregate,
-        .key       = &by_number_key,
-        .options   = &chain->options,
-        .out       = chain->partial.type,
-        .columns   = WR_COLUMN_TIME | WR_COLUMN_HASH,
-        .rows      = 3,
-        .late      = judges ? &event_type : NULL,
-        .take      = combine_take,
-        .opaque    = chain,
+    const struct operator_harness_options combine = {
+        .operator_    = &wr_combine_operator,
+        .binding      = aggregate,
+        .key          = &by_number_key,
+        .options      = &chain->options,
+        .outputs      = { [WR_OUTPUT_MAIN] = chain->partial.type,
+                          [WR_OUTPUT_LATE] = judges ? &event_type : NULL },
+        .output_count = 2,
+        .columns      = WR_COLUMN_TIME | WR_COLUMN_HASH,
+        .rows         = 3,
+        .take         = combine_take,
+        .opaque       = chain,
     };
-    const struct node_harness_options windows = {
-        .operator_ = &wr_window_operator,
-        .binding   = aggregate,
-        .options   = &chain->options,
-        .out       = aggregate->out,
-        .columns   = WR_COLUMN_TIME | (window.lateness > 0 ? (uint32_t)WR_COLUMN_CHANGE : 0u),
-        .rows      = 1,
-        .take      = window_take,
-        .opaque    = chain,
+    const struct operator_harness_options windows = {
+        .operator_    = &wr_window_operator,
+        .binding      = aggregate,
+        .options      = &chain->options,
+        .outputs      = { [WR_OUTPUT_MAIN] = aggregate->out },
+        .output_count = 2,
+        .columns      = WR_COLUMN_TIME | (window.lateness > 0 ? (uint32_t)WR_COLUMN_CHANGE : 0u),
+        .rows         = 1,
+        .take         = window_take,
+        .opaque       = chain,
     };
-    node_harness_open(&chain->combine, &combine);
-    node_harness_open(&chain->window, &windows);
+    operator_harness_open(&chain->combine, &combine);
+    operator_harness_open(&chain->window, &windows);
     chain->layout = wr_batch_layout_of(&event_type, WR_COLUMN_TIME, 65536);
     chain->batch  = wr_batch_open(&chain->layout);
     return chain;
@@ -102,8 +104,8 @@ static struct chain *chain_open(weir_window window, const weir_aggregate_binding
 
 static void chain_close(struct chain *chain)
 {
-    node_harness_close(&chain->combine);
-    node_harness_close(&chain->window);
+    operator_harness_close(&chain->combine);
+    operator_harness_close(&chain->window);
     wr_batch_close(chain->batch);
     wr_batch_layout_fini(&chain->layout);
     weir_type_close(chain->partial.type);
@@ -122,7 +124,7 @@ static void put(struct chain *chain, weir_time at, uint64_t number, int64_t amou
 static void push(struct chain *chain)
 {
     if (chain->batch->row_count > 0) {
-        node_harness_rows(&chain->combine, chain->batch, NULL, chain->batch->row_count);
+        operator_harness_rows(&chain->combine, chain->batch, NULL, chain->batch->row_count);
     }
     wr_batch_clear(chain->batch, &chain->layout);
 }
@@ -135,15 +137,15 @@ static void give(struct chain *chain, weir_time at, uint64_t number, int64_t amo
 
 static void advance(struct chain *chain, weir_time watermark)
 {
-    node_harness_advance(&chain->combine, watermark);
-    node_harness_advance(&chain->window, watermark);
+    operator_harness_advance(&chain->combine, watermark);
+    operator_harness_advance(&chain->window, watermark);
 }
 
 static void finish(struct chain *chain)
 {
     advance(chain, WEIR_TIME_MAX);
-    node_harness_finish(&chain->combine);
-    node_harness_finish(&chain->window);
+    operator_harness_finish(&chain->combine);
+    operator_harness_finish(&chain->window);
 }
 
 static void expect(struct chain *chain, const char *log)
@@ -203,7 +205,7 @@ Test(tumbling, drops_and_counts_what_comes_behind_a_fired_window)
     give(chain, 10, 1, 2);
     finish(chain);
     expect(chain, "+1[10,20)=1:2#0");
-    cr_expect(node_harness_counter(&chain->window, WR_LATE) == 1);
+    cr_expect(operator_harness_counter(&chain->window, WR_LATE) == 1);
     chain_close(chain);
 }
 
@@ -218,7 +220,7 @@ Test(tumbling, sends_late_rows_where_someone_listens)
     give(chain, 9, 1, 4);
     expect(chain, "+1[0,10)=1:1#0");
     cr_expect(chain->late == 2);
-    cr_expect(node_harness_counter(&chain->combine, WR_LATE) == 2);
+    cr_expect(operator_harness_counter(&chain->combine, WR_LATE) == 2);
     finish(chain);
     chain_close(chain);
 }
@@ -320,7 +322,7 @@ Test(sliding, corrects_the_fired_windows_within_their_lateness)
     advance(chain, 45);
     give(chain, 8, 1, 4); // late: every window with it has ended 15 ago
     expect(chain, "");
-    cr_expect(node_harness_counter(&chain->window, WR_LATE) == 1);
+    cr_expect(operator_harness_counter(&chain->window, WR_LATE) == 1);
     finish(chain);
     chain_close(chain);
 }
@@ -477,9 +479,9 @@ Test(combine, lets_all_go_when_flushed_and_no_more_than_due_when_time_advances)
     put(chain, 15, 1, 1);
     push(chain);
     cr_expect(chain->partials == 0);
-    node_harness_advance(&chain->combine, 10);
+    operator_harness_advance(&chain->combine, 10);
     cr_expect(chain->partials == 1);
-    node_harness_flush(&chain->combine);
+    operator_harness_flush(&chain->combine);
     cr_expect(chain->partials == 2);
     finish(chain);
     expect(chain, "+1[0,10)=2:2#0 +1[10,20)=1:1#0");

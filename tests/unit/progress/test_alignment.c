@@ -46,6 +46,38 @@ Test(alignment, is_the_highest_when_nobody_reads)
     cr_expect_eq(wr_alignment_minimum_any(alignment), 20);
 }
 
+Test(alignment, takes_one_back_at_the_minimum_of_the_others)
+{
+    read_to(0, 10);
+    read_to(1, 50);
+    read_to(2, 60);
+    wr_alignment_publish_any(alignment, 0, 10, WR_PARTITION_IDLE);
+    cr_expect_eq(wr_alignment_return_any(alignment, 0, 10), 50);
+    cr_expect_eq(wr_alignment_minimum_any(alignment), 50);
+    read_to(1, 70);
+    cr_expect_eq(wr_alignment_minimum_any(alignment), 50, "it holds the others from then on");
+}
+
+Test(alignment, takes_one_back_where_it_was_if_that_is_further)
+{
+    read_to(0, 51);
+    read_to(1, 50);
+    read_to(2, 60);
+    wr_alignment_publish_any(alignment, 0, 51, WR_PARTITION_IDLE);
+    cr_expect_eq(wr_alignment_return_any(alignment, 0, 51), 51);
+    cr_expect_eq(wr_alignment_minimum_any(alignment), 50);
+}
+
+Test(alignment, takes_one_back_at_the_highest_when_nobody_reads)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        wr_alignment_publish_any(alignment, i, 10 * (weir_time)i, WR_PARTITION_IDLE);
+    }
+    cr_expect_eq(wr_alignment_return_any(alignment, 0, 0), 20);
+    cr_expect_eq(wr_alignment_return_any(alignment, 1, 10), 20);
+    cr_expect_eq(wr_alignment_minimum_any(alignment), 20);
+}
+
 Test(alignment, wakes_once_when_the_minimum_has_come)
 {
     read_to(0, 100);

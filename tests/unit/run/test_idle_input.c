@@ -107,7 +107,7 @@ static weir_time wait_for_watermark(const weir_job *job, weir_time least)
     return watermark_of(job);
 }
 
-Test(idle_input, stays_idle_when_a_barrier_comes_through_it, .timeout = 60)
+Test(idle_input, stays_idle_when_a_barrier_comes_through_it, .timeout = 240)
 {
     weir_job                    *job   = weir_job_open("idle");
     const weir_generator_options paced = { .rate = 2000, .time = { .field = "at" } };

@@ -206,6 +206,34 @@ Test(stop, without_drain_leaves_windows_open)
     cr_expect_lt(result.count, sent, "%lu of %lu", result.count, sent);
 }
 
+// The one that has ended says so by a drain, the other is cut off: what is open stays open.
+Test(stop, without_drain_leaves_windows_open_when_another_source_has_ended)
+{
+    const weir_generator_options short_one = { .name   = "short",
+                                               .events = COUNT,
+                                               .time   = { .field = "at", .align_within = -1 } };
+    const weir_generator_options endless   = { .time = { .field = "at", .align_within = -1 } };
+    total                        result    = { 0 };
+    weir_job                    *job       = weir_job_open("one of two");
+    const weir_stream both = weir_union((weir_stream[]){ weir_generate(job, &numbers, &short_one),
+                                                         weir_generate(job, &numbers, &endless) },
+                                        2);
+    (void)weir_sink(weir_aggregate(weir_key(weir_filter(both, &even), &by_value_key),
+                                   weir_tumbling(1000), &totals),
+                    &add_up, &result);
+    weir_run *run = weir_run_start(job, &two_workers);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    while (weir_job_counter(job, "short", WEIR_ROWS_OUT) < COUNT ||
+           weir_job_counter(job, "numbers", WEIR_ROWS_OUT) < COUNT) {
+        (void)usleep(1000);
+    }
+    (void)usleep(20000); // nearly always the short one has been polled for its end by then
+    weir_run_stop_any(run, false);
+    cr_expect_eq(weir_run_close(run), WEIR_OK);
+    cr_expect_lt(result.count, weir_job_counter(job, "even", WEIR_ROWS_OUT), "%lu", result.count);
+    weir_job_close(job);
+}
+
 Test(stop, ends_a_simulated_run)
 {
     const weir_run_options simulated = { .workers = 3, .is_simulated = true, .seed = 11 };

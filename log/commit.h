@@ -1,0 +1,77 @@
+// commit: one sync for all that wait. A thread that, again and again, takes what producers have
+// queued in all partitions, writes it, syncs each file once, publishes and acknowledges. While it
+// syncs, more is queued: so the groups grow with the load by themselves.
+//
+//   queue -> write -> sync -> check epoch -> publish, acknowledge -> wake readers
+//
+// On a full disk it gives the ballast back, waits, and tries again each second; producers wait,
+// readers go on. A failed sync or write poisons the log: nothing more is written or acknowledged,
+// every call says so.
+//
+// Thread rule: `commit_lock` is held for each round and by upkeep; the rest as said at the fields.
+#ifndef WR_LOG_COMMIT_H
+#define WR_LOG_COMMIT_H
+
+#include "log/partition.h"
+
+struct wr_commit {
+    weir_log       *log;
+    pthread_mutex_t commit_lock;
+
+    pthread_mutex_t       lock; // guards what follows
+    pthread_cond_t        has_work, has_room;
+    uint64_t              buffered_bytes; // queued and not yet written
+    bool                  is_asked, is_stopping;
+    weir_status           poison; // WEIR_OK, or why nothing is written any more
+    struct wr_log_error   poison_error;
+    struct wr_partition **ready; // have something queued
+    uint32_t              ready_count, ready_capacity;
+
+    pthread_mutex_t   producers_lock; // guards the list of open producers (producer.h)
+    weir_producer    *producers;
+    struct wr_ticket *retired; // of producers that are closed: a transaction may still look at them
+
+    // The commit lock's.
+    struct wr_partition **open; // have something to sync or to vouch for
+    uint32_t              open_count, open_capacity;
+    bool                  is_full, has_ballast;
+    int64_t               next_try_us;  // on a full disk
+    int64_t               next_sync_us; // of WEIR_DURABLE_INTERVAL
+    int64_t               next_upkeep_us;
+
+    pthread_t thread;
+    bool      has_thread;
+};
+
+weir_status wr_commit_start(weir_log *log); // the thread, in a real environment
+// Commits what is left, writes the marks of a clean close, ends the thread. WEIR_OK or what went
+// wrong, which is the log's error then.
+weir_status wr_commit_stop(weir_log *log);
+void        wr_commit_close(struct wr_commit *commit); // after its partitions are closed
+
+// Any thread: whether `bytes` more may be queued now; waits until they may if `waits`. False: not
+// now, or the log is poisoned (*status).
+bool wr_commit_reserve_any(struct wr_commit *commit, size_t bytes, bool waits, weir_status *status);
+// Any thread: puts a batch into its partition's queue (handed).
+void wr_commit_queue_any(struct wr_commit *commit, struct wr_partition *partition,
+                         struct wr_queued_batch *batch);
+// Any thread: there is something in a queue, or in a producer that has not filled a batch.
+void wr_commit_ask_any(struct wr_commit *commit);
+// Any thread: queues what producers have gathered, full batch or not. After it a ticket's
+// queued_batches counts all that was appended.
+void wr_commit_pull_any(struct wr_commit *commit);
+// One round, by the calling thread; what the thread does, and who waits in a simulated environment.
+// With `syncs` also what a weaker durability has not synced. True if something was written.
+bool wr_commit_run(struct wr_commit *commit, bool syncs);
+// Waits until `ticket` of the partition has acknowledged `batches`; timeout_us < 0: no limit.
+weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partition,
+                           const struct wr_ticket *ticket, uint64_t batches, int64_t timeout_us,
+                           struct wr_log_error *error);
+// WEIR_OK, or why nothing is written any more, with the sentence.
+weir_status wr_commit_poison(struct wr_commit *commit, struct wr_log_error *error);
+
+// For upkeep: no round runs between these.
+void wr_commit_enter(struct wr_commit *commit);
+void wr_commit_leave(struct wr_commit *commit);
+
+#endif // WR_LOG_COMMIT_H

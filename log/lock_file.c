@@ -1,0 +1,58 @@
+#include "log/lock_file.h"
+
+#include "log/segment.h"
+#include "log/small_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define TEXT_BYTES 48u // always as many, so that a shorter one leaves nothing of a longer
+
+static void text_write(struct wr_environment *environment, int file)
+{
+    char text[TEXT_BYTES + 1];
+    (void)snprintf(text, sizeof(text), "process %-10" PRIu32 " boot %-22" PRIu64 "\n",
+                   environment->ops->process(environment), environment->ops->boot(environment));
+    // Whether or not it can be written: the lock is what counts.
+    (void)wr_log_write_fully(environment, file, text, strlen(text), 0);
+}
+
+// "process 812", as far as the text is there and of this boot.
+static char *holder_read(struct wr_environment *environment, int file)
+{
+    char          text[TEXT_BYTES + 1] = { 0 };
+    const int64_t got     = environment->ops->read_at(environment, file, text, TEXT_BYTES, 0);
+    const char   *at      = text;
+    uint64_t      process = 0, boot = 0;
+    bool          is_known =
+        got > 0 && wr_text_word(&at, "process ") && wr_text_number(&at, UINT32_MAX, &process);
+    at += strspn(at, " ");
+    is_known = is_known && wr_text_word(&at, "boot ") && wr_text_number(&at, UINT64_MAX, &boot) &&
+               boot == environment->ops->boot(environment);
+    if (!is_known) {
+        return wr_copy_text("another process");
+    }
+    return process == environment->ops->process(environment)
+               ? wr_format("this process (%" PRIu64 ")", process)
+               : wr_format("process %" PRIu64, process);
+}
+
+int wr_lock_file_take(struct wr_environment *environment, const char *path, int *file,
+                      char **holder)
+{
+    *holder          = NULL;
+    const int opened = environment->ops->open(environment, path, WR_OPEN_UPDATE);
+    if (opened < 0) {
+        return opened;
+    }
+    const int status = environment->ops->lock(environment, opened);
+    if (status < 0) {
+        *holder = status == -EWOULDBLOCK ? holder_read(environment, opened) : NULL;
+        environment->ops->close(environment, opened);
+        return status;
+    }
+    text_write(environment, opened);
+    *file = opened;
+    return 0;
+}

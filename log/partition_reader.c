@@ -1,0 +1,494 @@
+#include "log/partition_reader.h"
+
+#include "log/catalog.h"
+#include "log/partition.h"
+#include "log/transactions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Without the writer's memory, how often it is looked how far may be read.
+#define LOOK_EVERY_US 250000
+
+// Files may vanish between listing and opening, but not for ever.
+#define FIND_TRIES 64
+
+typedef unsigned long long shown; // as %llu
+
+// Keeps a sentence that begins with the partition's place.
+#define FAIL(reader, status, sentence, ...)                                                        \
+    wr_log_fail(&(reader)->error, (status), "log %s: topic %s partition %u: " sentence,            \
+                (reader)->log->directory, (reader)->topic->settings.name, (reader)->number,        \
+                __VA_ARGS__)
+
+// ---- how far ----
+
+// False: there is none, or it says nothing about this partition yet.
+static bool look_at_live(struct wr_partition_reader *reader)
+{
+    if (reader->live == NULL || !wr_live_is_current(reader->live)) {
+        return false;
+    }
+    const uint32_t word = wr_live_word_now(reader->live);
+    if (reader->is_known && word == reader->seen_word) {
+        return true;
+    }
+    if (!wr_live_read(reader->live, reader->number, &reader->known)) {
+        return false;
+    }
+    reader->seen_word = word;
+    reader->is_known  = true;
+    return true;
+}
+
+// The same by the files, now and then.
+static bool look_at_files(struct wr_partition_reader *reader)
+{
+    const int64_t now_us = wr_now_us(reader->environment);
+    if (reader->is_known && now_us < reader->look_again_us) {
+        return true;
+    }
+    reader->look_again_us = now_us + LOOK_EVERY_US;
+    if (reader->live == NULL) {
+        reader->live = wr_topic_live(reader->topic);
+        if (look_at_live(reader)) {
+            return true;
+        }
+    }
+    struct wr_live_position position;
+    if (wr_partition_look(reader->environment, reader->directory, &reader->place, &position,
+                          &reader->error) != WEIR_OK) {
+        return false;
+    }
+    reader->known    = position;
+    reader->is_known = true;
+    return true;
+}
+
+bool wr_partition_reader_look(struct wr_partition_reader *reader)
+{
+    return look_at_live(reader) || look_at_files(reader);
+}
+
+// ---- opening and closing ----
+
+static void reader_close_file(struct wr_partition_reader *reader)
+{
+    reader->holds_batch = false;
+    if (reader->file >= 0) {
+        // The cursor lets go of the file before it is closed.
+        wr_segment_cursor_move(&reader->cursor, -1, reader->seed, WR_SEGMENT_HEADER_BYTES, 0, 0);
+        reader->environment->ops->close(reader->environment, reader->file);
+        reader->file = -1;
+    }
+}
+
+bool wr_partition_reader_init(struct wr_partition_reader *reader, weir_log *log,
+                              struct wr_topic *topic, uint32_t number, size_t piece_bytes)
+{
+    *reader = (struct wr_partition_reader){
+        .log         = log,
+        .environment = log->environment,
+        .topic       = topic,
+        .number      = number,
+        .place       = wr_topic_place(topic, number),
+        .directory   = wr_topic_partition_directory(topic, number),
+        .end         = UINT64_MAX,
+        .file        = -1,
+    };
+    reader->seed = wr_log_crc_seed(&reader->place);
+    wr_segment_cursor_init(&reader->cursor, reader->environment, -1, reader->seed, 0, piece_bytes);
+    if (!wr_partition_reader_look(reader)) {
+        return false;
+    }
+    reader->next = reader->known.first_offset;
+    reader->cut  = reader->known.cut;
+    return true;
+}
+
+void wr_partition_reader_fini(struct wr_partition_reader *reader)
+{
+    reader_close_file(reader);
+    wr_segment_cursor_fini(&reader->cursor);
+    wr_free(reader->bases);
+    wr_free(reader->path);
+    wr_free(reader->directory);
+    wr_log_error_fini(&reader->error);
+}
+
+// ---- finding a segment ----
+
+static bool list_segments(struct wr_partition_reader *reader)
+{
+    wr_free(reader->bases);
+    const int status = wr_segment_list(reader->environment, reader->directory, &reader->bases,
+                                       &reader->base_count);
+    if (status < 0) {
+        (void)FAIL(reader, wr_log_status_of(-status), "cannot list %s: %s", reader->directory,
+                   strerror(-status));
+    }
+    return status >= 0;
+}
+
+enum find {
+    FIND_OPEN,   // the file is open
+    FIND_PASSED, // it ends before the offset
+    FIND_GONE,   // list again
+    FIND_FAILED
+};
+
+// Opens the segment of that base if `at` is in it.
+static enum find open_segment(struct wr_partition_reader *reader, uint64_t base, uint64_t at,
+                              struct wr_segment_index *index, bool *is_sealed)
+{
+    struct wr_segment_header   header;
+    struct wr_log_batch_header footer;
+    struct wr_file_info        info;
+    wr_free(reader->path);
+    reader->path    = wr_segment_path(reader->directory, base);
+    const int known = reader->environment->ops->info(reader->environment, reader->path, &info);
+
+    const weir_status status =
+        wr_segment_open(reader->environment, reader->path, WR_OPEN_READ, &reader->place, base,
+                        &reader->file, &header, &reader->error);
+    if (status != WEIR_OK) {
+        reader->file = -1;
+        return status == WEIR_NOT_FOUND ? FIND_GONE : FIND_FAILED;
+    }
+    *is_sealed = base != reader->known.segment_base && known >= 0 &&
+                 wr_segment_read_footer(reader->environment, reader->file, info.size_bytes,
+                                        reader->seed, &footer, index);
+    if (!*is_sealed || index->end_offset > at) {
+        reader->file_base = base;
+        return FIND_OPEN;
+    }
+    wr_segment_index_fini(index);
+    reader_close_file(reader);
+    return FIND_PASSED;
+}
+
+// Of the segments as they are listed, the one that holds `at`: of the greatest base at or below it,
+// unless that ends before it (then it is a leftover of a merge, and an earlier one covers it). A
+// leftover that does hold it is as good as the file that replaced it: nothing that was merged is
+// forgotten while a leftover is there.
+static enum find find_listed(struct wr_partition_reader *reader, uint64_t at,
+                             struct wr_segment_index *index, bool *is_sealed)
+{
+    uint32_t above = 0;
+    for (uint32_t high = reader->base_count; above < high;) {
+        const uint32_t middle = above + (high - above) / 2;
+        if (reader->bases[middle] <= at) {
+            above = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; above > 0; above--) {
+        const enum find found =
+            open_segment(reader, reader->bases[above - 1], at, index, is_sealed);
+        if (found != FIND_PASSED) {
+            return found;
+        }
+    }
+    return FIND_GONE;
+}
+
+// The partition's first offset by its start file, which is written before files go.
+static uint64_t first_by_start_file(struct wr_partition_reader *reader)
+{
+    struct wr_partition_start start;
+    if (wr_partition_start_read(reader->environment, reader->directory, &start, &reader->error) !=
+        WEIR_OK) {
+        return 0;
+    }
+    const uint64_t first = start.first_offset;
+    wr_partition_start_fini(&start);
+    return first;
+}
+
+// Tells that what came next is gone, and goes on at `first`.
+static void skip_to_first(struct wr_partition_reader *reader, uint64_t first)
+{
+    (void)FAIL(reader, WEIR_NOT_FOUND,
+               "records from offset %llu to %llu are gone, by retention or truncation; reading "
+               "goes on at offset %llu",
+               (shown)reader->next, (shown)(first - 1), (shown)first);
+    reader->next = first;
+}
+
+bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
+                              struct wr_segment_index *index, bool *is_sealed)
+{
+    reader_close_file(reader);
+    enum find found = FIND_GONE;
+    for (uint32_t tries = 0; tries < FIND_TRIES && found == FIND_GONE; tries++) {
+        if ((tries > 0 || reader->bases == NULL) && !list_segments(reader)) {
+            return false;
+        }
+        found = find_listed(reader, at, index, is_sealed);
+    }
+    if (found == FIND_GONE) {
+        const uint64_t first = first_by_start_file(reader);
+        if (first > at) {
+            reader->known.first_offset = first;
+            skip_to_first(reader, first);
+        } else {
+            (void)FAIL(reader, WEIR_DAMAGED,
+                       "no segment file holds offset %llu, though offsets %llu to %llu should be "
+                       "there; see `weir log check`",
+                       (shown)at, (shown)reader->known.first_offset, (shown)reader->known.readable);
+        }
+        return false;
+    }
+    if (found == FIND_OPEN) {
+        wr_segment_cursor_move(&reader->cursor, reader->file, reader->seed, WR_SEGMENT_HEADER_BYTES,
+                               reader->file_base, 0);
+    }
+    return found == FIND_OPEN;
+}
+
+uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader)
+{
+    // A sealed file ends with its footer, behind which nobody reads.
+    return reader->file_base == reader->known.segment_base ? reader->known.segment_bytes
+                                                           : UINT64_MAX / 2;
+}
+
+// Opens the segment of the next offset, with the cursor at or a little before it; what is before it
+// is passed over by headers.
+static bool open_at_next(struct wr_partition_reader *reader)
+{
+    struct wr_segment_index index;
+    bool                    is_sealed = false;
+    if (reader->next < reader->known.first_offset) {
+        skip_to_first(reader, reader->known.first_offset);
+        return false;
+    }
+    if (!wr_partition_reader_open(reader, reader->next, &index, &is_sealed)) {
+        return false;
+    }
+    if (is_sealed) {
+        uint32_t behind = 0; // the number of entries at or before `next`
+        for (uint32_t high = index.count; behind < high;) {
+            const uint32_t middle = behind + (high - behind) / 2;
+            if (index.entries[middle].offset <= reader->next) {
+                behind = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if (behind > 0) {
+            wr_segment_cursor_move(&reader->cursor, reader->file, reader->seed,
+                                   index.entries[behind - 1].position,
+                                   index.entries[behind - 1].offset, 0);
+        }
+        wr_segment_index_fini(&index);
+    }
+    reader->cursor.skips_payload_check = reader->cursor.next_offset < reader->next;
+    return true;
+}
+
+// ---- truncation from an offset ----
+
+// Hears of the cuts made since. True if records it has passed were taken back: told.
+static bool take_cuts(struct wr_partition_reader *reader)
+{
+    struct wr_partition_start start;
+    reader_close_file(reader);
+    wr_free(reader->bases);
+    reader->bases = NULL;
+    if (wr_partition_start_read(reader->environment, reader->directory, &start, &reader->error) !=
+        WEIR_OK) {
+        return true;
+    }
+    uint64_t least = UINT64_MAX, newest = reader->known.cut;
+    for (uint32_t i = 0; i < start.cut_count; i++) {
+        if (start.cuts[i].number > reader->cut) {
+            least = start.cuts[i].offset < least ? start.cuts[i].offset : least;
+        }
+        newest = start.cuts[i].number > newest ? start.cuts[i].number : newest;
+    }
+    wr_partition_start_fini(&start);
+    reader->cut = newest;
+    if (reader->end != UINT64_MAX && least < reader->end) {
+        reader->end = least; // what comes there now was not there when it was opened
+    }
+    if (least >= reader->next) {
+        return false;
+    }
+    (void)FAIL(reader, WEIR_CONFLICT,
+               "records from offset %llu on were taken back by a truncation, of which this reader "
+               "had passed those up to %llu; it stands at offset %llu now",
+               (shown)least, (shown)(reader->next - 1), (shown)least);
+    reader->next = least;
+    return true;
+}
+
+// ---- batches ----
+
+enum wr_partition_state wr_partition_reader_damage(struct wr_partition_reader *reader,
+                                                   const char                 *reason)
+{
+    (void)FAIL(reader, WEIR_DAMAGED,
+               "%s: at byte %llu a batch that begins with offset %llu is expected, but %s; "
+               "reading goes on where weir_reader_seek says",
+               reader->path, (shown)reader->batch_position, (shown)reader->cursor.next_offset,
+               reason);
+    reader->is_damaged = true;
+    return WR_PARTITION_FAILED;
+}
+
+// What the cursor could not take for a batch: damage, unless the partition was cut meanwhile.
+static enum wr_partition_state meet_invalid(struct wr_partition_reader *reader)
+{
+    const char *reason    = reader->cursor.reason;
+    reader->look_again_us = 0;
+    reader->is_known      = false;
+    if (!wr_partition_reader_look(reader)) {
+        return WR_PARTITION_FAILED;
+    }
+    if (reader->known.cut > reader->cut) {
+        return WR_PARTITION_BATCH; // once more
+    }
+    return wr_partition_reader_damage(reader, reason);
+}
+
+static enum wr_partition_state meet_failure(struct wr_partition_reader *reader)
+{
+    const int error = -reader->cursor.io_error;
+    (void)FAIL(reader, wr_log_status_of(error), "%s: cannot read at byte %llu: %s", reader->path,
+               (shown)reader->cursor.position, strerror(error));
+    return WR_PARTITION_FAILED;
+}
+
+// Looks at the batch the cursor has just passed: whether it is one to hold.
+static void meet_batch(struct wr_partition_reader *reader, uint32_t epoch_before)
+{
+    const struct wr_log_batch_header *header = &reader->header;
+    const uint64_t                    end    = header->base_offset + header->span;
+    if (header->kind == WR_BATCH_FOOTER) {
+        reader_close_file(reader);
+        return;
+    }
+    if (header->kind != WR_BATCH_ROWS || end <= reader->next) {
+        return;
+    }
+    if (header->cut > reader->cut) { // without live memory, this is where one hears of it
+        reader->known.cut = header->cut;
+        return;
+    }
+    if (reader->cursor.skips_payload_check) { // passed over so far; this one is read, and checked
+        wr_segment_cursor_move(&reader->cursor, reader->file, reader->seed, reader->batch_position,
+                               header->base_offset, epoch_before);
+        reader->cursor.skips_payload_check = false;
+        return;
+    }
+    reader->holds_batch = true;
+    reader->read_bytes += header->bytes;
+}
+
+// Moves the cursor by one batch. WR_PARTITION_BATCH: it has, look again.
+static enum wr_partition_state reader_step(struct wr_partition_reader *reader)
+{
+    if (reader->file < 0) {
+        if (reader->next >= reader->known.readable) {
+            return WR_PARTITION_QUIET;
+        }
+        if (!open_at_next(reader)) {
+            reader->is_damaged = reader->error.status == WEIR_DAMAGED;
+            return WR_PARTITION_FAILED;
+        }
+    }
+    const uint32_t epoch   = reader->cursor.least_epoch;
+    reader->cursor.limit   = wr_partition_reader_limit(reader);
+    reader->batch_position = reader->cursor.position;
+    switch (wr_segment_cursor_next(&reader->cursor, &reader->header, &reader->batch)) {
+    case WR_CURSOR_BATCH: meet_batch(reader, epoch); return WR_PARTITION_BATCH;
+    case WR_CURSOR_END: return WR_PARTITION_QUIET;
+    case WR_CURSOR_LATER: return WR_PARTITION_LATER;
+    case WR_CURSOR_INVALID: return meet_invalid(reader);
+    case WR_CURSOR_FAILED: break;
+    }
+    return meet_failure(reader);
+}
+
+// Whether the batch at hand may be given out: WR_PARTITION_BATCH, or HELD; QUIET: it is to be
+// passed over.
+static enum wr_partition_state judge_batch(struct wr_partition_reader *reader)
+{
+    if (reader->header.rows == 0) {
+        return WR_PARTITION_QUIET;
+    }
+    if (reader->reads_uncommitted || reader->header.transaction == 0) {
+        return WR_PARTITION_BATCH;
+    }
+    switch (wr_transactions_verdict(reader->log, reader->header.transaction)) {
+    case WR_VERDICT_COMMITTED: return WR_PARTITION_BATCH;
+    case WR_VERDICT_ABORTED: return WR_PARTITION_QUIET;
+    case WR_VERDICT_OPEN:
+    case WR_VERDICT_PREPARED: break;
+    }
+    return WR_PARTITION_HELD;
+}
+
+enum wr_partition_state wr_partition_reader_next(struct wr_partition_reader *reader)
+{
+    bool has_looked = reader->live != NULL;
+    for (;;) {
+        if (reader->is_damaged || reader->has_news) {
+            reader->has_news = false;
+            return WR_PARTITION_FAILED;
+        }
+        if (reader->live != NULL && !wr_partition_reader_look(reader)) {
+            return WR_PARTITION_FAILED;
+        }
+        if (reader->known.cut > reader->cut && take_cuts(reader)) {
+            return WR_PARTITION_FAILED;
+        }
+        if (reader->next >= reader->end) {
+            return WR_PARTITION_ENDED;
+        }
+        enum wr_partition_state state =
+            reader->holds_batch ? judge_batch(reader) : reader_step(reader);
+        if (reader->holds_batch && state == WR_PARTITION_QUIET) {
+            wr_partition_reader_pass(reader);
+        } else if (state == WR_PARTITION_QUIET && !has_looked) {
+            has_looked = true;
+            if (!wr_partition_reader_look(reader)) {
+                return WR_PARTITION_FAILED;
+            }
+        } else if (state != WR_PARTITION_BATCH || reader->holds_batch) {
+            return state;
+        }
+    }
+}
+
+void wr_partition_reader_pass(struct wr_partition_reader *reader)
+{
+    WR_ASSERT(reader->holds_batch);
+    reader->next        = reader->header.base_offset + reader->header.span;
+    reader->holds_batch = false;
+}
+
+void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t offset)
+{
+    reader->next = offset;
+    if (offset > reader->known.readable) {
+        reader->next     = reader->known.readable;
+        reader->has_news = true;
+        (void)FAIL(reader, WEIR_CONFLICT,
+                   "the consumer has committed offset %llu, but the partition ends at %llu: "
+                   "records it has read were taken back, or lost in a crash; it stands at the end",
+                   (shown)offset, (shown)reader->next);
+    }
+}
+
+void wr_partition_reader_seek(struct wr_partition_reader *reader, uint64_t offset)
+{
+    const struct wr_live_position *known = &reader->known;
+    reader_close_file(reader);
+    reader->is_damaged = false;
+    reader->next       = offset < known->first_offset ? known->first_offset
+                         : offset > known->readable   ? known->readable
+                                                      : offset;
+}

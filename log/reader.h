@@ -1,0 +1,29 @@
+// reader: batches of a topic's partitions as rows of the reader's type. The public calls wait; a
+// connector asks without waiting.
+//
+//   partition_reader: batches   --taking turns-->   decoder: rows   -->   the caller
+//
+// Thread rule: a reader belongs to one thread at a time; with a waker, the end of a read or wait is
+// told from any thread.
+#ifndef WR_LOG_READER_H
+#define WR_LOG_READER_H
+
+#include "log/log.h"
+
+// Why there was nothing.
+struct wr_reader_pause {
+    bool    is_quiet; // there is nothing new; else a read is under way, or a transaction is open
+    int64_t again_us; // when to poll again at the latest, monotonic; INT64_MAX: the waker tells
+};
+
+// weir_reader_next without waiting, for a task: with WEIR_TIMED_OUT, *pause says why.
+weir_status wr_reader_poll(weir_reader *reader, weir_log_rows *rows, struct wr_reader_pause *pause);
+// Before the first poll: reads are done by the environment's I/O threads, and wake is called from
+// any thread when to poll again. It is not called any more once the reader is closed. Finding and
+// opening the next segment is still done by the caller of poll.
+void wr_reader_set_wake(weir_reader *reader, void (*wake)(void *waker), void *waker);
+// The end of a partition now (what may be read), for a bar of progress; and bytes read so far.
+uint64_t wr_reader_end_offset(weir_reader *reader, uint32_t partition);
+uint64_t wr_reader_bytes(const weir_reader *reader);
+
+#endif // WR_LOG_READER_H

@@ -1,0 +1,403 @@
+#include "log/rearrange.h"
+
+#include "log/pack.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct wr_environment *environment_of(const struct wr_partition *partition)
+{
+    return partition->topic->log->environment;
+}
+
+static weir_status fail(const struct wr_partition *partition, struct wr_log_error *error,
+                        int status, const char *what, const char *path)
+{
+    return wr_log_fail(error, wr_log_status_of(status), "%s: cannot %s%s: %s", partition->directory,
+                       what, path, strerror(-status));
+}
+
+static weir_status sync_directory(struct wr_partition *partition, struct wr_log_error *error)
+{
+    const int status = environment_of(partition)->ops->sync_directory(environment_of(partition),
+                                                                      partition->directory);
+    return status < 0 ? fail(partition, error, status, "sync it", "") : WEIR_OK;
+}
+
+// Takes `count` segments from number `first` on out of the list.
+static void list_remove(struct wr_partition *partition, uint32_t first, uint32_t count)
+{
+    (void)pthread_mutex_lock(&partition->lock);
+    WR_ASSERT(first + count <= partition->segment_count);
+    partition->segment_count -= count;
+    memmove(&partition->segments[first], &partition->segments[first + count],
+            (partition->segment_count - first) * sizeof(*partition->segments));
+    (void)pthread_mutex_unlock(&partition->lock);
+}
+
+// Removes the files of `count` segments from number `first` on, and takes them out of the list.
+// What cannot be removed now is a leftover of the next opening.
+static weir_status remove_segments(struct wr_partition *partition, uint32_t first, uint32_t count,
+                                   struct wr_log_error *error)
+{
+    struct wr_environment *environment = environment_of(partition);
+    int                    status      = 0;
+    for (uint32_t i = first; i < first + count; i++) {
+        char     *path    = wr_segment_path(partition->directory, partition->segments[i].base);
+        const int removed = environment->ops->unlink(environment, path);
+        status            = removed < 0 && removed != -ENOENT && status == 0 ? removed : status;
+        wr_free(path);
+    }
+    if (count > 0) {
+        list_remove(partition, first, count);
+    }
+    return status < 0 ? fail(partition, error, status, "remove a segment", "")
+                      : sync_directory(partition, error);
+}
+
+static weir_status write_start(struct wr_partition *partition, struct wr_log_error *error)
+{
+    return wr_partition_start_write(environment_of(partition), partition->directory,
+                                    &partition->start, error);
+}
+
+// ---- dropping what is old ----
+
+weir_status wr_partition_drop_before(struct wr_partition *partition, uint64_t offset,
+                                     uint64_t *bytes, struct wr_log_error *error)
+{
+    const uint64_t before = partition->start.first_offset;
+    *bytes                = 0;
+    if (offset > partition->next_offset) {
+        offset = partition->next_offset;
+    }
+    if (offset > before) {
+        partition->start.first_offset = offset;
+        const weir_status status      = write_start(partition, error);
+        if (status != WEIR_OK) {
+            partition->start.first_offset = before;
+            return status;
+        }
+        (void)pthread_mutex_lock(&partition->lock);
+        partition->first_offset = offset;
+        (void)pthread_mutex_unlock(&partition->lock);
+        wr_partition_publish(partition);
+    }
+    // The newest segment stays even when it is sealed and all of it is old: it says what comes
+    // next.
+    uint32_t       count = 0;
+    const uint32_t most  = partition->segment_count - (partition->file < 0 ? 1 : 0);
+    while (count < most && partition->segment_count > 0 &&
+           partition->segments[count].end <= partition->start.first_offset) {
+        *bytes += partition->segments[count++].bytes;
+    }
+    return count == 0 ? WEIR_OK : remove_segments(partition, 0, count, error);
+}
+
+// ---- putting others in their place ----
+
+weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first, uint32_t count,
+                                 const char *path, const struct wr_sealed_segment *by,
+                                 struct wr_log_error *error)
+{
+    struct wr_environment *environment = environment_of(partition);
+    WR_ASSERT(count > 0 && first + count <= partition->segment_count);
+    WR_ASSERT(by->base == partition->segments[first].base &&
+              by->end == partition->segments[first + count - 1].end);
+    char     *name    = wr_segment_path(partition->directory, by->base);
+    const int renamed = environment->ops->rename(environment, path, name);
+    wr_free(name);
+    if (renamed < 0) {
+        return fail(partition, error, renamed, "put in place ", path);
+    }
+    (void)pthread_mutex_lock(&partition->lock);
+    partition->segments[first] = *by;
+    (void)pthread_mutex_unlock(&partition->lock);
+    // The new name is on disk before the others go: a crash never leaves a gap.
+    const weir_status status = sync_directory(partition, error);
+    return status == WEIR_OK && count > 1 ? remove_segments(partition, first + 1, count - 1, error)
+                                          : status;
+}
+
+// ---- taking what is new away ----
+
+// One copy of a segment up to an offset.
+struct copy {
+    struct wr_partition     *partition;
+    struct wr_segment_index  index;
+    struct wr_segment_cursor cursor;
+    uint64_t                 upto;
+    uint64_t                 position;
+    int                      from, to;
+    int                      io_error;
+    struct wr_log_error     *error;
+};
+
+static bool copy_put(struct copy *copy, const struct wr_log_batch_header *header, const char *bytes)
+{
+    copy->io_error = wr_log_write_fully(environment_of(copy->partition), copy->to, bytes,
+                                        header->bytes, copy->position);
+    if (copy->io_error < 0) {
+        return false;
+    }
+    wr_segment_index_add(&copy->index, header, copy->position);
+    copy->position += header->bytes;
+    return true;
+}
+
+// How many of the batch's rows lie below the offset.
+static uint32_t rows_below(const struct wr_log_batch_header *header, const uint32_t *deltas,
+                           uint64_t offset)
+{
+    uint32_t count = 0;
+    while (count < header->rows &&
+           header->base_offset + (deltas != NULL ? deltas[count] : count) < offset) {
+        count++;
+    }
+    return count;
+}
+
+// The batch that goes on past the offset: its first rows in a batch of their own.
+static bool copy_part(struct copy *copy, const struct wr_log_batch_header *header, char *batch)
+{
+    const struct wr_topic *topic = copy->partition->topic;
+    struct wr_row_shape    shape;
+    struct wr_unpacked     unpacked;
+    char                  *buffer   = NULL;
+    size_t                 capacity = 0;
+    const char            *reason   = "its schema is not known";
+    if (header->schema == 0 || header->schema > topic->schema_count) {
+        (void)wr_log_fail(copy->error, WEIR_DAMAGED, "%s: cannot cut a batch: %s",
+                          copy->partition->directory, reason);
+        return false;
+    }
+    wr_row_shape_init(&shape, topic->schemas[header->schema - 1], topic->settings.time);
+    bool is_done = wr_batch_unpack(batch + WR_BATCH_HEADER_BYTES, header, &shape, &buffer,
+                                   &capacity, &unpacked, &reason);
+    if (!is_done) {
+        (void)wr_log_fail(copy->error, WEIR_DAMAGED, "%s: cannot cut a batch: %s",
+                          copy->partition->directory, reason);
+    }
+    const uint32_t rows = is_done ? rows_below(header, unpacked.deltas, copy->upto) : 0;
+    if (is_done && rows > 0) {
+        struct wr_batch_builder builder;
+        bool                    is_too_long = false;
+        wr_batch_builder_init(&builder, &shape, WR_BATCH_BYTES_MAX / 2);
+        const size_t taken =
+            wr_batch_builder_add(&builder, unpacked.rows, unpacked.changes, rows, &is_too_long);
+        WR_ASSERT(taken == rows);
+        builder.deltas                  = unpacked.deltas;
+        struct wr_log_batch_header part = *header;
+        char *packed = wr_batch_builder_finish(&builder, (weir_compression)header->compression,
+                                               copy->partition->seed, &part);
+        part.span    = (uint32_t)(copy->upto - header->base_offset);
+        wr_batch_header_encode(&part, copy->partition->seed, packed);
+        is_done = copy_put(copy, &part, packed);
+        wr_free(packed);
+        wr_batch_builder_fini(&builder);
+    }
+    wr_row_shape_fini(&shape);
+    wr_free(buffer);
+    return is_done;
+}
+
+static bool copy_batches(struct copy *copy)
+{
+    struct wr_log_batch_header header;
+    char                      *batch;
+    enum wr_cursor             got;
+    while (copy->cursor.next_offset < copy->upto &&
+           (got = wr_segment_cursor_next(&copy->cursor, &header, &batch)) == WR_CURSOR_BATCH) {
+        const bool is_whole = header.base_offset + header.span <= copy->upto;
+        if (!(is_whole ? copy_put(copy, &header, batch) : copy_part(copy, &header, batch))) {
+            return false;
+        }
+    }
+    if (copy->cursor.next_offset < copy->upto) {
+        (void)wr_log_fail(copy->error, WEIR_DAMAGED, "%s: cannot read a segment to cut it: %s",
+                          copy->partition->directory,
+                          copy->cursor.reason != NULL ? copy->cursor.reason : "it ends early");
+        return false;
+    }
+    return true;
+}
+
+// Ends the copy: footer and sync.
+static bool copy_finish(struct copy *copy, const struct wr_segment_header *header)
+{
+    const struct wr_log_batch_header footer = {
+        .kind          = WR_BATCH_FOOTER,
+        .base_offset   = copy->upto,
+        .epoch         = copy->partition->topic->log->epoch,
+        .durable_upto  = copy->upto,
+        .cut           = wr_partition_cut_number(copy->partition),
+        .appended      = header->created,
+        .least_time    = WEIR_TIME_MAX,
+        .greatest_time = WEIR_TIME_MIN,
+    };
+    struct wr_environment *environment = environment_of(copy->partition);
+    size_t                 bytes;
+    copy->index.end_offset = copy->upto;
+    copy->index.bytes      = copy->position;
+    char *encoded          = wr_footer_encode(&copy->index, &footer, copy->partition->seed, &bytes);
+    copy->io_error = wr_log_write_fully(environment, copy->to, encoded, bytes, copy->position);
+    wr_free(encoded);
+    copy->position += bytes;
+    if (copy->io_error == 0) {
+        copy->io_error = environment->ops->truncate(environment, copy->to, copy->position);
+    }
+    if (copy->io_error == 0) {
+        copy->io_error = environment->ops->sync_data(environment, copy->to);
+    }
+    return copy->io_error == 0;
+}
+
+// Copies segment `old` up to an offset inside it to `temporary`, sealed and synced.
+static weir_status copy_below(struct wr_partition *partition, const struct wr_sealed_segment *old,
+                              uint64_t upto, const char *temporary, struct wr_sealed_segment *by,
+                              struct wr_log_error *error)
+{
+    struct wr_environment   *environment = environment_of(partition);
+    struct wr_segment_header header;
+    struct copy              copy = { .partition = partition,
+                                      .upto      = upto,
+                                      .from      = -1,
+                                      .to        = -1,
+                                      .position  = WR_SEGMENT_HEADER_BYTES,
+                                      .error     = error };
+    char                    *path = wr_segment_path(partition->directory, old->base);
+    const weir_status opened = wr_segment_open(environment, path, WR_OPEN_READ, &partition->place,
+                                               old->base, &copy.from, &header, error);
+    wr_free(path);
+    if (opened != WEIR_OK) {
+        return opened;
+    }
+    header.generation  = old->generation + 1;
+    weir_status status = wr_segment_create(environment, temporary, partition->directory, &header,
+                                           partition->seed, old->bytes, &copy.to, NULL, error);
+    if (status == WEIR_OK) {
+        wr_segment_index_init(&copy.index, old->base);
+        wr_segment_cursor_init(&copy.cursor, environment, copy.from, partition->seed, old->base, 0);
+        copy.cursor.limit = old->bytes;
+        if (!copy_batches(&copy) || !copy_finish(&copy, &header)) {
+            status = copy.io_error < 0
+                         ? fail(partition, error, copy.io_error, "copy to ", temporary)
+                         : error->status;
+        }
+        *by = wr_sealed_segment_of(&copy.index, old->base, copy.position, header.generation);
+        wr_segment_cursor_fini(&copy.cursor);
+        wr_segment_index_fini(&copy.index);
+        environment->ops->close(environment, copy.to);
+    }
+    environment->ops->close(environment, copy.from);
+    if (status != WEIR_OK) {
+        (void)environment->ops->unlink(environment, temporary);
+    }
+    return status;
+}
+
+static weir_status cut_inside(struct wr_partition *partition, uint32_t number, uint64_t offset,
+                              struct wr_log_error *error)
+{
+    const struct wr_sealed_segment old       = partition->segments[number];
+    char                          *temporary = wr_format("%s/cut.tmp", partition->directory);
+    struct wr_sealed_segment       by;
+    weir_status status = copy_below(partition, &old, offset, temporary, &by, error);
+    if (status == WEIR_OK) {
+        (void)pthread_mutex_lock(&partition->lock);
+        partition->segments[number].end = offset; // so that the replacement covers it exactly
+        (void)pthread_mutex_unlock(&partition->lock);
+        status = wr_partition_replace(partition, number, 1, temporary, &by, error);
+    }
+    wr_free(temporary);
+    return status;
+}
+
+// A segment that was begun and holds nothing; its base is behind the offset.
+static weir_status drop_empty(struct wr_partition *partition, struct wr_log_error *error)
+{
+    struct wr_environment *environment = environment_of(partition);
+    if (partition->file < 0) {
+        return WEIR_OK;
+    }
+    WR_ASSERT(partition->base == partition->next_offset);
+    const int removed = environment->ops->unlink(environment, partition->path);
+    if (removed < 0 && removed != -ENOENT) {
+        return fail(partition, error, removed, "remove ", partition->path);
+    }
+    wr_partition_close_file(partition);
+    return sync_directory(partition, error);
+}
+
+// Segments that end behind the offset go, the last one first, so that what is left never has a gap.
+static weir_status carry_out_cut(struct wr_partition *partition, uint64_t offset,
+                                 struct wr_log_error *error)
+{
+    weir_status status = drop_empty(partition, error);
+    while (status == WEIR_OK && partition->segment_count > 0 &&
+           partition->segments[partition->segment_count - 1].base >= offset) {
+        status = remove_segments(partition, partition->segment_count - 1, 1, error);
+    }
+    if (status == WEIR_OK && partition->segment_count > 0 &&
+        partition->segments[partition->segment_count - 1].end > offset) {
+        status = cut_inside(partition, partition->segment_count - 1, offset, error);
+    }
+    if (status == WEIR_OK) {
+        partition->next_offset        = offset;
+        partition->durable            = offset;
+        partition->vouched            = offset;
+        partition->has_unfinished_cut = false;
+        wr_partition_publish(partition);
+    }
+    return status;
+}
+
+static void add_cut(struct wr_partition_start *start, uint32_t epoch, uint64_t offset,
+                    uint64_t newest_base)
+{
+    start->cuts           = wr_realloc(start->cuts, (start->cut_count + 1) * sizeof(*start->cuts));
+    const uint64_t number = start->cut_count > 0 ? start->cuts[start->cut_count - 1].number + 1 : 1;
+    start->cuts[start->cut_count++] =
+        (struct wr_partition_cut){ .number = number, .epoch = epoch, .offset = offset };
+    start->newest_base = newest_base;
+}
+
+weir_status wr_partition_cut(struct wr_partition *partition, uint64_t offset,
+                             struct wr_log_error *error)
+{
+    WR_ASSERT(offset >= partition->start.first_offset && offset <= partition->next_offset);
+    weir_status status = wr_partition_seal(partition, error);
+    if (status != WEIR_OK || offset == partition->next_offset) {
+        return status;
+    }
+    uint64_t newest = UINT64_MAX; // the newest segment that will be left
+    for (uint32_t i = 0; i < partition->segment_count && partition->segments[i].base < offset;
+         i++) {
+        newest = partition->segments[i].base;
+    }
+    const struct wr_partition_start before = partition->start;
+    add_cut(&partition->start, partition->topic->log->epoch, offset, newest);
+    status = write_start(partition, error);
+    if (status != WEIR_OK) { // whether it is on disk is not known: the next opening finds out
+        partition->start.cut_count   = before.cut_count;
+        partition->start.newest_base = before.newest_base;
+        return status;
+    }
+    const uint64_t durable = partition->durable;
+    partition->durable     = offset; // from now on nobody counts on what is behind it
+    wr_partition_publish(partition);
+    partition->durable = durable;
+    return carry_out_cut(partition, offset, error);
+}
+
+weir_status wr_partition_finish_cut(struct wr_partition *partition, struct wr_log_error *error)
+{
+    const struct wr_partition_start *start = &partition->start;
+    if (!partition->has_unfinished_cut) {
+        return WEIR_OK;
+    }
+    const weir_status status = wr_partition_seal(partition, error);
+    return status == WEIR_OK
+               ? carry_out_cut(partition, start->cuts[start->cut_count - 1].offset, error)
+               : status;
+}

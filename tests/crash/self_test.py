@@ -1,0 +1,69 @@
+"""Shows that a harness of this folder passes a writer that keeps its word, and fails each other.
+
+    python3 self_test.py HARNESS PLAIN_LOAD BREAK...
+
+Runs the harness at its small size over plain_load, honest and with each --break. Chance decides
+what a harness hits, so a break may stay unseen in two runs of three. Exits 77 when the harness
+does.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import promises
+
+TRIES = 3
+CASES = re.compile(r"^cases: (\d+)$", re.MULTILINE)
+
+
+def run(harness, folder, command):
+    """The exit code and the output."""
+    done = subprocess.run(
+        [sys.executable, harness, "--folder", folder, *command],
+        env={**os.environ, "WEIR_TEST_SIZE": "small"}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+def is_seen(harness, folder, command):
+    """Whether the harness fails with the sentence of a broken promise."""
+    for _ in range(TRIES):
+        code, output = run(harness, folder, command)
+        print(output, end="", flush=True)
+        if code == 1 and "\nbroken: " in output:
+            return True
+        if code != 0:
+            return False
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("harness", metavar="HARNESS")
+    parser.add_argument("load", metavar="PLAIN_LOAD")
+    parser.add_argument("breaks", metavar="BREAK", nargs="+")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="weir-crash-self-") as folder:
+        code, output = run(options.harness, folder, [options.load])
+        # The cases of the harness are not ours.
+        print(CASES.sub(r"\1 cases, honest", output), end="", flush=True)
+        if code == promises.SKIPPED:
+            return code
+        failures = [] if code == 0 else ["the harness fails an honest writer"]
+        for name in options.breaks:
+            if not is_seen(options.harness, folder, [options.load, "--break", name]):
+                failures.append(f"the harness does not see --break {name}")
+    for failure in failures:
+        print(failure)
+    print(f"cases: {1 + len(options.breaks)}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
