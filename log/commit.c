@@ -144,7 +144,7 @@ static void wake_partitions_of(const struct wr_topic *topic)
 }
 
 // The first one stays.
-static void commit_poison(struct wr_commit *commit, const struct wr_log_error *why)
+void wr_commit_fail(struct wr_commit *commit, const struct wr_log_error *why)
 {
     weir_log *log      = commit->log;
     bool      is_first = false;
@@ -340,7 +340,7 @@ static bool commit_round(struct wr_commit *commit, bool syncs)
         round.is_full = round.is_full || !is_marked;
         round_settle_room(&round);
     } else {
-        commit_poison(commit, &round.error);
+        wr_commit_fail(commit, &round.error);
     }
     const bool has_written = round.turn_count > 0 && is_good && !round.is_full;
     wr_log_error_fini(&round.error);

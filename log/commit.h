@@ -70,6 +70,9 @@ weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partit
 // WEIR_OK, or why nothing is written any more, with the sentence.
 weir_status wr_commit_poison(struct wr_commit *commit, struct wr_log_error *error);
 
+// Poisons the log: the disk failed within upkeep, or within a round. The first reason stays.
+void wr_commit_fail(struct wr_commit *commit, const struct wr_log_error *why);
+
 // For upkeep: no round runs between these.
 void wr_commit_enter(struct wr_commit *commit);
 void wr_commit_leave(struct wr_commit *commit);

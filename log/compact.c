@@ -10,9 +10,9 @@
 // transaction, and all behind it, stay as they are. Keys are compared whole, never by hash alone.
 //
 // Writing: segments that lose rows, or that are small enough to be one with their neighbours, into
-// a file of their own (BASE.segment.compact.tmp), which is sealed, synced and renamed over the first
-// of them. Rows keep their offsets: a batch keeps its base and span, and says by deltas which rows
-// it still has; a batch without any is added to the span of the one before. Rows of committed
+// a file of their own (BASE.segment.compact.tmp), which is sealed, synced and renamed over the
+// first of them. Rows keep their offsets: a batch keeps its base and span, and says by deltas which
+// rows it still has; a batch without any is added to the span of the one before. Rows of committed
 // transactions become plain ones. From the front, so that a deletion never goes before what it
 // deletes.
 //
@@ -30,6 +30,7 @@
 #include "log/transactions.h"
 
 #include <string.h>
+#include <weir/call.h>
 
 typedef unsigned long long number; // for printing
 
@@ -197,8 +198,8 @@ static void meet_rows(struct compaction *compaction, const weir_log_rows *rows, 
                       compaction->keys);
     wr_key_hash_many(&compaction->key.codec, compaction->keys, rows->count, 0, compaction->hashes);
     for (uint32_t i = 0; i < rows->count; i++) {
-        const uint64_t offset = rows->offset + (rows->deltas != NULL ? rows->deltas[i] : i);
-        const bool     counts = offset >= compaction->first_offset && offset < compaction->durable;
+        const uint64_t offset  = rows->offset + (rows->deltas != NULL ? rows->deltas[i] : i);
+        const bool     counts  = offset >= compaction->first_offset && offset < compaction->durable;
         const bool     is_ours = first_row != WR_KEY_MAP_NO_ROW;
         const uint64_t row     = is_ours ? first_row + i : WR_KEY_MAP_NO_ROW;
         const bool     is_deletion = rows->changes != NULL && rows->changes[i] == WEIR_DELETE;
@@ -208,7 +209,7 @@ static void meet_rows(struct compaction *compaction, const weir_log_rows *rows, 
         }
         if (counts) {
             uint32_t       length;
-            const void    *key    = key_bytes(compaction, compaction->keys + i * key_size, &length);
+            const void    *key = key_bytes(compaction, compaction->keys + i * key_size, &length);
             const uint64_t before =
                 wr_key_map_put(&compaction->map, compaction->hashes[i], key, length, row);
             if (before != WR_KEY_MAP_NO_ROW) {
@@ -318,8 +319,8 @@ struct rewriting {
 static bool rewriting_put(struct rewriting *rewriting, const char *bytes, size_t length)
 {
     struct compaction *compaction = rewriting->compaction;
-    const int          status     = wr_log_write_fully(compaction->environment, rewriting->file, bytes,
-                                                       length, rewriting->position);
+    const int status = wr_log_write_fully(compaction->environment, rewriting->file, bytes, length,
+                                          rewriting->position);
     rewriting->position += length;
     return status == 0 || compaction_fail(compaction, wr_log_status_of(status),
                                           "the new segment cannot be written");
@@ -393,8 +394,8 @@ static const struct wr_row_shape *shape_of(struct rewriting *rewriting, uint32_t
         if (type == NULL) {
             return NULL;
         }
-        rewriting->shapes = wr_realloc(rewriting->shapes, (rewriting->shape_count + 1) *
-                                                              sizeof(*rewriting->shapes));
+        rewriting->shapes = wr_realloc(rewriting->shapes,
+                                       (rewriting->shape_count + 1) * sizeof(*rewriting->shapes));
         wr_row_shape_init(&rewriting->shapes[rewriting->shape_count++], type, topic->settings.time);
     }
     return &rewriting->shapes[version - 1];
@@ -407,9 +408,9 @@ static char *pack_kept(struct rewriting *rewriting, const struct wr_row_shape *s
 {
     struct compaction      *compaction = rewriting->compaction;
     struct wr_batch_builder builder;
-    uint32_t               *picks  = wr_alloc(kept * sizeof(*picks));
-    uint32_t               *deltas = wr_alloc(kept * sizeof(*deltas));
-    uint32_t                count  = 0;
+    uint32_t               *picks       = wr_alloc(kept * sizeof(*picks));
+    uint32_t               *deltas      = wr_alloc(kept * sizeof(*deltas));
+    uint32_t                count       = 0;
     bool                    is_too_long = false;
     for (uint32_t i = 0; i < header->rows; i++) {
         if (!is_dropped(compaction, rewriting->row + i)) {
@@ -423,9 +424,8 @@ static char *pack_kept(struct rewriting *rewriting, const struct wr_row_shape *s
     WR_ASSERT(count == kept && taken == kept); // they were one batch before, with more rows
     builder.deltas                 = deltas;
     struct wr_log_batch_header was = *header;
-    char                      *bytes =
-        wr_batch_builder_finish(&builder, compaction->settings.compression,
-                                compaction->partition->seed, header);
+    char *bytes  = wr_batch_builder_finish(&builder, compaction->settings.compression,
+                                           compaction->partition->seed, header);
     header->span = was.span;
     if (compaction->settings.time == NULL) {
         header->least_time    = was.least_time;
@@ -483,14 +483,14 @@ static bool rewriting_seal(struct rewriting *rewriting, uint64_t end)
     struct compaction               *compaction = rewriting->compaction;
     const struct wr_partition       *partition  = compaction->partition;
     const struct wr_log_batch_header header     = {
-        .kind          = WR_BATCH_FOOTER,
-        .base_offset   = end,
-        .epoch         = partition->topic->log->epoch,
-        .durable_upto  = end,
-        .cut           = wr_partition_cut_number(partition),
-        .appended      = compaction->now,
-        .least_time    = WEIR_TIME_MAX,
-        .greatest_time = WEIR_TIME_MIN,
+            .kind          = WR_BATCH_FOOTER,
+            .base_offset   = end,
+            .epoch         = partition->topic->log->epoch,
+            .durable_upto  = end,
+            .cut           = wr_partition_cut_number(partition),
+            .appended      = compaction->now,
+            .least_time    = WEIR_TIME_MAX,
+            .greatest_time = WEIR_TIME_MIN,
     };
     struct wr_environment *environment = compaction->environment;
     size_t                 bytes;
@@ -586,9 +586,10 @@ static uint64_t kept_of(const struct compaction *compaction, uint32_t i)
 static uint64_t bytes_kept(const struct compaction *compaction, uint32_t i)
 {
     const struct wr_sealed_segment *segment = &compaction->segments[i];
-    return segment->rows == 0 ? 0
-                              : (uint64_t)((double)segment->bytes *
-                                           ((double)kept_of(compaction, i) / (double)segment->rows));
+    return segment->rows == 0
+               ? 0
+               : (uint64_t)((double)segment->bytes *
+                            ((double)kept_of(compaction, i) / (double)segment->rows));
 }
 
 static bool has_work(const struct compaction *compaction, uint32_t i)
@@ -680,8 +681,7 @@ static bool compaction_look(struct compaction *compaction, uint64_t undecided)
     wr_commit_enter(partition->topic->log->commit);
     compaction->settings     = partition->topic->settings;
     compaction->sealed_count = partition->segment_count;
-    compaction->segments =
-        wr_alloc((partition->segment_count + 1) * sizeof(*compaction->segments));
+    compaction->segments = wr_alloc((partition->segment_count + 1) * sizeof(*compaction->segments));
     if (partition->segment_count > 0) {
         memcpy(compaction->segments, partition->segments,
                partition->segment_count * sizeof(*compaction->segments));
@@ -787,9 +787,9 @@ weir_status wr_compact_partition(struct wr_partition *partition, bool only_if_du
 
 weir_status weir_log_compact(weir_log *log, const char *topic, uint64_t *bytes)
 {
-    struct wr_log_error error  = { .status = WEIR_OK };
-    struct wr_topic    *found  = wr_upkeep_topic(log, topic, &error);
-    uint64_t            freed  = 0, all = 0;
+    struct wr_log_error error = { .status = WEIR_OK };
+    struct wr_topic    *found = wr_upkeep_topic(log, topic, &error);
+    uint64_t            freed = 0, all = 0;
     weir_status         status = found != NULL ? WEIR_OK : error.status;
     if (status == WEIR_OK && !found->settings.is_compacted) {
         status = wr_log_fail(&error, WEIR_USAGE,

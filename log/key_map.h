@@ -19,7 +19,7 @@ struct wr_key_map {
         uint64_t at; // of its bytes
         uint32_t length;
         bool     is_used;
-    } *entries;
+    } * entries;
     uint64_t slot_count, count; // slot_count: a power of two
     char    *bytes;             // of keys, one after the other
     size_t   byte_count, byte_capacity;

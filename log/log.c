@@ -7,6 +7,7 @@
 #include "log/catalog.h"
 #include "log/commit.h"
 #include "log/transactions.h"
+#include "log/upkeep.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,6 +23,7 @@
 
 static char *sentence_of(const char *format, va_list arguments)
 {
+    WR_ASSERT(format != NULL);
     va_list again;
     va_copy(again, arguments);
     const int length = vsnprintf(NULL, 0, format, again);
@@ -202,6 +204,7 @@ weir_status wr_log_open_in(struct wr_environment *environment, const char *direc
     }
     if (status != WEIR_OK) {
         if (opened->commit != NULL) {
+            wr_upkeep_stop(opened);
             (void)wr_commit_stop(opened);
         }
         log_let_go(opened); // so that the next may have it before this handle is closed
@@ -224,7 +227,11 @@ weir_status weir_log_close(weir_log *log)
     if (log == NULL) {
         return WEIR_OK;
     }
-    const weir_status status = log->commit != NULL ? wr_commit_stop(log) : WEIR_OK;
+    weir_status status = WEIR_OK;
+    if (log->commit != NULL) {
+        wr_upkeep_stop(log);
+        status = wr_commit_stop(log);
+    }
     log_let_go(log);
     if (log->owns_environment) {
         wr_environment_close(log->environment);

@@ -387,7 +387,7 @@ static void meet_batch(struct wr_partition_reader *reader, uint32_t epoch_before
     reader->read_bytes += header->bytes;
 }
 
-// Moves the cursor by one batch. WR_PARTITION_BATCH: it has, look again.
+// Moves the cursor by one batch. WR_PARTITION_BATCH: it has; see whether it holds one now.
 static enum wr_partition_state reader_step(struct wr_partition_reader *reader)
 {
     if (reader->file < 0) {
@@ -448,16 +448,21 @@ enum wr_partition_state wr_partition_reader_next(struct wr_partition_reader *rea
         if (reader->next >= reader->end) {
             return WR_PARTITION_ENDED;
         }
-        enum wr_partition_state state =
-            reader->holds_batch ? judge_batch(reader) : reader_step(reader);
-        if (reader->holds_batch && state == WR_PARTITION_QUIET) {
+        if (reader->holds_batch) {
+            const enum wr_partition_state state = judge_batch(reader);
+            if (state != WR_PARTITION_QUIET) {
+                return state;
+            }
             wr_partition_reader_pass(reader);
-        } else if (state == WR_PARTITION_QUIET && !has_looked) {
+            continue;
+        }
+        const enum wr_partition_state state = reader_step(reader);
+        if (state == WR_PARTITION_QUIET && !has_looked) {
             has_looked = true;
             if (!wr_partition_reader_look(reader)) {
                 return WR_PARTITION_FAILED;
             }
-        } else if (state != WR_PARTITION_BATCH || reader->holds_batch) {
+        } else if (state != WR_PARTITION_BATCH) {
             return state;
         }
     }

@@ -12,7 +12,7 @@ struct wr_upkeep {
     struct look {
         const struct wr_partition *partition;
         uint64_t                   bytes;
-    }       *looks;
+    } * looks;
     uint32_t look_count;
 
     pthread_mutex_t state_lock; // guards what follows
@@ -80,8 +80,7 @@ uint64_t *wr_upkeep_compacted_at(struct wr_partition *partition)
             return &upkeep->looks[i].bytes;
         }
     }
-    upkeep->looks =
-        wr_realloc(upkeep->looks, (upkeep->look_count + 1) * sizeof(*upkeep->looks));
+    upkeep->looks = wr_realloc(upkeep->looks, (upkeep->look_count + 1) * sizeof(*upkeep->looks));
     upkeep->looks[upkeep->look_count] = (struct look){ partition, 0 };
     return &upkeep->looks[upkeep->look_count++].bytes;
 }

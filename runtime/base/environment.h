@@ -35,7 +35,7 @@ struct wr_file_info {
 };
 
 // WAIT ends when the shared word at `buffer` is no longer (uint32_t)offset, or after `bytes`
-// microseconds; its result is 0, or -ECANCELED.
+// microseconds; its result is 0, or -ECANCELED; -EAGAIN: too many (256) are under way.
 enum wr_request_verb { WR_REQUEST_READ, WR_REQUEST_WRITE, WR_REQUEST_SYNC, WR_REQUEST_WAIT };
 
 // One blocking piece of work. The caller owns the struct and its buffer, fills the first part,

@@ -312,6 +312,7 @@ struct wr_environment *wr_environment_open_simulated(uint64_t seed, bool reads_h
 {
     struct wr_simulated *self = wr_alloc(sizeof(*self));
     self->base.ops            = &simulated_ops;
+    self->base.is_simulated   = true;
     self->host                = wr_environment_open_real();
     self->reads_host          = reads_host;
     self->directory           = process_directory();

@@ -456,7 +456,8 @@ static void sync_directory(int directory, bool may_fail)
 
 static void operate(void)
 {
-    const int slot = (int)below(SLOTS);
+    static int slot; // mostly the same again, so that one file sees many operations
+    slot = below(3) == 0 ? (int)below(SLOTS) : slot;
     if (change_count == MOST_CHANGES) { // changes that were lost stay: only a crash ends them
         change_content(slot);
         return;

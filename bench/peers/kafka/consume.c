@@ -14,11 +14,17 @@
 
 static const char *const consumer_settings[] = {
     "group.id=kafka_load", // asked for; there is no group, partitions are assigned by hand
-    "enable.auto.commit=false",    "enable.partition.eof=false",
-    "fetch.wait.max.ms=10",        "fetch.message.max.bytes=8000000",
-    "fetch.max.bytes=64000000",    "receive.message.max.bytes=100000000",
-    "queued.min.messages=1000000", "queued.max.messages.kbytes=1000000",
-    "socket.nagle.disable=true",   NULL,
+    "enable.auto.commit=false",
+    "enable.partition.eof=false",
+    "fetch.wait.max.ms=10",
+    "fetch.message.max.bytes=8000000",
+    "fetch.max.bytes=64000000",
+    "receive.message.max.bytes=100000000",
+    "queued.min.messages=1000000",
+    "queued.max.messages.kbytes=1000000",
+    "socket.nagle.disable=true",
+    "log_level=3",
+    NULL,
 };
 
 struct reader {
@@ -28,7 +34,7 @@ struct reader {
 };
 
 // Makes the connection and learns who leads the topic: without, the assignment takes half a second.
-static void topic_find(rd_kafka_t *client, const char *name)
+static void topic_find(rd_kafka_t *client, const char *name, int partition_count)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t               *topic = rd_kafka_topic_new(client, name, NULL);
@@ -36,6 +42,11 @@ static void topic_find(rd_kafka_t *client, const char *name)
         rd_kafka_metadata(client, 0, topic, &metadata, LOAD_RUN_LIMIT_S * 1000);
     if (err)
         load_fail("topic %s was not found: %s", name, rd_kafka_err2str(err));
+    if (metadata->topic_cnt != 1 || metadata->topics[0].err)
+        load_fail("topic %s is not there; was it produced to this broker?", name);
+    if (metadata->topics[0].partition_cnt != partition_count)
+        load_fail("topic %s has %d partitions; --partitions says %d", name,
+                  metadata->topics[0].partition_cnt, partition_count);
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(topic);
 }
@@ -91,7 +102,7 @@ void consume_run(const struct load_options *options)
     uint64_t          record_count = options->warm_up_count + options->record_count;
     struct reader     r            = { 0 };
 
-    topic_find(client, options->topic);
+    topic_find(client, options->topic, options->partition_count);
 
     double  cpu_before = load_cpu_seconds();
     int64_t from_ns    = clock_now_ns();

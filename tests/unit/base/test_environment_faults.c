@@ -282,6 +282,19 @@ Test(environment_faults, a_write_after_a_failed_sync_reaches_the_disk)
     close_file(file);
 }
 
+Test(environment_faults, a_write_where_a_failed_sync_lost_the_size_brings_it_back)
+{
+    const int file = open_file("/d/a", WR_OPEN_WRITE);
+    put(file, "abc", 0);
+    fault_at_next(WR_DISK_UNSYNCED);
+    cr_expect(sync_file(file) == -EIO);
+    cr_expect_str_eq(direct_text_of("/d/a"), "");
+    put(file, "X", 0);
+    cr_expect(sync_file(file) == 0);
+    cr_expect_str_eq(direct_text_of("/d/a"), "Xbc");
+    close_file(file);
+}
+
 static void scene_failed_directory_sync(void)
 {
     make_file("/d/a", "x", false);

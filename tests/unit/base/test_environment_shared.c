@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -405,6 +406,43 @@ Test(environment_shared, waits_do_not_keep_the_disk_threads)
     cr_expect(waits[7].result == -ECANCELED); // and no other
     cr_expect(!wr_request_is_done(real.environment, &waits[6]));
     close_file(&real, file);
+}
+
+Test(environment_shared, a_wake_is_for_all_who_wait)
+{
+    static struct wr_request waits[WAITS];
+    static uint32_t          word;
+    for (int i = 0; i < WAITS; i++) {
+        waits[i] = wait_of(&word, 0, SIZE_MAX);
+        wr_submit(real.environment, &waits[i]);
+    }
+    poll(NULL, 0, 50); // most are asleep by then; those that are not see the change by themselves
+    __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+    real.environment->ops->wake_word(real.environment, &word);
+    for (int i = 0; i < WAITS; i++) {
+        finish(&real, &waits[i]);
+        cr_assert(waits[i].result == 0);
+    }
+}
+
+Test(environment_shared, waits_past_the_most_are_refused_and_the_others_go_on)
+{
+    enum { MOST = 256 };
+    static struct wr_request waits[MOST + 1];
+    static uint32_t          word;
+    for (int i = 0; i <= MOST; i++) {
+        waits[i] = wait_of(&word, 0, SIZE_MAX);
+        wr_submit(real.environment, &waits[i]);
+    }
+    cr_expect(wr_request_is_done(real.environment, &waits[MOST]));
+    cr_expect(waits[MOST].result == -EAGAIN);
+    wr_cancel(real.environment, &waits[0]);
+    finish(&real, &waits[0]);
+    while (wr_submit(real.environment, &waits[MOST]),
+           wr_request_is_done(real.environment, &waits[MOST])) { // its thread is not idle yet
+        sched_yield();
+    }
+    cr_expect(!wr_request_is_done(real.environment, &waits[1]));
 }
 
 Test(environment_shared, cancelling_at_any_moment_ends_the_wait)

@@ -1,0 +1,236 @@
+// weir-log-bench: see log_bench.h for what is measured.
+#include "bench/harness/machine.h"
+#include "bench/log/log_bench.h"
+
+#include <ftw.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUNS_MAX 99
+
+struct options {
+    const char *parent;
+    unsigned    runs;
+    bool        is_small, is_json;
+};
+
+static const char usage[] =
+    "usage: weir-log-bench [options]\n"
+    "  --directory DIR  where to write, on the file system that is to be measured (default .)\n"
+    "  --runs N         runs of each side, alternating; the median counts (default 5)\n"
+    "  --small          small sizes: says whether it works, not how fast it is\n"
+    "  --json           one JSON object a line and job, instead of a table\n";
+
+// ---- removing what was written ----
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void remove_all(const char *path) { (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+
+static void remove_in(const struct log_bench *bench, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", bench->directory, name);
+    remove_all(path);
+}
+
+// ---- medians ----
+
+static int double_compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, unsigned count)
+{
+    qsort(values, count, sizeof *values, double_compare);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+struct side {
+    double values[RUNS_MAX];
+};
+
+// ---- printing ----
+
+static void print_rate(const struct options *o, const struct machine *machine, const char *job,
+                       double rate, const char *limit, double roof, double ratio)
+{
+    if (o->is_json) {
+        printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"roof\":\"%s\","
+               "\"roof_events_per_second\":%.0f,\"roof_ratio\":%.4f,\"record_bytes\":100,"
+               "\"runs\":%u,\"cpu\":",
+               job, rate, limit, roof, ratio, o->runs);
+        json_print_string(stdout, machine->cpu);
+        printf("}\n");
+    } else {
+        printf("%-22s %8.2f M records/s %8.1f MB/s   %-6s %8.2f M/s   ratio %.3f\n", job,
+               rate / 1e6, rate / 1e4, limit, roof / 1e6, ratio);
+    }
+    fflush(stdout);
+}
+
+static void print_latency(const struct options *o, const char *job, double rate,
+                          const struct histogram *h)
+{
+    const double p50   = (double)histogram_percentile(h, 50) / 1e3,
+                 p99   = (double)histogram_percentile(h, 99) / 1e3,
+                 p999  = (double)histogram_percentile(h, 99.9) / 1e3,
+                 worst = (double)histogram_percentile(h, 100) / 1e3;
+    if (o->is_json) {
+        printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"samples\":%lu,\"p50_us\":%.1f,"
+               "\"p99_us\":%.1f,\"p99_9_us\":%.1f,\"max_us\":%.1f}\n",
+               job, rate, (unsigned long)h->count, p50, p99, p999, worst);
+    } else {
+        printf("%-22s %8.2f M records/s   p50 %.0f us  p99 %.0f us  p99.9 %.0f us  max %.0f us\n",
+               job, rate / 1e6, p50, p99, p999, worst);
+    }
+    fflush(stdout);
+}
+
+// ---- the jobs ----
+
+static bool measure_append(const struct options *o, const struct machine *machine,
+                           struct log_bench *bench, double *durable_rate)
+{
+    struct side appends = { { 0 } }, disk = { { 0 } }, copy = { { 0 } }, ratio = { { 0 } };
+    for (unsigned run = 0; run < o->runs; run++) {
+        bool is_good = roof_disk(bench, &disk.values[run]) && roof_copy(bench, &copy.values[run]);
+        remove_in(bench, "roof");
+        is_good = is_good && bench_append(bench, &appends.values[run]);
+        remove_in(bench, "append");
+        if (!is_good) {
+            return false;
+        }
+        const double roof =
+            disk.values[run] < copy.values[run] ? disk.values[run] : copy.values[run];
+        ratio.values[run] = appends.values[run] / roof;
+    }
+    const double disk_rate = median(disk.values, o->runs), copy_rate = median(copy.values, o->runs);
+    *durable_rate = median(appends.values, o->runs);
+    print_rate(o, machine, "log_append_durable", *durable_rate,
+               disk_rate < copy_rate ? "disk" : "copy",
+               disk_rate < copy_rate ? disk_rate : copy_rate, median(ratio.values, o->runs));
+    return true;
+}
+
+static bool measure_append_os(const struct options *o, const struct machine *machine,
+                              struct log_bench *bench)
+{
+    struct side appends = { { 0 } }, copy = { { 0 } }, ratio = { { 0 } };
+    bench->durability = WEIR_DURABLE_OS;
+    for (unsigned run = 0; run < o->runs; run++) {
+        const bool is_good =
+            roof_copy(bench, &copy.values[run]) && bench_append(bench, &appends.values[run]);
+        remove_in(bench, "append");
+        if (!is_good) {
+            return false;
+        }
+        ratio.values[run] = appends.values[run] / copy.values[run];
+    }
+    bench->durability = WEIR_DURABLE;
+    print_rate(o, machine, "log_append_os", median(appends.values, o->runs), "copy",
+               median(copy.values, o->runs), median(ratio.values, o->runs));
+    return true;
+}
+
+static bool measure_commit(const struct options *o, const struct log_bench *bench, double rate)
+{
+    struct histogram ours, roof;
+    double           records_per_commit = 1;
+    bool             is_good            = histogram_open(&ours) && histogram_open(&roof) &&
+                   bench_commit(bench, rate, &ours, &records_per_commit);
+    remove_in(bench, "commit");
+    is_good = is_good && roof_commit(bench, (size_t)(records_per_commit * sizeof(log_record)),
+                                     rate / records_per_commit, &roof);
+    remove_in(bench, "roof");
+    if (is_good) {
+        print_latency(o, "log_commit", rate, &ours);
+        print_latency(o, "log_commit_disk_only", rate, &roof);
+    }
+    histogram_close(&ours);
+    histogram_close(&roof);
+    return is_good;
+}
+
+static bool measure_read(const struct options *o, const struct machine *machine,
+                         const struct log_bench *bench)
+{
+    struct side reads = { { 0 } }, scan = { { 0 } }, ratio = { { 0 } };
+    char        path[512];
+    snprintf(path, sizeof(path), "%s/read", bench->directory);
+    bool is_good = bench_prepare(bench, path);
+    for (unsigned run = 0; run < o->runs && is_good; run++) {
+        is_good = roof_scan(bench, path, &scan.values[run]) &&
+                  bench_read(bench, path, &reads.values[run]);
+        ratio.values[run] = reads.values[run] / scan.values[run];
+    }
+    remove_in(bench, "read");
+    if (is_good) {
+        print_rate(o, machine, "log_read", median(reads.values, o->runs), "scan",
+                   median(scan.values, o->runs), median(ratio.values, o->runs));
+    }
+    return is_good;
+}
+
+static bool measure(const struct options *o, const char *directory)
+{
+    struct machine   machine;
+    double           durable_rate = 0;
+    struct log_bench bench        = { .directory     = directory,
+                                      .records       = o->is_small ? 20000 : 5000000,
+                                      .threads       = 2,
+                                      .group         = 100,
+                                      .paced_seconds = o->is_small ? 0.2 : 5 };
+    machine_read(&machine);
+    if (!o->is_json) {
+        printf("%s; %s; median of %u runs\n", machine.cpu, machine.compiler, o->runs);
+    }
+    return measure_append(o, &machine, &bench, &durable_rate) &&
+           measure_append_os(o, &machine, &bench) && measure_commit(o, &bench, durable_rate / 2) &&
+           measure_read(o, &machine, &bench);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option known[] = { { "directory", required_argument, NULL, 'd' },
+                                           { "runs", required_argument, NULL, 'r' },
+                                           { "small", no_argument, NULL, 's' },
+                                           { "json", no_argument, NULL, 'j' },
+                                           { "help", no_argument, NULL, 'h' },
+                                           { NULL, 0, NULL, 0 } };
+    struct options             o       = { .parent = "." };
+    for (int letter; (letter = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (letter) {
+        case 'd': o.parent = optarg; break;
+        case 'r': o.runs = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 's': o.is_small = true; break;
+        case 'j': o.is_json = true; break;
+        case 'h': fputs(usage, stdout); return 0;
+        default: fputs(usage, stderr); return 2;
+        }
+    }
+    if (o.runs == 0 || o.runs > RUNS_MAX) {
+        o.runs = o.is_small ? 1 : 5;
+    }
+    char directory[400];
+    snprintf(directory, sizeof(directory), "%.300s/weir-log-bench-XXXXXX", o.parent);
+    if (mkdtemp(directory) == NULL) {
+        perror(directory);
+        return 3;
+    }
+    const bool is_good = measure(&o, directory);
+    remove_all(directory);
+    return is_good ? 0 : 1;
+}
