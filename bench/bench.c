@@ -66,6 +66,17 @@ static const struct bench_job jobs[] = {
       .events     = 100 * MILLION,
       .exchange   = ROOF_PARTIALS,
       .is_variant = true },
+    // The roof of a replay is the same job fed from memory.
+    { .name   = "replay_w2_1k",
+      .roof   = job_w2,
+      .engine = job_w2_replay,
+      .keys   = W2_FEW_KEYS,
+      .events = 50 * MILLION },
+    { .name   = "replay_w2_100k",
+      .roof   = job_w2,
+      .engine = job_w2_replay,
+      .keys   = W2_MANY_KEYS,
+      .events = 50 * MILLION },
     { .name = "w3", .roof = roof_w3, .engine = job_w3, .keys = W3_KEYS, .events = 150 * MILLION },
     { .name       = "w3_shuffle",
       .roof       = roof_w3,
@@ -110,7 +121,8 @@ struct options {
 
 static const char usage[] =
     "usage: weir-bench [options]\n"
-    "  --jobs LIST   only these, separated by commas: gen w1 w2_1k w2_100k w3 w3_tumbling w4 w5;\n"
+    "  --jobs LIST   only these, separated by commas: gen w1 w2_1k w2_100k\n"
+    "                replay_w2_1k replay_w2_100k w3 w3_tumbling w4 w5;\n"
     "                a name's beginning stands for all that share it (w2: both sizes)\n"
     "  --runs N      runs of each side, alternating; the median counts (default 5)\n"
     "  --threads N   threads of the roof and workers of the engine (default 2)\n"

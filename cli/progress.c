@@ -23,8 +23,7 @@ void wr_progress_init(struct wr_progress *progress, weir_job *job, FILE *to, boo
     progress->started_us = progress->shown_us = now_us(CLOCK_MONOTONIC);
 }
 
-// "[#########.....] 62 %"
-static void print_bar(FILE *to, uint64_t done, uint64_t total)
+void wr_progress_bar(FILE *to, uint64_t done, uint64_t total)
 {
     enum { BAR_WIDTH = 24 };
     const double   share = total > 0 ? (double)done / (double)total : 0;
@@ -64,7 +63,7 @@ void wr_progress_show(struct wr_progress *progress)
     progress->rate        = progress->rate == 0 ? rate : 0.7 * progress->rate + 0.3 * rate;
     (void)fputs("\r\033[K", progress->to);
     if (total > 0) {
-        print_bar(progress->to, weir_job_sources_counter(progress->job, WEIR_BYTES), total);
+        wr_progress_bar(progress->to, weir_job_sources_counter(progress->job, WEIR_BYTES), total);
     }
     (void)fprintf(progress->to, "%.2f M events, %.2f M/s", (double)events / 1e6,
                   progress->rate / 1e6);

@@ -21,4 +21,7 @@ void wr_progress_show(struct wr_progress *progress);
 // Clears the line; as JSON, prints events, seconds and rate to stdout.
 void wr_progress_end(struct wr_progress *progress, bool as_json);
 
+// "[#########.....] 62 %"
+void wr_progress_bar(FILE *to, uint64_t done, uint64_t total);
+
 #endif // WR_PROGRESS_LINE_H

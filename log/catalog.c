@@ -130,8 +130,7 @@ static weir_status make_directories(weir_log *log)
             return catalog_fail(log, status, "make the directories of its topics and consumers");
         }
     }
-    const int status = sync_above(log);
-    return status < 0 ? catalog_fail(log, status, "sync the directory it lies in") : WEIR_OK;
+    return WEIR_OK;
 }
 
 static weir_status epoch_write(weir_log *log, uint32_t epoch)
@@ -184,6 +183,17 @@ static weir_status lock_take(weir_log *log)
     return WEIR_CONFLICT;
 }
 
+// What a failed sync left open is not built upon: the next try makes all anew.
+static void unmake(weir_log *log)
+{
+    static const char *const names[] = { "log", "epoch", "topics", "consumers" };
+    for (uint32_t i = 0; i < WR_COUNT_OF(names); i++) {
+        char *path = path_in(log, names[i]);
+        (void)log->environment->ops->unlink(log->environment, path);
+        wr_free(path);
+    }
+}
+
 // Under the lock, so that only one of two makes it; the other finds it made.
 static weir_status catalog_make(weir_log *log)
 {
@@ -195,29 +205,49 @@ static weir_status catalog_make(weir_log *log)
     if (status != WEIR_NOT_FOUND) {
         return status;
     }
-    status = make_directories(log);
+    const int synced = sync_above(log); // who made the directory may have been cut off
+    status           = synced < 0 ? catalog_fail(log, synced, "sync the directory it lies in")
+                                  : make_directories(log);
     if (status == WEIR_OK) {
         status = epoch_write(log, 0);
     }
-    return status == WEIR_OK ? identity_write(log) : status;
+    if (status == WEIR_OK) {
+        status = identity_write(log);
+    }
+    if (status != WEIR_OK) {
+        unmake(log);
+    }
+    return status;
 }
 
-// Sees to the directory itself; *is_empty: there is no log in it.
+static weir_status directory_make(weir_log *log)
+{
+    struct wr_environment *environment = log->environment;
+    int                    status = environment->ops->make_directory(environment, log->directory);
+    if (status == -ENOENT) {
+        return wr_log_fail(&log->error, WEIR_NOT_FOUND,
+                           "log %s: the directory it should be made in does not exist; make that "
+                           "first",
+                           log->directory);
+    }
+    if (status == 0) {
+        status = sync_above(log);
+        if (status < 0) {
+            (void)environment->ops->unlink(environment, log->directory);
+        }
+    }
+    return status < 0 && status != -EEXIST ? catalog_fail(log, status, "make its directory")
+                                           : WEIR_OK;
+}
+
+// Sees to the directory itself.
 static weir_status directory_find(weir_log *log)
 {
     struct wr_environment *environment = log->environment;
     struct wr_file_info    info;
-    int                    status = environment->ops->info(environment, log->directory, &info);
+    const int              status = environment->ops->info(environment, log->directory, &info);
     if (status == -ENOENT && log->options.creates) {
-        status = environment->ops->make_directory(environment, log->directory);
-        if (status == -ENOENT) {
-            return wr_log_fail(&log->error, WEIR_NOT_FOUND,
-                               "log %s: the directory it should be made in does not exist; make "
-                               "that first",
-                               log->directory);
-        }
-        return status < 0 && status != -EEXIST ? catalog_fail(log, status, "make its directory")
-                                               : WEIR_OK;
+        return directory_make(log);
     }
     if (status == -ENOENT) {
         return wr_log_fail(&log->error, WEIR_NOT_FOUND,

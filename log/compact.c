@@ -623,6 +623,9 @@ static bool put_in_place(struct compaction *compaction, uint32_t at, uint32_t co
     WR_ASSERT(at + count <= partition->segment_count && partition->segments[at].base == by->base);
     const weir_status status =
         wr_partition_replace(partition, at, count, path, by, compaction->error);
+    if (status == WEIR_OK) {
+        wr_partition_publish(partition); // it may be the newest there is
+    }
     return wr_upkeep_end_step(partition, status, compaction->error) == WEIR_OK;
 }
 

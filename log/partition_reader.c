@@ -33,9 +33,11 @@ static bool look_at_live(struct wr_partition_reader *reader)
     if (reader->is_known && word == reader->seen_word) {
         return true;
     }
-    if (!wr_live_read(reader->live, reader->number, &reader->known)) {
+    struct wr_live_position position;
+    if (!wr_live_read(reader->live, reader->number, &position)) {
         return false;
     }
+    reader->known     = position;
     reader->seen_word = word;
     reader->is_known  = true;
     return true;
@@ -58,7 +60,8 @@ static bool look_at_files(struct wr_partition_reader *reader)
     struct wr_live_position position;
     if (wr_partition_look(reader->environment, reader->directory, &reader->place, &position,
                           &reader->error) != WEIR_OK) {
-        return false;
+        // A writer that has not published yet is recovering, and moves files about.
+        return reader->is_known && reader->live != NULL && wr_live_is_current(reader->live);
     }
     reader->known    = position;
     reader->is_known = true;
@@ -160,6 +163,7 @@ static enum find open_segment(struct wr_partition_reader *reader, uint64_t base,
                                         reader->seed, &footer, index);
     if (!*is_sealed || index->end_offset > at) {
         reader->file_base = base;
+        reader->is_whole  = header.generation > 0;
         return FIND_OPEN;
     }
     wr_segment_index_fini(index);
@@ -249,9 +253,11 @@ bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
 
 uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader)
 {
-    // A sealed file ends with its footer, behind which nobody reads.
-    return reader->file_base == reader->known.segment_base ? reader->known.segment_bytes
-                                                           : UINT64_MAX / 2;
+    // A sealed file ends with its footer, behind which nobody reads. One that upkeep has put in the
+    // place of the segment that was the newest when last looked is another length than that was.
+    return reader->file_base == reader->known.segment_base && !reader->is_whole
+               ? reader->known.segment_bytes
+               : UINT64_MAX / 2;
 }
 
 // Opens the segment of the next offset, with the cursor at or a little before it; what is before it
@@ -400,7 +406,8 @@ static enum wr_partition_state reader_step(struct wr_partition_reader *reader)
         }
     }
     const uint32_t epoch   = reader->cursor.least_epoch;
-    reader->cursor.limit   = wr_partition_reader_limit(reader);
+    const uint64_t limit   = wr_partition_reader_limit(reader);
+    reader->cursor.limit   = limit > reader->cursor.position ? limit : reader->cursor.position;
     reader->batch_position = reader->cursor.position;
     switch (wr_segment_cursor_next(&reader->cursor, &reader->header, &reader->batch)) {
     case WR_CURSOR_BATCH: meet_batch(reader, epoch); return WR_PARTITION_BATCH;

@@ -49,7 +49,8 @@ struct wr_partition_reader {
     uint32_t                 base_count;
     int                      file; // -1: none
     uint64_t                 file_base;
-    char                    *path; // of the file
+    bool                     is_whole; // upkeep made the file: it is sealed, and read to its end
+    char                    *path;     // of the file
     struct wr_segment_cursor cursor;
 
     struct wr_log_batch_header header; // of the batch at hand

@@ -115,27 +115,41 @@ static weir_status place_partition(weir_reader *reader, struct wr_partition_read
     return status;
 }
 
-static weir_status bound_partitions(weir_reader *reader, bool reads_uncommitted)
+// Fixes the ends, of committed records by what is decided in `decided`.
+static weir_status bound_by(weir_reader *reader, const struct wr_decisions *decided)
 {
-    struct wr_undecided undecided = { 0 };
-    weir_status         status    = WEIR_OK;
+    weir_status status = WEIR_OK;
     for (uint32_t i = 0; i < reader->partition_count && status == WEIR_OK; i++) {
         struct wr_partition_reader *partition = &reader->partitions[i];
         struct wr_partition_reader  scout;
-        partition->end = partition->known.readable;
-        if (reads_uncommitted) {
-            continue;
-        }
         status = wr_partition_reader_init(&scout, reader->log, reader->topic, partition->number,
                                           PIECE_BYTES_MANY)
-                     ? wr_seek_committed_end(&scout, partition->next, &undecided, &partition->end)
+                     ? wr_seek_committed_end(&scout, partition->next, decided, &partition->end)
                      : scout.error.status;
         if (status != WEIR_OK) {
             (void)reader_fail(reader, &scout.error);
         }
         wr_partition_reader_fini(&scout);
     }
-    wr_undecided_fini(&undecided);
+    return status;
+}
+
+static weir_status bound_partitions(weir_reader *reader, bool reads_uncommitted,
+                                    const struct wr_decisions *decided)
+{
+    struct wr_decisions own;
+    if (reads_uncommitted) {
+        for (uint32_t i = 0; i < reader->partition_count; i++) {
+            reader->partitions[i].end = reader->partitions[i].known.readable;
+        }
+        return WEIR_OK;
+    }
+    if (decided != NULL) {
+        return bound_by(reader, decided);
+    }
+    wr_transactions_copy(reader->log, &own);
+    const weir_status status = bound_by(reader, &own);
+    wr_decisions_fini(&own);
     return status;
 }
 
@@ -163,7 +177,8 @@ static weir_status check_partitions(const weir_reader *reader, const weir_reader
     return WEIR_OK;
 }
 
-static weir_status open_partitions(weir_reader *reader, const weir_reader_options *options)
+static weir_status open_partitions(weir_reader *reader, const weir_reader_options *options,
+                                   const struct wr_decisions *decided)
 {
     weir_status status = check_partitions(reader, options);
     if (status != WEIR_OK) {
@@ -184,13 +199,14 @@ static weir_status open_partitions(weir_reader *reader, const weir_reader_option
                                                 : reader_fail(reader, &partition->error);
     }
     if (status == WEIR_OK && options->is_bounded) {
-        status = bound_partitions(reader, options->reads_uncommitted);
+        status = bound_partitions(reader, options->reads_uncommitted, decided);
     }
     return status;
 }
 
 static weir_status reader_open(weir_reader *reader, const char *topic,
-                               const weir_reader_options *options)
+                               const weir_reader_options *options,
+                               const struct wr_decisions *decided)
 {
     weir_log *log = reader->log;
     reader->topic = wr_catalog_topic(log, topic, reader->error);
@@ -202,11 +218,12 @@ static weir_status reader_open(weir_reader *reader, const char *topic,
     if (status == WEIR_OK && options->consumer != NULL) {
         status = wr_consumer_take(log, options->consumer, &reader->consumer, reader->error);
     }
-    return status == WEIR_OK ? open_partitions(reader, options) : status;
+    return status == WEIR_OK ? open_partitions(reader, options, decided) : status;
 }
 
-weir_status weir_reader_open(weir_log *log, const char *topic, const weir_reader_options *options,
-                             weir_reader **reader)
+weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
+                                 const weir_reader_options *options,
+                                 const struct wr_decisions *decided, weir_reader **reader)
 {
     const weir_reader_options defaults = { 0 };
     weir_reader              *opened   = wr_alloc(sizeof(*opened));
@@ -218,8 +235,9 @@ weir_status weir_reader_open(weir_log *log, const char *topic, const weir_reader
     (void)pthread_mutex_init(&opened->wait_lock, NULL);
     (void)pthread_cond_init(&opened->settles, NULL);
 
-    const weir_status status = reader_open(opened, topic, options != NULL ? options : &defaults);
-    *reader                  = opened;
+    const weir_status status =
+        reader_open(opened, topic, options != NULL ? options : &defaults, decided);
+    *reader = opened;
     if (status != WEIR_OK) {
         (void)pthread_mutex_lock(&log->lock);
         (void)wr_log_fail(&log->error, status, "%s", opened->error->sentence);
@@ -228,6 +246,12 @@ weir_status weir_reader_open(weir_log *log, const char *topic, const weir_reader
         *reader = NULL;
     }
     return status;
+}
+
+weir_status weir_reader_open(weir_log *log, const char *topic, const weir_reader_options *options,
+                             weir_reader **reader)
+{
+    return wr_reader_open_as_of(log, topic, options, NULL, reader);
 }
 
 static void reader_end_wait(weir_reader *reader);

@@ -10,6 +10,14 @@
 
 #include "log/log.h"
 
+struct wr_decisions;
+
+// weir_reader_open; a bounded reader of committed records ends by what is decided in `decided`
+// (borrowed for the call; NULL: now), so that several end at the same moment.
+weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
+                                 const weir_reader_options *options,
+                                 const struct wr_decisions *decided, weir_reader **reader);
+
 // Why there was nothing.
 struct wr_reader_pause {
     bool    is_quiet; // there is nothing new; else a read is under way, or a transaction is open

@@ -32,7 +32,11 @@ static weir_status seal_if_old(struct wr_partition *partition, const struct rete
 {
     const bool is_old = partition->file >= 0 && partition->next_offset > partition->base &&
                         partition->index.last_appended < retention->oldest;
-    return is_old ? wr_partition_seal(partition, error) : WEIR_OK;
+    const weir_status status = is_old ? wr_partition_seal(partition, error) : WEIR_OK;
+    if (is_old && status == WEIR_OK) {
+        wr_partition_publish(partition);
+    }
+    return status;
 }
 
 // Where the records that are to stay begin.
@@ -77,7 +81,7 @@ weir_status wr_retain_partition(struct wr_partition *partition, uint64_t *bytes,
     status = seal_if_old(partition, &retention, error);
     if (status == WEIR_OK) {
         const uint64_t from = keep_from(partition, &retention);
-        if (from > partition->start.first_offset) {
+        if (partition->segment_count > 0 && partition->segments[0].end <= from) {
             status = wr_partition_drop_before(partition, from, bytes, error);
         }
     }

@@ -140,30 +140,14 @@ weir_status wr_seek_time(struct wr_partition_reader *scout, struct wr_decoder *d
 
 // ---- what is committed ----
 
-void wr_undecided_fini(struct wr_undecided *undecided) { wr_free(undecided->transactions); }
-
-static bool is_undecided(struct wr_undecided *undecided, weir_log *log, uint64_t transaction)
+static bool is_undecided(const struct wr_decisions *decided, uint64_t transaction)
 {
-    for (uint32_t i = undecided->count; i > 0; i--) {
-        if (undecided->transactions[i - 1] == transaction) {
-            return true;
-        }
-    }
-    const enum wr_verdict verdict = wr_transactions_verdict(log, transaction);
-    if (verdict == WR_VERDICT_COMMITTED || verdict == WR_VERDICT_ABORTED) {
-        return false;
-    }
-    if (undecided->count == undecided->capacity) {
-        undecided->capacity     = undecided->capacity * 2 + 16;
-        undecided->transactions = wr_realloc(
-            undecided->transactions, undecided->capacity * sizeof(*undecided->transactions));
-    }
-    undecided->transactions[undecided->count++] = transaction;
-    return true;
+    const enum wr_verdict verdict = wr_decisions_verdict(decided, transaction);
+    return verdict == WR_VERDICT_OPEN || verdict == WR_VERDICT_PREPARED;
 }
 
 weir_status wr_seek_committed_end(struct wr_partition_reader *scout, uint64_t from,
-                                  struct wr_undecided *undecided, uint64_t *offset)
+                                  const struct wr_decisions *decided, uint64_t *offset)
 {
     uint64_t    at     = from > scout->known.first_offset ? from : scout->known.first_offset;
     weir_status status = WEIR_OK;
@@ -182,7 +166,7 @@ weir_status wr_seek_committed_end(struct wr_partition_reader *scout, uint64_t fr
         while (!has_none && walk(scout, true, &status)) {
             const struct wr_log_batch_header *header = &scout->header;
             if (header->transaction != 0 && header->base_offset + header->span > at &&
-                is_undecided(undecided, scout->log, header->transaction)) {
+                is_undecided(decided, header->transaction)) {
                 *offset = header->base_offset > at ? header->base_offset : at;
                 return WEIR_OK;
             }

@@ -5,6 +5,7 @@
 #ifndef WR_LOG_SEEK_H
 #define WR_LOG_SEEK_H
 
+#include "log/decisions.h"
 #include "log/decoder.h"
 #include "log/partition_reader.h"
 
@@ -14,17 +15,11 @@
 weir_status wr_seek_time(struct wr_partition_reader *scout, struct wr_decoder *decoder,
                          weir_time time, uint64_t *offset);
 
-// Transactions that were found undecided. What was, counts as such in all later searches with the
-// same set, so that of one transaction all is before the ends found, or nothing.
-struct wr_undecided {
-    uint64_t *transactions;
-    uint32_t  count, capacity;
-};
-void wr_undecided_fini(struct wr_undecided *undecided);
-
-// The first offset at or after `from` that belongs to an undecided transaction; the end of what may
-// be read if there is none.
+// The first offset at or after `from` that belongs to a transaction which is not decided in
+// `decided`; the end of what may be read if there is none. If `decided` is older than the scouts of
+// several partitions, then of each transaction all is before the ends found, or nothing: what was
+// decided then had been readable before.
 weir_status wr_seek_committed_end(struct wr_partition_reader *scout, uint64_t from,
-                                  struct wr_undecided *undecided, uint64_t *offset);
+                                  const struct wr_decisions *decided, uint64_t *offset);
 
 #endif // WR_LOG_SEEK_H

@@ -369,6 +369,31 @@ static void cursor_read_ahead(struct wr_segment_cursor *cursor)
     piece_submit(next, piece_wanted(next));
 }
 
+// Asynchronous: takes what is in memory without a request. WR_CURSOR_LATER: a request is under way
+// for the rest.
+static enum wr_cursor piece_read_soon(struct wr_cursor_piece *piece, size_t bytes)
+{
+    struct wr_segment_cursor *cursor = piece->cursor;
+    const int64_t got = cursor->environment->ops->read_now(cursor->environment, cursor->file,
+                                                           piece->bytes + piece->filled, bytes,
+                                                           (int64_t)(piece->from + piece->filled));
+    cursor->is_cold   = got == -EAGAIN;
+    if (cursor->is_cold) {
+        piece_submit(piece, bytes);
+        return WR_CURSOR_LATER;
+    }
+    if (got < 0) {
+        cursor->io_error = (int)got;
+        return WR_CURSOR_FAILED;
+    }
+    if (got == 0) {
+        cursor->reason = "the file ends before it should";
+        return WR_CURSOR_INVALID;
+    }
+    piece->filled += (size_t)got;
+    return WR_CURSOR_BATCH;
+}
+
 // Makes `need` bytes at the cursor's position lie in the current piece. WR_CURSOR_BATCH: they do.
 static enum wr_cursor cursor_fill(struct wr_segment_cursor *cursor, size_t need)
 {
@@ -395,8 +420,11 @@ static enum wr_cursor cursor_fill(struct wr_segment_cursor *cursor, size_t need)
         piece_reserve(next, need > cursor->piece_bytes ? need : cursor->piece_bytes);
         const size_t bytes = piece_wanted(next) - next->filled;
         if (cursor->wake != NULL) {
-            piece_submit(next, bytes);
-            return WR_CURSOR_LATER;
+            const enum wr_cursor soon = piece_read_soon(next, bytes);
+            if (soon != WR_CURSOR_BATCH) {
+                return soon;
+            }
+            continue;
         }
         const int64_t got =
             read_fully(cursor->environment, cursor->file, next->bytes + next->filled, bytes,
@@ -413,7 +441,7 @@ static enum wr_cursor cursor_fill(struct wr_segment_cursor *cursor, size_t need)
     }
     cursor->pieces[cursor->current].filled = 0;
     cursor->current                        = 1 - cursor->current;
-    if (cursor->wake != NULL) {
+    if (cursor->is_cold) {
         cursor_read_ahead(cursor);
     }
     return WR_CURSOR_BATCH;

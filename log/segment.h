@@ -69,6 +69,7 @@ struct wr_segment_cursor {
     uint32_t current;
     size_t   piece_bytes;
     void (*wake)(void *waker); // NULL: reads are done at once, by the caller's thread
+    bool            is_cold;   // the last piece came from the disk: the next is read ahead
     void           *waker;
     pthread_mutex_t lock;
     pthread_cond_t  settles;

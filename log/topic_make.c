@@ -129,6 +129,17 @@ static char *numbers_fault(const weir_topic *topic)
     return NULL;
 }
 
+// A name that two fields have, or NULL.
+static const char *name_twice(const weir_type *type)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        if (weir_type_field(type, type->fields[i].name) != &type->fields[i]) {
+            return type->fields[i].name;
+        }
+    }
+    return NULL;
+}
+
 // What is wrong with type, key and time together, likewise.
 static char *fields_fault(const weir_topic *topic)
 {
@@ -141,7 +152,14 @@ static char *fields_fault(const weir_topic *topic)
         if (!wr_log_key_init(&key, topic->type, topic->key, &sentence)) {
             return sentence;
         }
+        const char *twice = name_twice(key.type);
+        if (twice != NULL) {
+            sentence = wr_format("the key \"%s\" names field \"%s\" twice", topic->key, twice);
+        }
         wr_log_key_fini(&key);
+        if (sentence != NULL) {
+            return sentence;
+        }
     }
     if (topic->time != NULL) {
         const weir_field *field = weir_type_field(topic->type, topic->time);
@@ -206,16 +224,18 @@ static weir_status write_text(weir_log *log, const char *directory, const weir_t
     return status;
 }
 
-// Gives topics/.new its name, durably.
-static int name_directory(weir_log *log, const char *from, const char *name)
+// Renames a directory of topics, durably. If that cannot be made sure of, it has its old name
+// again: what a failed sync left open is not built upon.
+static int rename_durably(weir_log *log, const char *from, const char *to)
 {
     struct wr_environment *environment = log->environment;
-    char *const            to          = wr_format("%s/topics/%s", log->directory, name);
     int                    status      = environment->ops->rename(environment, from, to);
     if (status == 0) {
         status = wr_log_sync_parent(environment, to);
+        if (status < 0) {
+            (void)environment->ops->rename(environment, to, from);
+        }
     }
-    wr_free(to);
     return status;
 }
 
@@ -226,8 +246,10 @@ static weir_status topic_make(weir_log *log, const weir_topic *topic, struct wr_
     weir_status status    = made < 0 ? make_fail(log, topic, made, "make its directories", error)
                                      : write_text(log, directory, topic, error);
     if (status == WEIR_OK) {
-        const int named = name_directory(log, directory, topic->name);
+        char *const name  = wr_format("%s/topics/%s", log->directory, topic->name);
+        const int   named = rename_durably(log, directory, name);
         status = named < 0 ? make_fail(log, topic, named, "name its directory", error) : WEIR_OK;
+        wr_free(name);
     }
     if (status != WEIR_OK) {
         tree_remove(log->environment, directory);
@@ -430,9 +452,8 @@ weir_status weir_log_create_topic(weir_log *log, const weir_topic *topic)
 static weir_status topic_retire(struct wr_topic *topic, const char *gone,
                                 struct wr_log_error *error)
 {
-    weir_log              *log         = topic->log;
-    struct wr_environment *environment = log->environment;
-    int                    status = environment->ops->rename(environment, topic->directory, gone);
+    weir_log *log    = topic->log;
+    const int status = rename_durably(log, topic->directory, gone);
     if (status < 0) {
         return make_fail(log, &topic->settings, status, "take its directory's name away", error);
     }
@@ -440,10 +461,7 @@ static weir_status topic_retire(struct wr_topic *topic, const char *gone,
     topic->is_deleted = true;
     (void)pthread_mutex_unlock(&log->lock);
     wr_live_retire(topic->live);
-    status = wr_log_sync_parent(environment, topic->directory);
-    return status < 0
-               ? make_fail(log, &topic->settings, status, "sync the directory it was in", error)
-               : WEIR_OK;
+    return WEIR_OK;
 }
 
 static weir_status topic_delete(struct wr_topic *topic, struct wr_log_error *error)

@@ -260,6 +260,24 @@ enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction)
     return verdict;
 }
 
+void wr_transactions_copy(weir_log *log, struct wr_decisions *copy)
+{
+    struct wr_transactions *transactions = transactions_of(log);
+    uint32_t                count;
+    wr_decisions_init(copy);
+    transactions_lock(transactions);
+    if (log->epoch == 0) {
+        reader_follow(transactions);
+    }
+    struct wr_decision *records = wr_decisions_records(&transactions->decisions, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const bool is_right = wr_decisions_apply(copy, &records[i]);
+        WR_ASSERT(is_right);
+    }
+    transactions_unlock(transactions);
+    wr_free(records);
+}
+
 struct wr_live *wr_transactions_live(weir_log *log)
 {
     struct wr_log_error error = { .status = WEIR_OK };
@@ -299,11 +317,11 @@ static weir_status settle(weir_log *log, struct wr_log_error *error)
 static weir_status queue_batch(struct wr_transactions  *transactions,
                                struct wr_batch_builder *builder)
 {
+    const uint32_t          seed   = transactions->partition->seed;
     struct wr_queued_batch *batch  = wr_alloc(sizeof(*batch));
     weir_status             status = WEIR_OK;
-    batch->bytes                   = wr_batch_builder_finish(builder, WEIR_COMPRESSION_NONE,
-                                                             transactions->partition->seed, &batch->header);
-    batch->header.schema           = 1;
+    batch->bytes = wr_batch_builder_finish(builder, WEIR_COMPRESSION_NONE, seed, &batch->header);
+    batch->header.schema = 1;
     if (!wr_commit_reserve_any(transactions->log->commit, batch->header.bytes, true, &status)) {
         wr_free(batch->bytes);
         wr_free(batch);
@@ -847,6 +865,7 @@ static bool moment_has_passed(const struct wr_moment *moment)
                       partition->index.transaction_batches == 0;
     for (uint32_t i = 0; i < partition->segment_count && has_passed; i++) {
         has_passed = partition->segments[i].base >= moment->end ||
+                     partition->segments[i].end <= partition->first_offset ||
                      partition->segments[i].transaction_batches == 0;
     }
     (void)pthread_mutex_unlock(&partition->lock);

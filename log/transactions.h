@@ -21,6 +21,7 @@
 
 #define WR_TRANSACTIONS_TOPIC ".transactions"
 
+struct wr_decisions;
 struct wr_partition;
 struct wr_ticket;
 
@@ -41,6 +42,9 @@ void        wr_transactions_close(struct wr_transactions *transactions);
 // What became of a transaction, as far as is known; a reader's looks for news first if it is open
 // so far. Any thread.
 enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction);
+// What is decided as of one moment (a copy, to be finished): for ends that are to be consistent
+// over several partitions, taken before it is looked how far these go.
+void wr_transactions_copy(weir_log *log, struct wr_decisions *copy);
 // The word that changes when there are decisions, to wait for (see live.h); NULL: no writer yet.
 struct wr_live *wr_transactions_live(weir_log *log);
 

@@ -33,13 +33,14 @@ static weir_status find_undecided(struct truncation *truncation, uint64_t from, 
                                   uint64_t *end)
 {
     struct wr_partition_reader scout;
-    struct wr_undecided        undecided = { .count = 0 };
+    struct wr_decisions        decided;
     struct wr_partition       *partition = truncation->partition;
     struct wr_topic           *topic     = partition->topic;
     weir_status                status;
+    wr_transactions_copy(topic->log, &decided);
     if (wr_partition_reader_init(&scout, topic->log, topic, partition->number, 0)) {
         *end   = scout.known.readable;
-        status = wr_seek_committed_end(&scout, from, &undecided, offset);
+        status = wr_seek_committed_end(&scout, from, &decided, offset);
     } else {
         status = scout.error.status;
     }
@@ -47,7 +48,7 @@ static weir_status find_undecided(struct truncation *truncation, uint64_t from, 
         (void)wr_log_fail(&truncation->error, status, "%s", scout.error.sentence);
     }
     wr_partition_reader_fini(&scout);
-    wr_undecided_fini(&undecided);
+    wr_decisions_fini(&decided);
     return status;
 }
 

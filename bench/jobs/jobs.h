@@ -10,6 +10,7 @@
 bool job_gen(const struct roof_options *options, struct roof_result *result);
 bool job_w1(const struct roof_options *options, struct roof_result *result);
 bool job_w2(const struct roof_options *options, struct roof_result *result);
+bool job_w2_replay(const struct roof_options *options, struct roof_result *result); // from a log
 bool job_w3(const struct roof_options *options, struct roof_result *result);
 bool job_w3_tumbling(const struct roof_options *options, struct roof_result *result);
 bool job_w4(const struct roof_options *options, struct roof_result *result);

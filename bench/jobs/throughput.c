@@ -1,5 +1,6 @@
 // gen and w1 to w4 through the public API.
 #include "bench/jobs/payments.h"
+#include "bench/jobs/replay.h"
 
 #include "bench/harness/clock.h"
 
@@ -132,17 +133,38 @@ static void take_total(checksum *local, const card_total *t)
 }
 WEIR_SINK(sum_totals, card_total, checksum, take_total, finish_checksum);
 
+// What becomes of the payments, wherever they come from.
+static bool run_w2(weir_job *job, weir_stream payments, const struct roof_options *options,
+                   struct roof_result *result)
+{
+    result->checksum    = (checksum){ 0 };
+    weir_keyed per_card = weir_key(payments, &by_card_key);
+    weir_sink(weir_aggregate(per_card, weir_tumbling(W2_LENGTH_US), &totals), &sum_totals,
+              &result->checksum);
+    return jobs_run(job, options->threads, &result->seconds);
+}
+
 bool job_w2(const struct roof_options *options, struct roof_result *result)
 {
     const weir_generator_options  generator = jobs_generator(options, true);
     const weir_generator_binding *make =
         options->keys == W2_FEW_KEYS ? &payments_few : &payments_many;
-    weir_job *job       = weir_job_open("w2");
-    result->checksum    = (checksum){ 0 };
-    weir_keyed per_card = weir_key(weir_generate(job, make, &generator), &by_card_key);
-    weir_sink(weir_aggregate(per_card, weir_tumbling(W2_LENGTH_US), &totals), &sum_totals,
-              &result->checksum);
-    return jobs_run(job, options->threads, &result->seconds);
+    weir_job *job = weir_job_open("w2");
+    return run_w2(job, weir_generate(job, make, &generator), options, result);
+}
+
+bool job_w2_replay(const struct roof_options *options, struct roof_result *result)
+{
+    const char *directory = replay_prepare(options);
+    if (directory == NULL) {
+        return false;
+    }
+    const weir_topic              topic  = { .name = REPLAY_TOPIC, .type = &payment_type };
+    const weir_log_source_options source = {
+        .directory = directory, .time = { .field = "event_time", .out_of_order = WORKLOAD_DELAY_US }
+    };
+    weir_job *job = weir_job_open("w2-replay");
+    return run_w2(job, weir_from_log(job, &topic, &source), options, result);
 }
 
 // ---- w3: failed payments by card, sliding, over a threshold ----

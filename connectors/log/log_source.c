@@ -23,6 +23,7 @@ struct source_options {
 struct log_source {
     struct wr_reader           reader;
     weir_log                  *log;
+    struct wr_decisions       *decided;  // so that all partitions end at the same moment
     struct wr_shared_consumer *consumer; // NULL: none
     weir_reader               *rows_from;
     weir_log_rows              rows; // at hand
@@ -132,6 +133,7 @@ static bool source_open(struct wr_reader *reader)
     if (source->log == NULL) {
         return false;
     }
+    source->decided = wr_shared_decisions(reader->node, source->log);
     if (options->given.consumer != NULL) {
         source->consumer =
             wr_shared_consumer(reader->node, source->log, options->given.consumer, options->topic);
@@ -140,8 +142,8 @@ static bool source_open(struct wr_reader *reader)
         }
     }
     const weir_reader_options reading = reader_options(source);
-    const weir_status         status =
-        weir_reader_open(source->log, options->topic, &reading, &source->rows_from);
+    const weir_status         status  = wr_reader_open_as_of(source->log, options->topic, &reading,
+                                                             source->decided, &source->rows_from);
     if (status != WEIR_OK) {
         return source_fail(source, status, weir_log_error(source->log));
     }
@@ -159,6 +161,7 @@ static void source_close(struct wr_reader *reader)
         wr_shared_consumer_reach(source->consumer, reader->partition, reader->next_offset);
     }
     wr_node_unshare(reader->node, source->consumer);
+    wr_node_unshare(reader->node, source->decided);
     wr_node_unshare(reader->node, source->log);
     if (source->json != NULL) {
         wr_json_plan_close(source->json);

@@ -2,6 +2,7 @@
 
 #include "log/catalog.h"
 #include "log/consumers.h"
+#include "log/decisions.h"
 
 // ---- logs ----
 
@@ -12,11 +13,11 @@ struct log_wish {
 
 static void *log_open(struct wr_node *node, const void *options)
 {
-    const struct log_wish *wish    = options;
-    const weir_log_options reading = { 0 };
-    weir_log              *log     = NULL;
-    const weir_status      status  = wr_log_open_in(
-              node->environment, wish->directory, wish->writing != NULL ? wish->writing : &reading, &log);
+    static const weir_log_options reading = { .writes = false };
+    const struct log_wish        *wish    = options;
+    const weir_log_options       *how     = wish->writing != NULL ? wish->writing : &reading;
+    weir_log                     *log     = NULL;
+    const weir_status status = wr_log_open_in(node->environment, wish->directory, how, &log);
     if (status == WEIR_OK) {
         return log;
     }
@@ -47,6 +48,36 @@ weir_log *wr_shared_log(struct wr_node *node, const char *directory,
                                                            .open    = log_open,
                                                            .close   = log_close,
                                                            .options = &wish,
+                                       });
+    wr_free(key);
+    return shared;
+}
+
+// ---- decisions ----
+
+static void *decisions_open(struct wr_node *node, const void *log)
+{
+    struct wr_decisions *decided = wr_alloc(sizeof(*decided));
+    (void)node;
+    wr_transactions_copy((weir_log *)(uintptr_t)log, decided);
+    return decided;
+}
+
+static void decisions_close(struct wr_node *node, void *resource)
+{
+    (void)node;
+    wr_decisions_fini(resource);
+    wr_free(resource);
+}
+
+struct wr_decisions *wr_shared_decisions(struct wr_node *node, weir_log *log)
+{
+    char *key    = wr_format("log decisions %s", log->directory);
+    void *shared = wr_node_share(node, &(struct wr_share){
+                                           .key     = key,
+                                           .open    = decisions_open,
+                                           .close   = decisions_close,
+                                           .options = log,
                                        });
     wr_free(key);
     return shared;

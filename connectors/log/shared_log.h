@@ -13,6 +13,10 @@
 weir_log *wr_shared_log(struct wr_node *node, const char *directory,
                         const weir_log_options *writing);
 
+// What is decided of the log's transactions as of the run's start; wr_node_unshare gives it back,
+// before the log.
+struct wr_decisions *wr_shared_decisions(struct wr_node *node, weir_log *log);
+
 // A consumer of one topic, whose partitions are read by several nodes. Any thread.
 struct wr_shared_consumer;
 

@@ -1,13 +1,14 @@
 // The graph:
 //
-//   events --+--> typed --by event_id--> deduplicate --+--> alerts.jsonl
-//            |                                         +--> kpi.jsonl
-//            +--> late.jsonl                           +--> sessions.jsonl
-//            +--> dead_letters.jsonl                   +--> orders.jsonl
-//                                                      +--> unpaid.jsonl
-//                                                      +--> purchases.jsonl
+//   events --+--> typed --by event_id--> deduplicate --+--> alerts
+//            |                                         +--> kpi
+//            +--> late                                 +--> sessions
+//            +--> dead_letters                         +--> orders
+//                                                      +--> unpaid
+//                                                      +--> purchases
 //
-// A line is a dead letter, late, a duplicate, or accepted: the first of them that is true.
+// A line is a dead letter, late, a duplicate, or accepted: the first of them that is true. Where
+// lines come from and rows go to is the business of ends.c.
 #include "job.h"
 
 #include "events.h"
@@ -21,59 +22,21 @@
 // An event_id seen again this close to the first time is the same event.
 #define SAME_EVENT_WITHIN WEIR_HOURS(1)
 
-static weir_stream read_events(weir_job *job, const payments_options *options)
-{
-    weir_jsonl_source_options source;
-    memset(&source, 0, sizeof(source));
-    source.name   = "events";
-    source.path   = options->input;
-    source.type   = &event_line_type;
-    source.check  = payments_check;
-    source.follow = options->follow;
-    // A file that nobody writes to must not hold the others back for ever.
-    source.time.idle_after      = options->follow ? WEIR_SECONDS(5) : 0;
-    source.rate                 = options->rate;
-    source.time.field           = "at";
-    source.time.out_of_order    = PAYMENTS_OUT_OF_ORDER;
-    source.time.judges_lateness = true;
-    source.time.lateness        = PAYMENTS_LATENESS;
-    source.time.max_ahead       = -1; // however long nothing happened, what follows is no mistake
-    return weir_from_jsonl(job, &source);
-}
-
-static void write_lines_as_read(weir_stream lines, const char *directory, const char *name)
-{
-    char                   operator_name[64];
-    char                   path[4096];
-    weir_file_sink_options options;
-    memset(&options, 0, sizeof(options));
-    (void)snprintf(operator_name, sizeof(operator_name), "write-%s", name);
-    (void)snprintf(path, sizeof(path), "%s/%s.jsonl", directory, name);
-    options.name = operator_name;
-    options.path = path;
-    (void)weir_to_text(lines, &options);
-}
-
 WEIR_KEY(by_event_id, payment_event, event_id);
 
 weir_job *payments_job_open(const payments_options *options)
 {
-    weir_job   *job       = weir_job_open("payments");
-    const char *directory = options->directory;
+    weir_job            *job  = weir_job_open("payments");
+    const payments_ends *ends = &options->ends;
 
-    weir_stream lines = read_events(job, options);
-    write_lines_as_read(weir_late(lines), directory, "late");
-    payments_write_view(weir_dead_letters(lines), directory, "dead_letters", NULL);
+    weir_stream lines = payments_read_events(job, ends);
+    payments_write_late(weir_late(lines), ends);
+    payments_write_dead_letters(weir_dead_letters(lines), ends);
 
     weir_stream events = payments_typed(lines);
     weir_stream accepted =
         weir_deduplicate(weir_key(events, &by_event_id_key), SAME_EVENT_WITHIN, PAYMENTS_LATENESS);
-    payments_alerts(accepted, directory);
-    payments_kpi(accepted, directory);
-    payments_sessions(accepted, directory);
-    payments_orders(accepted, directory);
-    payments_unpaid(accepted, directory);
-    payments_purchases(accepted, directory);
+    payments_add_views(accepted, options->views, ends);
     return job;
 }
 
@@ -87,7 +50,7 @@ static unsigned long long rows_of(const weir_job *job, const char *view)
     return weir_job_counter(job, name, WEIR_INSERTS) - weir_job_counter(job, name, WEIR_DELETES);
 }
 
-static void print_summary(const weir_job *job, FILE *to)
+static void print_summary(const weir_job *job, uint32_t views, FILE *to)
 {
     const unsigned long long events       = weir_job_counter(job, "events", WEIR_ROWS_OUT);
     const unsigned long long late         = weir_job_counter(job, "events", WEIR_LATE);
@@ -98,22 +61,27 @@ static void print_summary(const weir_job *job, FILE *to)
     (void)fprintf(to, "{\"events\":%llu,\"accepted\":%llu,\"duplicates\":%llu,\"late\":%llu",
                   events + late + dead_letters, accepted, duplicates, late);
     (void)fprintf(to, ",\"dead_letters\":%llu", dead_letters);
-    static const char *const views[] = { "alerts", "kpi",    "sessions",
-                                         "orders", "unpaid", "purchases" };
-    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
-        (void)fprintf(to, ",\"%s\":%llu", views[i], rows_of(job, views[i]));
+    for (uint32_t i = 0; i < PAYMENTS_VIEW_COUNT; i++) {
+        const char *name = payments_view_name(i);
+        if ((views >> i & 1) != 0) {
+            (void)fprintf(to, ",\"%s\":%llu", name, rows_of(job, name));
+        }
     }
     (void)fputs("}\n", to);
 }
 
-bool payments_write_summary(const weir_job *job, const char *directory)
+bool payments_write_summary(const weir_job *job, const payments_options *options)
 {
     char path[4096];
-    (void)snprintf(path, sizeof(path), "%s/summary.json", directory);
+    if (options->ends.output == NULL) {
+        print_summary(job, options->views, stdout);
+        return fflush(stdout) == 0;
+    }
+    (void)snprintf(path, sizeof(path), "%s/summary.json", options->ends.output);
     FILE *file       = fopen(path, "w");
     bool  is_written = file != NULL;
     if (file != NULL) {
-        print_summary(job, file);
+        print_summary(job, options->views, file);
         is_written = ferror(file) == 0;
         is_written = fclose(file) == 0 && is_written;
     }

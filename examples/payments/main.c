@@ -1,6 +1,8 @@
-// payments run | plan | generate
+// payments run | plan | produce | generate
 #include "generate.h"
 #include "job.h"
+#include "produce.h"
+#include "views/views.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -15,11 +17,13 @@
 enum { DIRECTORY_BYTES = 4000 };
 
 typedef struct command {
-    const char *input;
-    const char *output;
-    const char *follow;       // NULL: not given
-    bool        makes_output; // else the graph is only shown
-    weir_status status;
+    const char      *input, *log, *consumer; // NULL: not given, here and below
+    const char      *output, *output_log;
+    const char      *views, *job;
+    const char      *follow;
+    bool             makes_output; // else the graph is only shown
+    payments_options options;
+    weir_status      status;
 } command;
 
 // False, with a sentence, if there is no such directory and it cannot be made.
@@ -53,34 +57,78 @@ static bool would_mix(const char *input, const char *output)
     return realpath(parent, folder) != NULL && strcmp(folder, views) == 0;
 }
 
-static weir_job *build(void *opaque, double rate)
+static bool is_one_of(const char *a, const char *a_name, const char *b, const char *b_name)
 {
-    command         *c = (command *)opaque;
-    payments_options options;
-    if (c->makes_output && !make_directory(c->output)) {
-        c->status = WEIR_UNREACHABLE;
-        return NULL;
+    if ((a != NULL) == (b != NULL)) {
+        (void)fprintf(stderr, "payments: needs --%s or --%s, %s; see payments --help\n", a_name,
+                      b_name, a != NULL ? "not both" : "one of them");
+        return false;
     }
-    if (c->makes_output && would_mix(c->input, c->output)) {
+    return true;
+}
+
+static bool read_command(command *c, double rate)
+{
+    c->options.ends.input      = c->input;
+    c->options.ends.log        = c->log;
+    c->options.ends.consumer   = c->consumer;
+    c->options.ends.follow     = c->follow != NULL;
+    c->options.ends.rate       = rate;
+    c->options.ends.output     = c->output;
+    c->options.ends.output_log = c->output_log;
+    if (c->consumer != NULL && c->log == NULL) {
+        (void)fprintf(stderr, "payments: --consumer is a name in a log; it needs --log DIR\n");
+        return false;
+    }
+    return is_one_of(c->input, "input FILE", c->log, "log DIR") &&
+           is_one_of(c->output, "output DIR", c->output_log, "output-log DIR") &&
+           payments_choose_views(c->views, c->job, &c->options.views);
+}
+
+static weir_status prepare_files(const command *c)
+{
+    const char *from = c->input != NULL ? c->input : c->log;
+    if (!make_directory(c->output)) {
+        return WEIR_UNREACHABLE;
+    }
+    if (would_mix(from, c->output)) {
         (void)fprintf(
             stderr,
-            "payments: --output %s is where --input %s is; the views would be mixed with the "
+            "payments: --output %s is where --%s %s is; the views would be mixed with the "
             "events: choose another directory\n",
-            c->output, c->input);
-        c->status = WEIR_CONFLICT;
-        return NULL;
+            c->output, c->input != NULL ? "input" : "log", from);
+        return WEIR_CONFLICT;
     }
-    options.input     = c->input;
-    options.directory = c->output;
-    options.follow    = c->follow != NULL;
-    options.rate      = rate;
-    return payments_job_open(&options);
+    return WEIR_OK;
+}
+
+static weir_status prepare_log(const command *c)
+{
+    const char *names[PAYMENTS_VIEW_COUNT];
+    uint32_t    count = 0;
+    for (uint32_t i = 0; i < PAYMENTS_VIEW_COUNT; i++) {
+        if ((c->options.views >> i & 1) != 0) {
+            names[count++] = payments_view_name(i);
+        }
+    }
+    // Under a consumer's name the job goes on, and so do its views.
+    return c->consumer != NULL ? WEIR_OK : payments_empty_topics(&c->options.ends, names, count);
+}
+
+static weir_job *build(void *opaque, double rate)
+{
+    command *c = (command *)opaque;
+    c->status  = read_command(c, rate) ? WEIR_OK : WEIR_USAGE;
+    if (c->status == WEIR_OK && c->makes_output) {
+        c->status = c->output != NULL ? prepare_files(c) : prepare_log(c);
+    }
+    return c->status == WEIR_OK ? payments_job_open(&c->options) : NULL;
 }
 
 static weir_status finish(weir_job *job, void *opaque)
 {
     const command *c = (const command *)opaque;
-    return payments_write_summary(job, c->output) ? WEIR_OK : WEIR_UNREACHABLE;
+    return payments_write_summary(job, &c->options) ? WEIR_OK : WEIR_UNREACHABLE;
 }
 
 int main(int argc, char **argv)
@@ -88,17 +136,28 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "generate") == 0) {
         return payments_generate(argc - 1, argv + 1);
     }
+    if (argc > 1 && strcmp(argv[1], "produce") == 0) {
+        return payments_produce(argc - 1, argv + 1);
+    }
     command c;
     memset(&c, 0, sizeof(c));
     c.makes_output = argc > 1 && strcmp(argv[1], "plan") != 0;
 
     const weir_main_option own[] = {
-        { "input", "FILE", "events: a file, a glob, a directory, or - for stdin", true, &c.input },
-        { "output", "DIR", "where the views go; made if it is not there", true, &c.output },
-        { "follow", NULL, "at the end of a file wait for more", false, &c.follow },
+        { "input", "FILE", "events: a file, a glob, a directory, or - for stdin", false, &c.input },
+        { "log", "DIR", "or a log: its topic \"events\"", false, &c.log },
+        { "output", "DIR", "where the views go; made if it is not there", false, &c.output },
+        { "output-log", "DIR", "or a log, a topic a view; it may be the same one", false,
+          &c.output_log },
+        { "views", "LIST", "some of them: alerts,kpi,sessions,orders,unpaid,purchases", false,
+          &c.views },
+        { "job", "NAME", "or a job's: fraud, kpi, orders, all (all)", false, &c.job },
+        { "consumer", "NAME", "go on where a run of this name came to, and keep that", false,
+          &c.consumer },
+        { "follow", NULL, "at the end wait for more", false, &c.follow },
     };
     const weir_main_options options = {
-        "Views of a stream of orders and payments; see also payments generate --help.",
+        "Views of a stream of orders and payments; see also payments produce and generate --help.",
         own,
         sizeof(own) / sizeof(own[0]),
         build,

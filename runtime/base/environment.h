@@ -68,6 +68,9 @@ struct wr_environment_ops {
     int (*info)(struct wr_environment *self, const char *path, struct wr_file_info *info);
     int64_t (*read_at)(struct wr_environment *self, int file, void *buffer, size_t bytes,
                        int64_t offset);
+    // What is in memory already, at most `bytes`; -EAGAIN if it would have to wait for the disk.
+    int64_t (*read_now)(struct wr_environment *self, int file, void *buffer, size_t bytes,
+                        int64_t offset);
     int64_t (*write_at)(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                         int64_t offset);
     int (*sync)(struct wr_environment *self, int file);
@@ -80,6 +83,7 @@ struct wr_environment_ops {
     int (*rename)(struct wr_environment *self, const char *from, const char *to);
     int (*rename_new)(struct wr_environment *self, const char *from,
                       const char *to); // -EEXIST rather than replace
+    // Of a file, or of an empty directory; -ENOTEMPTY of another.
     int (*unlink)(struct wr_environment *self, const char *path);
     int (*make_directory)(struct wr_environment *self, const char *path); // -EEXIST if there
     // Calls `each` with every name in the directory but . and .., in byte order.

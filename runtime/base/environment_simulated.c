@@ -2,6 +2,9 @@
 // thread. Two runs with one seed and the same calls do the same.
 //
 //   requests   act when they complete, in the order of a due time drawn when they are submitted
+//   waits      end at their time, or when a look at their word finds it changed: there is one at
+//   each
+//              advance and at each wake
 //   reads      may be short, as the contract allows
 //
 // Random numbers come in two sequences, so that another request more does not change the seeds that
@@ -269,6 +272,7 @@ static const struct wr_environment_ops simulated_ops = {
     .close          = wr_simulated_close,
     .info           = wr_simulated_info,
     .read_at        = wr_simulated_read_at,
+    .read_now       = wr_simulated_read_now,
     .write_at       = wr_simulated_write_at,
     .sync           = wr_simulated_sync,
     .sync_data      = wr_simulated_sync,

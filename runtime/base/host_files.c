@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -203,6 +204,19 @@ int64_t wr_host_read_at(WEIR_UNUSED struct wr_environment *self, int file, void 
     return got < 0 ? -errno : got;
 }
 
+int64_t wr_host_read_now(WEIR_UNUSED struct wr_environment *self, int file, void *buffer,
+                         size_t bytes, int64_t offset)
+{
+    struct iovec part = { buffer, bytes };
+    ssize_t      got;
+    WR_ASSERT(offset >= 0);
+    do {
+        got = preadv2(file, &part, 1, offset, RWF_NOWAIT);
+    } while (got < 0 && errno == EINTR);
+    // A file system that cannot tell makes the caller wait as for a disk.
+    return got >= 0 ? got : errno == EOPNOTSUPP || errno == EINVAL ? -EAGAIN : -errno;
+}
+
 int64_t wr_host_write_at(WEIR_UNUSED struct wr_environment *self, int file, const void *buffer,
                          size_t bytes, int64_t offset)
 {
@@ -315,7 +329,8 @@ int wr_host_rename_new(WEIR_UNUSED struct wr_environment *self, const char *from
 
 int wr_host_unlink(WEIR_UNUSED struct wr_environment *self, const char *path)
 {
-    return status_of(unlink(path));
+    const int status = status_of(unlink(path));
+    return status == -EISDIR ? status_of(rmdir(path)) : status;
 }
 
 int wr_host_make_directory(WEIR_UNUSED struct wr_environment *self, const char *path)

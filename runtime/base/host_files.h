@@ -16,6 +16,8 @@ void    wr_host_close(struct wr_environment *self, int file);
 int     wr_host_info(struct wr_environment *self, const char *path, struct wr_file_info *info);
 int64_t wr_host_read_at(struct wr_environment *self, int file, void *buffer, size_t bytes,
                         int64_t offset);
+int64_t wr_host_read_now(struct wr_environment *self, int file, void *buffer, size_t bytes,
+                         int64_t offset);
 int64_t wr_host_write_at(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                          int64_t offset);
 int     wr_host_sync(struct wr_environment *self, int file);

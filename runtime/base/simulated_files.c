@@ -197,6 +197,14 @@ int64_t wr_simulated_read_at(struct wr_environment *environment, int file, void 
     return (int64_t)got;
 }
 
+// One in four is not in memory.
+int64_t wr_simulated_read_now(struct wr_environment *environment, int file, void *buffer,
+                              size_t bytes, int64_t offset)
+{
+    const bool is_in_memory = wr_simulated_read_bytes(wr_simulated_of(environment), 2) == 2;
+    return is_in_memory ? wr_simulated_read_at(environment, file, buffer, bytes, offset) : -EAGAIN;
+}
+
 // Writes as much as the faults and the room on the disk allow; where that is less than all because
 // the disk is full, -ENOSPC.
 static int64_t write_some(struct wr_simulated *self, struct wr_disk_file *file, const void *buffer,

@@ -105,11 +105,20 @@ static void path_remove(struct wr_simulated *self, const char *path)
     }
 }
 
+static void note_name(void *opaque, WEIR_UNUSED const char *name) { *(bool *)opaque = true; }
+
 static int unlink_absolute(struct wr_simulated *self, const char *path)
 {
-    const enum wr_simulated_place_kind kind = wr_simulated_place_of(self, path).kind;
-    if (kind != WR_SIMULATED_FILE) {
-        return kind == WR_SIMULATED_DIRECTORY ? -EISDIR : -ENOENT;
+    const enum wr_simulated_place_kind kind     = wr_simulated_place_of(self, path).kind;
+    bool                               has_name = false;
+    if (kind == WR_SIMULATED_NOWHERE) {
+        return -ENOENT;
+    }
+    if (kind == WR_SIMULATED_DIRECTORY) {
+        const int status = wr_simulated_list(&self->base, path, note_name, &has_name);
+        if (status < 0 || has_name) {
+            return status < 0 ? status : -ENOTEMPTY;
+        }
     }
     const struct wr_simulated_change change = wr_simulated_change_begin(self, false);
     if (change.error < 0) {

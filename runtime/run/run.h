@@ -115,8 +115,8 @@ struct weir_run {
     bool                     is_simulated;
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
-    const void     *opaque;
-    struct wr_plan   *plan; // what it was made of; kept for whoever closes it
+    const void       *opaque;
+    struct wr_plan   *plan;   // what it was made of; kept for whoever closes it
     struct wr_shared *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
@@ -127,7 +127,7 @@ struct weir_run {
     weir_status     status;  // under lock
     char           *failure; // the first one's sentence; under lock
     pthread_mutex_t lock;
-    pthread_mutex_t serial; // of user functions that must not overlap
+    pthread_mutex_t serial;  // of user functions that must not overlap
     pthread_mutex_t sharing; // guards `shared`
     pthread_cond_t  ended;
 };

@@ -139,6 +139,9 @@ static int watched_open(struct wr_environment *self, const char *path, enum wr_o
         (void)note(disk, is_there ? WATCHED_OTHER : WATCHED_ROOM, "make", path, file);
     }
     if (file >= 0) {
+        if (!is_there) {
+            forgive(disk, path);
+        }
         handle_set(disk, file, path);
     }
     return file;
@@ -164,6 +167,14 @@ static int64_t watched_read_at(struct wr_environment *self, int file, void *buff
     struct watched_disk *disk = of(self);
     return disk->is_killed ? -ENODEV
                            : disk->inner->ops->read_at(disk->inner, file, buffer, bytes, offset);
+}
+
+static int64_t watched_read_now(struct wr_environment *self, int file, void *buffer, size_t bytes,
+                                int64_t offset)
+{
+    struct watched_disk *disk = of(self);
+    return disk->is_killed ? -ENODEV
+                           : disk->inner->ops->read_now(disk->inner, file, buffer, bytes, offset);
 }
 
 static int64_t watched_write_at(struct wr_environment *self, int file, const void *buffer,
@@ -394,6 +405,7 @@ static const struct wr_environment_ops watched_ops = {
     .close          = watched_close,
     .info           = watched_info,
     .read_at        = watched_read_at,
+    .read_now       = watched_read_now,
     .write_at       = watched_write_at,
     .sync           = watched_sync,
     .sync_data      = watched_sync,
@@ -471,11 +483,13 @@ bool watched_disk_has_ended(const struct watched_disk *disk)
     return disk->is_killed || wr_simulation_has_stopped(disk->inner);
 }
 
+void watched_disk_forget_failures(struct watched_disk *disk) { disk->failed_count = 0; }
+
 static void process_begin(struct watched_disk *disk)
 {
-    disk->failed_count = 0;
-    disk->is_killed    = false;
-    disk->kill_at      = UINT64_MAX;
+    watched_disk_forget_failures(disk);
+    disk->is_killed = false;
+    disk->kill_at   = UINT64_MAX;
 }
 
 void watched_disk_reboot(struct watched_disk *disk, uint64_t seed)

@@ -74,6 +74,8 @@ bool watched_disk_has_ended(const struct watched_disk *disk);
 // Another process begins: after a reboot with this seed, or on the same machine.
 void watched_disk_reboot(struct watched_disk *disk, uint64_t seed);
 void watched_disk_restart(struct watched_disk *disk);
+// Files a sync of which failed may be written again: the log was closed since.
+void watched_disk_forget_failures(struct watched_disk *disk);
 void watched_disk_forget_paths(struct watched_disk *disk);
 // The memory that readers and writers share there; NULL: none.
 void watched_disk_forget_memory(struct watched_disk *disk);

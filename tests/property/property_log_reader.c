@@ -408,10 +408,13 @@ static void read_some(struct round *r, weir_log *log)
         .is_bounded        = below(r, 2) == 0,
         .reads_uncommitted = below(r, 3) == 0,
     };
-    weir_reader *reader         = open_reader(r, log, &options);
-    const bool   is_task        = below(r, 3) == 0; // asks without waiting
-    uint32_t     jumps          = below(r, 4);
-    uint64_t     at[PARTITIONS] = { 0 }, end[PARTITIONS];
+    weir_reader *reader  = open_reader(r, log, &options);
+    const bool   is_task = below(r, 3) == 0; // asks without waiting
+    uint32_t     jumps = below(r, 4), wakes = 0;
+    if (is_task && below(r, 4) > 0) {
+        wr_reader_set_wake(reader, note_wake, &wakes);
+    }
+    uint64_t at[PARTITIONS] = { 0 }, end[PARTITIONS];
     for (uint32_t p = 0; p < PARTITIONS; p++) {
         end[p] = end_of(r, p, options.reads_uncommitted);
     }

@@ -1,6 +1,7 @@
 // A slot is read whole or not at all: a writer publishes positions whose numbers belong together,
-// readers that see two of different publications have found a tear. A reader that saw a word sees at
-// least what was published before the word changed. Another writer takes the memory over meanwhile.
+// readers that see two of different publications have found a tear. A reader that saw a word sees
+// at least what was published before the word changed. Another writer takes the memory over
+// meanwhile.
 #include "log/live.h"
 #include "tests/support/trial.h"
 

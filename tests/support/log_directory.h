@@ -21,8 +21,8 @@ static inline struct log_directory log_directory_open(bool is_simulated)
 {
     struct log_directory directory;
     if (is_simulated) {
-        directory.environment = wr_environment_open_simulated(7, false);
-        directory.above       = wr_copy_text("/disk");
+        directory.environment              = wr_environment_open_simulated(7, false);
+        directory.above                    = wr_copy_text("/disk");
         struct wr_environment *environment = directory.environment;
         cr_assert_eq(environment->ops->make_directory(environment, "/disk"), 0);
         cr_assert_eq(environment->ops->sync_directory(environment, "/"), 0);
@@ -77,9 +77,9 @@ static inline char *log_file_read(struct wr_environment *environment, const char
     }
     char *bytes = wr_alloc(1 << 20);
     *length     = 0;
-    for (int64_t got; (got = environment->ops->read_at(environment, file, bytes + *length,
-                                                       (1 << 20) - 1 - *length,
-                                                       (int64_t)*length)) > 0;) {
+    for (int64_t got;
+         (got = environment->ops->read_at(environment, file, bytes + *length,
+                                          (1 << 20) - 1 - *length, (int64_t)*length)) > 0;) {
         *length += (size_t)got;
     }
     environment->ops->close(environment, file);

@@ -1,7 +1,7 @@
 // alerts: cards whose payments begin to fail too often.
 //
 //   failures --by card--> window of 10 min by 10 s --more than 3--> hot windows
-//            --by card--> those whose predecessor was not hot --> alerts.jsonl
+//            --by card--> those whose predecessor was not hot --> alerts
 //
 // A hot window is an alert iff the card's window ending one slide earlier is not hot. Late failures
 // make windows hot, hotter or (never by themselves, but the runtime may say so) cold again, so each
@@ -157,7 +157,10 @@ static const weir_process_options alerts_options = {
     { NULL }, { &recent_windows }, { NULL }, true
 };
 
-void payments_alerts(weir_stream accepted, const char *directory)
+static const payments_view alerts_view = { "alerts", &hot_window_type, "card_id,window_end",
+                                           "window_end", NULL };
+
+void payments_alerts(weir_stream accepted, const payments_ends *ends)
 {
     const weir_window window =
         weir_allow_lateness(weir_sliding(ALERT_LENGTH, ALERT_SLIDE), PAYMENTS_LATENESS);
@@ -165,5 +168,5 @@ void payments_alerts(weir_stream accepted, const char *directory)
     weir_stream failed = weir_filter(accepted, &failed_payments);
     weir_stream hot    = weir_aggregate(weir_key(failed, &by_card_key), window, &hot_windows);
     weir_stream first  = weir_process(weir_key(hot, &by_hot_card_key), &alerts, &alerts_options);
-    payments_write_view(first, directory, "alerts", NULL);
+    payments_write_view(first, ends, &alerts_view);
 }

@@ -77,10 +77,12 @@ static void to_kpi_row(kpi_row *out, const kpi_region *key, const weir_pane *pan
 WEIR_AGGREGATE(kpi, payment_event, kpi_region, activity, kpi_row, add_event, add_activity,
                to_kpi_row);
 
-void payments_kpi(weir_stream accepted, const char *directory)
+static const payments_view kpi_view = { "kpi", &kpi_row_type, "region,minute", "minute", NULL };
+
+void payments_kpi(weir_stream accepted, const payments_ends *ends)
 {
     const weir_window minutes =
         weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), PAYMENTS_LATENESS);
     const weir_keyed regions = weir_key(accepted, &kpi_region_key);
-    payments_write_view(weir_aggregate(regions, minutes, &kpi), directory, "kpi", NULL);
+    payments_write_view(weir_aggregate(regions, minutes, &kpi), ends, &kpi_view);
 }

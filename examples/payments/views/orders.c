@@ -213,9 +213,12 @@ WEIR_PROCESS(orders, payment_event, by_order, life, order_row, on_event, on_fina
 
 static const weir_process_options orders_options = { { &earlier_lives }, { NULL }, { NULL }, true };
 
-void payments_orders(weir_stream accepted, const char *directory)
+static const payments_view orders_view = { "orders", &order_row_type, "order_id", "updated_at",
+                                           "order_cents" };
+
+void payments_orders(weir_stream accepted, const payments_ends *ends)
 {
     const weir_stream rows =
         weir_process(weir_key(accepted, &by_order_key), &orders, &orders_options);
-    payments_write_view(rows, directory, "orders", "order_cents");
+    payments_write_view(rows, ends, &orders_view);
 }

@@ -43,11 +43,14 @@ static void to_purchase_row(purchase_row *out, const purchase_region *key, const
 WEIR_AGGREGATE(purchases, payment_event, purchase_region, total, purchase_row, add_purchase,
                add_total, to_purchase_row);
 
-void payments_purchases(weir_stream accepted, const char *directory)
+static const payments_view purchases_view = { "purchases", &purchase_row_type, "region,minute",
+                                              "minute", NULL };
+
+void payments_purchases(weir_stream accepted, const payments_ends *ends)
 {
     const weir_window minutes =
         weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), PAYMENTS_LATENESS);
     const weir_keyed regions =
         weir_key(weir_filter(accepted, &authorized_payments), &purchase_region_key);
-    payments_write_view(weir_aggregate(regions, minutes, &purchases), directory, "purchases", NULL);
+    payments_write_view(weir_aggregate(regions, minutes, &purchases), ends, &purchases_view);
 }

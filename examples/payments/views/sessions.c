@@ -46,9 +46,12 @@ static void to_session(session *out, const by_customer *key, const weir_pane *pa
 WEIR_AGGREGATE(sessions, payment_event, by_customer, basket, session, add_order, add_basket,
                to_session);
 
-void payments_sessions(weir_stream accepted, const char *directory)
+static const payments_view sessions_view = { "sessions", &session_type, "customer_id,start",
+                                             "start", NULL };
+
+void payments_sessions(weir_stream accepted, const payments_ends *ends)
 {
     const weir_window gaps      = weir_allow_lateness(weir_session(SESSION_GAP), PAYMENTS_LATENESS);
     const weir_keyed  customers = weir_key(weir_filter(accepted, &placed_orders), &by_customer_key);
-    payments_write_view(weir_aggregate(customers, gaps, &sessions), directory, "sessions", NULL);
+    payments_write_view(weir_aggregate(customers, gaps, &sessions), ends, &sessions_view);
 }

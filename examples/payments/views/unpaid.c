@@ -215,10 +215,12 @@ static const weir_process_options unpaid_options = {
     { NULL }, { &placings, &quarters }, { NULL }, true
 };
 
-void payments_unpaid(weir_stream accepted, const char *directory)
+static const payments_view unpaid_view = { "unpaid", &unpaid_row_type, "order_id,placed_at",
+                                           "placed_at", NULL };
+
+void payments_unpaid(weir_stream accepted, const payments_ends *ends)
 {
     const weir_stream relevant = weir_filter(accepted, &placings_and_settlements);
     const weir_keyed  by_order = weir_key(relevant, &unpaid_order_key);
-    payments_write_view(weir_process(by_order, &unpaid, &unpaid_options), directory, "unpaid",
-                        NULL);
+    payments_write_view(weir_process(by_order, &unpaid, &unpaid_options), ends, &unpaid_view);
 }

@@ -198,6 +198,18 @@ static void claim_direct(struct world *world)
 
 Test(environment_shared, a_direct_read_gives_what_was_synced) { in_both(claim_direct); }
 
+// As /proc is.
+Test(environment_shared, a_file_system_without_direct_reads_is_read_plainly)
+{
+    struct wr_environment *e     = real.environment;
+    char                  *bytes = wr_alloc_aligned(PAGE, PAGE);
+    const int              file  = e->ops->open(e, "/proc/version", WR_OPEN_DIRECT);
+    cr_assert(file >= 0);
+    cr_expect(e->ops->read_at(e, file, bytes, PAGE, 0) > 0);
+    close_file(&real, file);
+    wr_free(bytes);
+}
+
 Test(environment_shared, a_simulated_direct_read_must_be_aligned)
 {
     struct wr_environment *e     = simulated.environment;

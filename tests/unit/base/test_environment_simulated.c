@@ -283,7 +283,17 @@ Test(environment_simulated, a_directory_does_not_open_as_a_file)
     cr_expect(open_file("/d", WR_OPEN_READ) == -EISDIR);
     cr_expect(open_file("/d", WR_OPEN_WRITE) == -EISDIR);
     cr_expect(open_file("/d", WR_OPEN_EXCLUSIVE) == -EEXIST);
-    cr_expect(environment->ops->unlink(environment, "/d") == -EISDIR);
+}
+
+Test(environment_simulated, a_directory_is_unlinked_when_it_is_empty)
+{
+    cr_assert(environment->ops->make_directory(environment, "/d") == 0);
+    write_file("/d/a", "x");
+    cr_expect(environment->ops->unlink(environment, "/d") == -ENOTEMPTY);
+    cr_expect(environment->ops->unlink(environment, "/d/a") == 0);
+    cr_expect(environment->ops->unlink(environment, "/d") == 0);
+    cr_expect(!is_there("/d"));
+    cr_expect(environment->ops->unlink(environment, "/d") == -ENOENT);
 }
 
 Test(environment_simulated, an_unlinked_file_lives_on_while_it_is_open)

@@ -11,8 +11,8 @@ TestSuite(consumers, .timeout = 120);
 static weir_log *log_of(const struct log_directory *directory)
 {
     const weir_log_options options = { .writes = true, .creates = true };
-    const weir_topic       a = { .name = "a", .partitions = 3, .segment_bytes = 65536 };
-    const weir_topic       b = { .name = "b", .segment_bytes = 65536 };
+    const weir_topic       a       = { .name = "a", .partitions = 3, .segment_bytes = 65536 };
+    const weir_topic       b       = { .name = "b", .segment_bytes = 65536 };
     weir_log              *log;
     const weir_status      status =
         wr_log_open_in(directory->environment, directory->path, &options, &log);
@@ -25,8 +25,7 @@ static weir_log *log_of(const struct log_directory *directory)
 static weir_log *reader_of(const struct log_directory *directory)
 {
     weir_log         *log;
-    const weir_status status =
-        wr_log_open_in(directory->environment, directory->path, NULL, &log);
+    const weir_status status = wr_log_open_in(directory->environment, directory->path, NULL, &log);
     cr_assert_eq(status, WEIR_OK, "%s", weir_log_error(log));
     return log;
 }
@@ -139,7 +138,7 @@ static void names(struct log_directory *directory)
 {
     static const char *const wrong[] = { "", ".", "..", ".a", "a/b", "a b", "a.lock", "a.tmp" };
     char                     longest[102];
-    weir_log                *log = log_of(directory);
+    weir_log                *log   = log_of(directory);
     struct wr_log_error      error = { .status = WEIR_OK };
     struct wr_consumer      *consumer;
     for (uint32_t i = 0; i < WR_COUNT_OF(wrong); i++) {
@@ -186,7 +185,7 @@ static void assert_list(weir_log *log, const char *expected)
 static void append(weir_log *log, const char *topic, uint32_t partition, uint32_t count)
 {
     weir_producer      *producer;
-    const weir_log_text row = { weir_str_of("k"), weir_str_of("v") };
+    const weir_log_text row = { weir_str_from("k"), weir_str_from("v") };
     cr_assert_eq(weir_producer_open(log, topic, NULL, &producer), WEIR_OK, "%s",
                  weir_producer_error(producer));
     for (uint32_t i = 0; i < count; i++) {

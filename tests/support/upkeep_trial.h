@@ -31,9 +31,7 @@ static inline void trial_silence(void *opaque, const char *sentence)
 static inline weir_status trial_try_open(struct wr_environment *environment, bool writes,
                                          weir_log **log)
 {
-    const weir_log_options options = { .writes  = writes,
-                                       .creates = writes,
-                                       .warn    = trial_silence };
+    const weir_log_options options = { .writes = writes, .creates = writes, .warn = trial_silence };
     return wr_log_open_in(environment, TRIAL_DIRECTORY, &options, log);
 }
 
@@ -41,7 +39,7 @@ static inline weir_log *trial_open(struct wr_environment *environment, bool writ
 {
     weir_log *log;
     if (trial_try_open(environment, writes, &log) != WEIR_OK) {
-        printf("cannot open: %s\n", weir_log_error(log));
+        fprintf(stderr, "cannot open: %s\n", weir_log_error(log));
         abort();
     }
     return log;
@@ -59,7 +57,7 @@ static inline weir_topic trial_topic(const char *name, uint32_t partitions)
 static inline void trial_create(weir_log *log, const weir_topic *topic)
 {
     if (weir_log_create_topic(log, topic) != WEIR_OK) {
-        printf("cannot create: %s\n", weir_log_error(log));
+        fprintf(stderr, "cannot create: %s\n", weir_log_error(log));
         abort();
     }
 }
@@ -103,7 +101,7 @@ static inline weir_status trial_read(weir_log *log, const char *topic, uint32_t 
         }
     }
     if (status != WEIR_TIMED_OUT) {
-        printf("cannot read: %s\n", weir_reader_error(reader));
+        fprintf(stderr, "cannot read: %s\n", weir_reader_error(reader));
     }
     weir_reader_close(reader);
     return status;
@@ -135,7 +133,7 @@ static inline void trial_put(weir_producer *producer, uint64_t key, int64_t valu
     const trial_row row = { key, value };
     if (weir_producer_append_to(producer, 0, &row, &change, 1) != WEIR_OK ||
         weir_producer_flush(producer, -1) != WEIR_OK) {
-        printf("cannot append: %s\n", weir_producer_error(producer));
+        fprintf(stderr, "cannot append: %s\n", weir_producer_error(producer));
         abort();
     }
 }

@@ -1,0 +1,201 @@
+#include "tests/support/upkeep_trial.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+struct bench {
+    struct wr_environment *environment;
+    weir_log              *log;
+    weir_producer         *producer;
+};
+
+static struct bench bench_open(const weir_topic *topic)
+{
+    struct bench bench = { .environment = wr_environment_open_simulated(1, false) };
+    bench.log          = trial_open(bench.environment, true);
+    trial_create(bench.log, topic);
+    cr_assert(eq(int, weir_producer_open(bench.log, topic->name, NULL, &bench.producer), WEIR_OK));
+    return bench;
+}
+
+static void bench_close(struct bench *bench)
+{
+    cr_expect(eq(int, weir_producer_close(bench->producer), WEIR_OK));
+    cr_expect(eq(int, weir_log_close(bench->log), WEIR_OK));
+    wr_environment_close(bench->environment);
+}
+
+// About `bytes` of records to partition 0.
+static void bench_fill(struct bench *bench, uint32_t bytes)
+{
+    static trial_row rows[256];
+    for (uint32_t i = 0; i < bytes / sizeof(rows); i++) {
+        cr_assert(eq(int, weir_producer_append_to(bench->producer, 0, rows, NULL, 256), WEIR_OK));
+        cr_assert(eq(int, weir_producer_flush(bench->producer, -1), WEIR_OK));
+    }
+}
+
+static weir_partition_info bench_info(struct bench *bench)
+{
+    weir_partition_info info;
+    cr_assert(eq(int, weir_log_partition_info(bench->log, "t", 0, &info), WEIR_OK));
+    return info;
+}
+
+Test(retain, segments_whose_records_are_all_older_go_and_younger_ones_stay)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    uint64_t     bytes = 0;
+    bench_fill(&bench, 200 << 10);
+    const uint64_t old = bench_info(&bench).end_offset;
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(8));
+    bench_fill(&bench, 100 << 10);
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
+    cr_expect(eq(u64, bytes, 0));
+    cr_expect(eq(u64, bench_info(&bench).first_offset, 0));
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(5)); // the first are 13 s old, the rest 5
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
+    cr_expect(gt(u64, bytes, 100 << 10));
+    const weir_partition_info info = bench_info(&bench);
+    cr_expect(gt(u64, info.first_offset, 0));
+    cr_expect(le(u64, info.first_offset, old));
+    cr_expect(eq(u64, info.end_offset, old + (100 << 10) / sizeof(trial_row)));
+    bench_close(&bench);
+}
+
+Test(retain, an_idle_topic_empties_by_age)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    bench_fill(&bench, 8 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(9));
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
+    cr_expect(eq(u32, trial_count(bench.log, "t"), 512));
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(2));
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
+    cr_expect(eq(u32, trial_count(bench.log, "t"), 0));
+    const weir_partition_info info = bench_info(&bench);
+    cr_expect(eq(u64, info.first_offset, info.end_offset));
+    bench_fill(&bench, 4 << 10);
+    cr_expect(eq(u32, trial_count(bench.log, "t"), 256));
+    bench_close(&bench);
+}
+
+Test(retain, as_many_bytes_as_asked_for_stay_and_at_most_a_segment_more)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_bytes = 150 << 10;
+    struct bench bench = bench_open(&topic);
+    bench_fill(&bench, 500 << 10);
+    uint64_t bytes = 0;
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
+    cr_expect(gt(u64, bytes, 0));
+    const weir_partition_info info = bench_info(&bench);
+    cr_expect(ge(u64, info.bytes, 150 << 10));
+    cr_expect(le(u64, info.bytes, (150 + 64 + 8) << 10));
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
+    cr_expect(eq(u64, bytes, 0));
+    bench_close(&bench);
+}
+
+Test(retain, a_topic_without_limits_keeps_all)
+{
+    const weir_topic topic = trial_topic("t", 1);
+    struct bench     bench = bench_open(&topic);
+    bench_fill(&bench, 300 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(1000000));
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
+    cr_expect(eq(u64, bench_info(&bench).first_offset, 0));
+    bench_close(&bench);
+}
+
+Test(retain, a_segment_with_an_undecided_transaction_stays_until_it_is_decided)
+{
+    weir_topic topic        = trial_topic("t", 1);
+    topic.retain_age        = WEIR_SECONDS(10);
+    struct bench      bench = bench_open(&topic);
+    weir_transaction *transaction;
+    bench_fill(&bench, 100 << 10);
+    cr_assert(eq(int, weir_transaction_open(bench.log, "x", &transaction), WEIR_OK));
+    cr_assert(eq(int, weir_producer_join(bench.producer, transaction), WEIR_OK));
+    cr_assert(eq(int, weir_transaction_begin(transaction), WEIR_OK));
+    const uint64_t begun = bench_info(&bench).end_offset;
+    bench_fill(&bench, 100 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
+    cr_expect(le(u64, bench_info(&bench).first_offset, begun));
+    cr_assert(eq(int, weir_transaction_commit(transaction), WEIR_OK));
+    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
+    cr_expect(eq(u64, bench_info(&bench).first_offset, bench_info(&bench).end_offset));
+    cr_assert(eq(int, weir_producer_join(bench.producer, NULL), WEIR_OK));
+    weir_transaction_close(transaction);
+    bench_close(&bench);
+}
+
+Test(retain, it_goes_on_by_itself)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    bench_fill(&bench, 100 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    wr_upkeep_run(bench.log);
+    cr_expect(eq(u32, trial_count(bench.log, "t"), 0));
+    bench_close(&bench);
+}
+
+Test(retain, a_missing_topic_and_a_reader_are_refused)
+{
+    const weir_topic topic  = trial_topic("t", 1);
+    struct bench     bench  = bench_open(&topic);
+    weir_log        *reader = trial_open(bench.environment, false);
+    cr_expect(eq(int, weir_log_retain(bench.log, "none", NULL), WEIR_NOT_FOUND));
+    cr_expect(eq(int, weir_log_retain(bench.log, ".transactions", NULL), WEIR_USAGE));
+    cr_expect(eq(int, weir_log_retain(reader, "t", NULL), WEIR_USAGE));
+    cr_expect(gt(sz, strlen(weir_log_error(reader)), 0));
+    cr_expect(eq(int, weir_log_close(reader), WEIR_OK));
+    bench_close(&bench);
+}
+
+// The machine stops at change `at` of a retention; false: it was over before.
+static bool crash_once(uint64_t at)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    bench_fill(&bench, 150 << 10);
+    const uint64_t end = bench_info(&bench).end_offset;
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    wr_simulation_fault_at(bench.environment, wr_simulation_changes(bench.environment) + at,
+                           WR_DISK_CRASH_AFTER);
+    const weir_status status      = weir_log_retain(bench.log, "t", NULL);
+    const bool        has_stopped = wr_simulation_has_stopped(bench.environment);
+    if (has_stopped) {
+        wr_simulation_reboot(bench.environment, at);
+    }
+    (void)weir_producer_close(bench.producer);
+    (void)weir_log_close(bench.log);
+    if (has_stopped) {
+        wr_simulation_restart(bench.environment);
+        bench.log                      = trial_open(bench.environment, true);
+        const weir_partition_info info = bench_info(&bench);
+        cr_expect(eq(u64, info.end_offset, end));
+        cr_expect(status != WEIR_OK || info.first_offset == end);
+        const uint32_t count = trial_count(bench.log, "t");
+        cr_expect(eq(u64, count, end - info.first_offset));
+        cr_expect(eq(int, weir_log_close(bench.log), WEIR_OK));
+    }
+    wr_environment_close(bench.environment);
+    return has_stopped;
+}
+
+Test(retain, a_power_cut_anywhere_leaves_a_log_that_opens, .timeout = 250)
+{
+    uint64_t at = 0;
+    while (crash_once(at)) {
+        at++;
+    }
+    cr_expect(gt(u64, at, 3));
+}

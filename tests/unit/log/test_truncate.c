@@ -1,0 +1,152 @@
+#include "tests/support/upkeep_trial.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+struct bench {
+    struct wr_environment *environment;
+    weir_log              *log;
+    weir_producer         *producer;
+};
+
+static struct bench bench_open(void)
+{
+    struct bench     bench = { .environment = wr_environment_open_simulated(1, false) };
+    const weir_topic topic = trial_topic("t", 1);
+    bench.log              = trial_open(bench.environment, true);
+    trial_create(bench.log, &topic);
+    cr_assert(eq(int, weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK));
+    for (uint32_t i = 0; i < 100; i++) {
+        trial_put(bench.producer, i, (int64_t)i, WEIR_INSERT);
+    }
+    return bench;
+}
+
+static void bench_close(struct bench *bench)
+{
+    cr_expect(eq(int, weir_producer_close(bench->producer), WEIR_OK));
+    cr_expect(eq(int, weir_log_close(bench->log), WEIR_OK));
+    wr_environment_close(bench->environment);
+}
+
+// The records are those from offset `first` up to `end`, each with its offset as its value.
+static void expect_range(struct bench *bench, uint64_t first, uint64_t end)
+{
+    struct trial_found *found = wr_alloc(sizeof(*found));
+    cr_assert(eq(int, trial_read(bench->log, "t", 0, false, found), WEIR_TIMED_OUT));
+    cr_expect(eq(u64, found->count, end - first));
+    for (uint32_t i = 0; i < found->count; i++) {
+        cr_expect(eq(u64, found->offsets[i], first + i));
+        cr_expect(eq(i64, found->rows[i].value, (int64_t)(first + i)));
+    }
+    wr_free(found);
+}
+
+Test(truncate, before_an_offset_what_was_there_is_gone_and_the_rest_keeps_its_offsets)
+{
+    struct bench bench = bench_open();
+    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 40), WEIR_OK));
+    expect_range(&bench, 40, 100);
+    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 10), WEIR_OK)); // nothing is left
+    expect_range(&bench, 40, 100);
+    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 100), WEIR_OK));
+    expect_range(&bench, 100, 100);
+    bench_close(&bench);
+}
+
+Test(truncate, from_an_offset_the_next_record_gets_it)
+{
+    struct bench bench = bench_open();
+    cr_assert(eq(int, weir_log_truncate_from(bench.log, "t", 0, 70), WEIR_OK));
+    expect_range(&bench, 0, 70);
+    trial_put(bench.producer, 1, 70, WEIR_INSERT);
+    expect_range(&bench, 0, 71);
+    cr_assert(eq(int, weir_log_truncate_from(bench.log, "t", 0, 71), WEIR_OK)); // nothing behind
+    expect_range(&bench, 0, 71);
+    cr_assert(eq(int, weir_log_truncate_from(bench.log, "t", 0, 0), WEIR_OK));
+    expect_range(&bench, 0, 0);
+    bench_close(&bench);
+}
+
+Test(truncate, offsets_beyond_what_there_is_are_refused)
+{
+    struct bench bench = bench_open();
+    cr_expect(eq(int, weir_log_truncate_before(bench.log, "t", 0, 101), WEIR_USAGE));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 101), WEIR_USAGE));
+    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 50), WEIR_OK));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 49), WEIR_USAGE));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 1, 50), WEIR_NOT_FOUND));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "none", 0, 50), WEIR_NOT_FOUND));
+    expect_range(&bench, 50, 100);
+    bench_close(&bench);
+}
+
+Test(truncate, a_transaction_that_is_not_decided_is_never_cut_through)
+{
+    struct bench      bench = bench_open();
+    weir_transaction *transaction;
+    cr_assert(eq(int, weir_transaction_open(bench.log, "x", &transaction), WEIR_OK));
+    cr_assert(eq(int, weir_producer_join(bench.producer, transaction), WEIR_OK));
+    cr_assert(eq(int, weir_transaction_begin(transaction), WEIR_OK));
+    for (uint32_t i = 100; i < 110; i++) {
+        trial_put(bench.producer, i, (int64_t)i, WEIR_INSERT);
+    }
+    cr_assert(eq(int, weir_transaction_prepare(transaction, NULL), WEIR_OK));
+    cr_assert(eq(int, weir_producer_join(bench.producer, NULL), WEIR_OK));
+    trial_put(bench.producer, 110, 110, WEIR_INSERT);
+    trial_put(bench.producer, 111, 111, WEIR_INSERT);
+    cr_expect(eq(int, weir_log_truncate_before(bench.log, "t", 0, 101), WEIR_CONFLICT));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 109), WEIR_CONFLICT));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 50), WEIR_CONFLICT));
+    cr_expect(ne(ptr, strstr(weir_log_error(bench.log), "transaction"), NULL));
+    cr_expect(eq(int, weir_log_truncate_before(bench.log, "t", 0, 100), WEIR_OK));
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 111), WEIR_OK));
+    cr_assert(eq(int, weir_transaction_commit(transaction), WEIR_OK));
+    expect_range(&bench, 100, 111);
+    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 105), WEIR_OK));
+    expect_range(&bench, 100, 105);
+    weir_transaction_close(transaction);
+    bench_close(&bench);
+}
+
+// The machine stops at change `at` of a truncation; false: it was over before.
+static bool crash_once(uint64_t at, bool takes_before)
+{
+    struct bench bench = bench_open();
+    wr_simulation_fault_at(bench.environment, wr_simulation_changes(bench.environment) + at,
+                           WR_DISK_CRASH_AFTER);
+    const weir_status status      = takes_before ? weir_log_truncate_before(bench.log, "t", 0, 60)
+                                                 : weir_log_truncate_from(bench.log, "t", 0, 60);
+    const bool        has_stopped = wr_simulation_has_stopped(bench.environment);
+    if (has_stopped) {
+        wr_simulation_reboot(bench.environment, at);
+    }
+    (void)weir_producer_close(bench.producer);
+    (void)weir_log_close(bench.log);
+    if (has_stopped) {
+        wr_simulation_restart(bench.environment);
+        bench.log = trial_open(bench.environment, true);
+        weir_partition_info info;
+        cr_assert(eq(int, weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK));
+        const bool is_whole = info.first_offset == 0 && info.end_offset == 100;
+        const bool is_cut   = takes_before ? info.first_offset == 60 && info.end_offset == 100
+                                           : info.first_offset == 0 && info.end_offset == 60;
+        cr_expect(is_cut || (is_whole && status != WEIR_OK), "change %llu: %llu to %llu",
+                  (unsigned long long)at, (unsigned long long)info.first_offset,
+                  (unsigned long long)info.end_offset);
+        expect_range(&bench, info.first_offset, info.end_offset);
+        cr_expect(eq(int, weir_log_close(bench.log), WEIR_OK));
+    }
+    wr_environment_close(bench.environment);
+    return has_stopped;
+}
+
+Test(truncate, a_power_cut_anywhere_leaves_all_or_what_was_to_stay, .timeout = 250)
+{
+    for (int takes_before = 0; takes_before < 2; takes_before++) {
+        uint64_t at = 0;
+        while (crash_once(at, takes_before != 0)) {
+            at++;
+        }
+        cr_expect(gt(u64, at, 1));
+    }
+}
