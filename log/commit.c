@@ -1,6 +1,7 @@
 #include "log/commit.h"
 
 #include "log/producer.h"
+#include "log/upkeep.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 
 #define FULL_RETRY_US 1000000
+#define UPKEEP_US     5000000 // between looks for what is old
 #define NEVER         INT64_MAX
 
 static int64_t now_us(const struct wr_commit *commit)
@@ -366,7 +368,7 @@ void wr_commit_leave(struct wr_commit *commit) { (void)pthread_mutex_unlock(&com
 // When a round is needed though nobody asks.
 static int64_t next_due(struct wr_commit *commit)
 {
-    int64_t due = NEVER;
+    int64_t due = commit->next_upkeep_us;
     wr_commit_enter(commit);
     for (uint32_t i = 0; i < commit->open_count; i++) {
         const int64_t mark = commit->open[i]->last_commit_us + commit->log->options.mark_after;
@@ -411,8 +413,13 @@ static void *commit_main(void *opaque)
 {
     struct wr_commit *commit      = opaque;
     bool              has_written = false;
+    commit->next_upkeep_us        = now_us(commit) + UPKEEP_US;
     while (thread_wait(commit, has_written ? now_us(commit) : next_due(commit))) {
         has_written = wr_commit_run(commit, false);
+        if (now_us(commit) >= commit->next_upkeep_us) {
+            wr_upkeep_run(commit->log);
+            commit->next_upkeep_us = now_us(commit) + UPKEEP_US;
+        }
     }
     return NULL;
 }

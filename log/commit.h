@@ -37,9 +37,9 @@ struct wr_commit {
     bool                  is_full, has_ballast;
     int64_t               next_try_us;  // on a full disk
     int64_t               next_sync_us; // of WEIR_DURABLE_INTERVAL
-    int64_t               next_upkeep_us;
 
     pthread_t thread;
+    int64_t   next_upkeep_us; // the thread's
     bool      has_thread;
 };
 

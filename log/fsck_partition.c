@@ -68,6 +68,22 @@ static uint64_t end_by_others(const struct file *file)
                                                                 : file->base;
 }
 
+// Up to `length` bytes at the offset, fewer only where the file ends; or -errno.
+static int64_t read_fully(struct wr_environment *environment, int file, char *bytes, size_t length,
+                          uint64_t offset)
+{
+    int64_t done = 0;
+    while (done < (int64_t)length) {
+        const int64_t got = environment->ops->read_at(
+            environment, file, bytes + done, length - (size_t)done, (int64_t)offset + done);
+        if (got <= 0) {
+            return got < 0 ? got : done;
+        }
+        done += got;
+    }
+    return done;
+}
+
 // ---- batches ----
 
 static void check_transaction(struct part *part, const struct wr_log_batch_header *header)
@@ -206,9 +222,8 @@ static bool is_cut_short(const struct file *file, const struct walked *walked)
     if (file->bytes < walked->position + sizeof(bytes)) {
         return true;
     }
-    struct wr_environment *environment = file->part->fsck->environment;
-    const int64_t got = environment->ops->read_at(environment, file->file, bytes, sizeof(bytes),
-                                                  (int64_t)walked->position);
+    const int64_t got = read_fully(file->part->fsck->environment, file->file, bytes, sizeof(bytes),
+                                   walked->position);
     return got < (int64_t)sizeof(bytes) ||
            (wr_batch_header_decode(bytes, sizeof(bytes), file->part->seed, &header, &reason) ==
                 WR_BATCH_SHORT &&
@@ -311,16 +326,8 @@ static bool check_header(struct file *file)
     struct wr_environment *environment = part->fsck->environment;
     char                  *bytes       = wr_alloc(WR_SEGMENT_HEADER_BYTES);
     const char            *reason;
-    int64_t                got = 0;
-    for (int64_t more = 1; more > 0 && got < (int64_t)WR_SEGMENT_HEADER_BYTES; got += more) {
-        more = environment->ops->read_at(environment, file->file, bytes + got,
-                                         WR_SEGMENT_HEADER_BYTES - (size_t)got, got);
-        if (more < 0) {
-            got  = more;
-            more = 0;
-        }
-    }
-    const bool is_right = got == WR_SEGMENT_HEADER_BYTES &&
+    const int64_t got      = read_fully(environment, file->file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
+    const bool    is_right = got == WR_SEGMENT_HEADER_BYTES &&
                           wr_segment_header_decode(bytes, part->seed, &file->header, &reason);
     if (!is_right) {
         report_header(file, bytes, got);
@@ -569,8 +576,7 @@ static bool find_ids(struct part *part)
         char                    *path = wr_segment_path(part->directory, part->bases[i]);
         const int                file = environment->ops->open(environment, path, WR_OPEN_READ);
         if (file >= 0) {
-            const int64_t got =
-                environment->ops->read_at(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
+            const int64_t got = read_fully(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
             if (got == WR_SEGMENT_HEADER_BYTES && header_place(bytes, &place, &header)) {
                 part->fsck->id     = part->fsck->has_id ? part->fsck->id : place.log;
                 topic->file.id     = topic->has_id ? topic->file.id : place.topic;

@@ -211,7 +211,9 @@ static weir_status look_at_all(struct look *look)
                                                   look->directory, strerror(-listed))
                                     : WEIR_OK;
     for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
-        if (bases[i] <= look->position.segment_base) { // a later one is being made
+        const bool is_last = bases[i] == look->position.segment_base;
+        if (bases[i] < look->position.segment_base || // a later one is being made
+            (is_last && look->position.segment_bytes > 0)) {
             status = look_at_segment(look, bases[i]);
         }
     }

@@ -80,8 +80,9 @@ weir_status wr_partition_open(struct wr_topic *topic, uint32_t number, struct wr
 // Lets go of it; without writing.
 void wr_partition_close(struct wr_partition *partition);
 
-// What a reader without live memory may read: everything valid up to the greatest durable_upto, by
-// a walk of the last segment. WEIR_DAMAGED as above.
+// What a reader may read when no writer has run since the machine started: everything valid, by a
+// walk of the last segment. It is on disk, for that is where it came from since then. WEIR_DAMAGED
+// as above.
 weir_status wr_partition_look(struct wr_environment *environment, const char *directory,
                               const struct wr_log_place *place, struct wr_live_position *position,
                               struct wr_log_error *error);

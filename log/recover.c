@@ -264,8 +264,9 @@ weir_status wr_partition_look(struct wr_environment *environment, const char *di
         status =
             wr_tail_read(environment, last->path, WR_OPEN_READ, place, last->base, 0, &tail, error);
         if (status == WEIR_OK) {
-            wr_tail_limit(&tail, &position->readable, &position->segment_bytes);
-            position->segment_base = last->base;
+            position->readable      = tail.end_offset;
+            position->segment_bytes = tail.position;
+            position->segment_base  = last->base;
             wr_tail_fini(&tail);
         }
     }
@@ -291,13 +292,13 @@ static uint64_t known_durable(const struct wr_partition *partition)
                : 0;
 }
 
+// All but the last one, which is judged by what is on the disk.
 static void take_sealed(struct wr_partition *partition, const struct wr_found *found)
 {
-    for (uint32_t i = 0; i < found->count; i++) {
-        if (found->segments[i].is_sealed) {
-            wr_partition_add_sealed(partition, &found->segments[i].sealed);
-            partition->next_offset = found->segments[i].sealed.end;
-        }
+    for (uint32_t i = 0; i + 1 < found->count; i++) {
+        WR_ASSERT(found->segments[i].is_sealed);
+        wr_partition_add_sealed(partition, &found->segments[i].sealed);
+        partition->next_offset = found->segments[i].sealed.end;
     }
 }
 
@@ -350,7 +351,7 @@ static void warn_of_garbage(const struct wr_partition *partition, const struct w
     }
 }
 
-// A seal that was cut off between the footer and the truncation is finished.
+// A seal that was cut off between the footer and the sync is finished.
 static weir_status finish_seal(struct wr_partition *partition, const struct wr_tail *tail,
                                const char *path, struct wr_log_error *error)
 {
@@ -358,7 +359,9 @@ static weir_status finish_seal(struct wr_partition *partition, const struct wr_t
     const int              file        = environment->ops->open(environment, path, WR_OPEN_UPDATE);
     int                    status      = file;
     if (file >= 0) {
-        status = environment->ops->truncate(environment, file, tail->position);
+        status = tail->file_bytes > tail->position
+                     ? environment->ops->truncate(environment, file, tail->position)
+                     : 0;
         if (status >= 0 && environment->ops->sync_data(environment, file) < 0) {
             status = -EIO;
         }
@@ -416,24 +419,40 @@ static weir_status remove_leftovers(struct wr_partition *partition, const struct
                       : WEIR_OK;
 }
 
+// Reads the last segment past the page cache, even one that looks sealed: a footer that was written
+// and whose sync failed, or never came, is not on the disk. One that the start file does not name
+// holds nothing that was acknowledged: where it is not whole it is a leftover. *has_last: there is
+// one, and *tail is to be finished.
+static weir_status judge_last(struct wr_partition *partition, struct wr_found *found,
+                              struct wr_tail *tail, bool *has_last, struct wr_log_error *error)
+{
+    *has_last = false;
+    while (found->count > 0) {
+        const struct wr_found_segment *last = &found->segments[found->count - 1];
+        const weir_status              status =
+            wr_tail_read(environment_of(partition), last->path, WR_OPEN_DIRECT, &partition->place,
+                         last->base, known_durable(partition), tail, error);
+        *has_last = status == WEIR_OK;
+        if (status != WEIR_DAMAGED || !is_unfinished(found, found->count - 1)) {
+            return status;
+        }
+        wr_log_error_fini(error);
+        drop_segment(found, found->count - 1);
+    }
+    return WEIR_OK;
+}
+
 static weir_status settle(struct wr_partition *partition, struct wr_found *found,
                           struct wr_log_error *error)
 {
-    const struct wr_found_segment *last =
-        found->count > 0 && !found->segments[found->count - 1].is_sealed
-            ? &found->segments[found->count - 1]
-            : NULL;
     struct wr_tail tail;
-    weir_status    status = WEIR_OK;
-    if (last != NULL) {
-        status =
-            wr_tail_read(environment_of(partition), last->path, WR_OPEN_DIRECT, &partition->place,
-                         last->base, known_durable(partition), &tail, error);
-        if (status != WEIR_OK) {
-            return status;
-        }
+    bool           has_last;
+    weir_status    status = judge_last(partition, found, &tail, &has_last, error);
+    if (status != WEIR_OK) {
+        return status;
     }
-    if (last == NULL && known_durable(partition) > partition->next_offset) {
+    take_sealed(partition, found);
+    if (!has_last && known_durable(partition) > partition->next_offset) {
         return wr_log_fail(
             error, WEIR_DAMAGED,
             "%s: records up to offset %llu were on disk, those from %llu on are gone",
@@ -441,9 +460,9 @@ static weir_status settle(struct wr_partition *partition, struct wr_found *found
             (unsigned long long)partition->next_offset);
     }
     status = remove_leftovers(partition, found, error);
-    if (last != NULL) {
+    if (has_last) {
         if (status == WEIR_OK) {
-            status = settle_last(partition, last, &tail, error);
+            status = settle_last(partition, &found->segments[found->count - 1], &tail, error);
         }
         wr_tail_fini(&tail);
     }
@@ -481,7 +500,6 @@ weir_status wr_partition_recover(struct wr_partition *partition, struct wr_log_e
     found.start.newest_base = UINT64_MAX;
     partition->first_offset = partition->start.first_offset;
     partition->next_offset  = found.next_offset;
-    take_sealed(partition, &found);
     partition->durable            = partition->next_offset;
     partition->vouched            = partition->next_offset;
     partition->has_unfinished_cut = has_unfinished_cut(partition, &found);

@@ -16,32 +16,6 @@ struct walk {
     struct wr_log_error       *error;
 };
 
-static void add_end(struct wr_tail *tail, uint64_t offset, uint64_t position)
-{
-    if (tail->end_count == tail->end_capacity) {
-        tail->end_capacity = tail->end_capacity * 2 + 16;
-        tail->ends         = wr_realloc(tail->ends, tail->end_capacity * sizeof(*tail->ends));
-    }
-    tail->ends[tail->end_count++] = (struct wr_tail_end){ offset, position };
-}
-
-// Forgets the ends before the last one at or below the durable end.
-static void trim_ends(struct wr_tail *tail)
-{
-    uint32_t kept = 0;
-    while (kept + 1 < tail->end_count && tail->ends[kept + 1].offset <= tail->durable) {
-        kept++;
-    }
-    tail->end_count -= kept;
-    memmove(tail->ends, tail->ends + kept, tail->end_count * sizeof(*tail->ends));
-}
-
-void wr_tail_limit(const struct wr_tail *tail, uint64_t *offset, uint64_t *position)
-{
-    *offset   = tail->is_sealed ? tail->end_offset : tail->ends[0].offset;
-    *position = tail->is_sealed ? tail->position : tail->ends[0].position;
-}
-
 static void take_batch(struct wr_tail *tail, const struct wr_log_batch_header *header,
                        uint64_t position)
 {
@@ -52,7 +26,6 @@ static void take_batch(struct wr_tail *tail, const struct wr_log_batch_header *h
     tail->cut   = header->cut;
     if (header->durable_upto > tail->durable) {
         tail->durable = header->durable_upto;
-        trim_ends(tail);
     }
     if (!tail->is_sealed) {
         wr_segment_index_add(&tail->index, header, position);
@@ -78,7 +51,6 @@ static bool walk_batches(const struct walk *walk, const char **reason)
         take_batch(tail, &header, cursor.position - header.bytes);
         tail->position   = cursor.position;
         tail->end_offset = cursor.next_offset;
-        add_end(tail, tail->end_offset, tail->position);
     }
     *reason             = tail->is_sealed || got == WR_CURSOR_END ? NULL : cursor.reason;
     const bool is_read  = tail->is_sealed || got != WR_CURSOR_FAILED;
@@ -173,7 +145,6 @@ static bool look_behind(const struct walk *walk, const char *reason)
                           (unsigned long long)tail->position, (unsigned long long)tail->file_bytes);
         return false;
     }
-    trim_ends(tail);
     if (tail->end_offset < tail->durable) {
         (void)wr_log_fail(
             walk->error, WEIR_DAMAGED,
@@ -213,7 +184,6 @@ weir_status wr_tail_read(struct wr_environment *environment, const char *path,
     tail->durable    = known_durable > base_offset ? known_durable : base_offset;
     tail->epoch      = tail->header.epoch;
     wr_segment_index_init(&tail->index, base_offset);
-    add_end(tail, base_offset, tail->position);
     const char *reason  = NULL;
     const bool  is_good = walk_batches(&walk, &reason) && look_behind(&walk, reason);
     environment->ops->close(environment, walk.file);
@@ -224,8 +194,4 @@ weir_status wr_tail_read(struct wr_environment *environment, const char *path,
     return WEIR_OK;
 }
 
-void wr_tail_fini(struct wr_tail *tail)
-{
-    wr_free(tail->ends);
-    wr_segment_index_fini(&tail->index);
-}
+void wr_tail_fini(struct wr_tail *tail) { wr_segment_index_fini(&tail->index); }

@@ -15,12 +15,8 @@ struct wr_tail {
     uint64_t                 garbage_bytes; // behind `position`, up to the last that is not zero
     uint64_t                 cut;           // of its last batch, else 0
     uint32_t                 epoch;         // of its last batch, else the header's
-    struct wr_tail_end {                    // of a batch
-        uint64_t offset, position;
-    } * ends; // of the last batch that ends at or below `durable`, and those after it
-    uint32_t end_count, end_capacity;
-    bool     is_sealed; // ends with a footer; zeros may follow it: its truncation was cut off
-    bool     is_clean;  // ends with the mark of a clean close
+    bool is_sealed; // ends with a footer; zeros may follow it: its truncation was cut off
+    bool is_clean;  // ends with the mark of a clean close
 };
 
 // Walks the whole segment. `known_durable`: offsets below are known to be on disk from elsewhere.
@@ -29,8 +25,6 @@ weir_status wr_tail_read(struct wr_environment *environment, const char *path,
                          enum wr_open_mode mode, const struct wr_log_place *place,
                          uint64_t base_offset, uint64_t known_durable, struct wr_tail *tail,
                          struct wr_log_error *error);
-// How far may be read: what ends at or below the durable end (of a sealed segment: all of it).
-void wr_tail_limit(const struct wr_tail *tail, uint64_t *offset, uint64_t *position);
-void wr_tail_fini(struct wr_tail *tail);
+void        wr_tail_fini(struct wr_tail *tail);
 
 #endif // WR_LOG_TAIL_H

@@ -32,6 +32,7 @@ struct append {
     weir_producer           *producer;
     weir_transaction        *transaction; // NULL: none
     uint32_t                 partition;
+    bool                     takes_turns; // text without keys: a partition after the other
     bool                     is_text, skips_broken;
 
     char                  *delimiter, *key_delimiter;
@@ -94,6 +95,9 @@ static void append_rows(struct append *append)
             pause_ms(1);
             show_bar(append);
         }
+    }
+    if (append->takes_turns && append->row_count > 0) {
+        append->partition = (append->partition + 1) % append->topic.partitions;
     }
     append->row_count    = 0;
     append->has_deletion = false;
@@ -348,9 +352,14 @@ static void open_rows(struct append *append)
     append->row_limit        = row_bytes * ROWS <= ROWS_BYTES ? ROWS
                                : row_bytes < ROWS_BYTES       ? ROWS_BYTES / row_bytes
                                                               : 1;
-    append->rows             = wr_alloc_aligned((size_t)append->row_limit * row_bytes, 4096);
-    append->changes          = wr_alloc(append->row_limit);
-    append->json = append->is_text ? NULL : wr_json_reader_open(append->topic.type, NULL);
+    append->takes_turns      = append->is_text && append->partition == ANY_PARTITION &&
+                          append->command->key == NULL && append->key_delimiter_bytes == 0;
+    if (append->takes_turns) {
+        append->partition = 0;
+    }
+    append->rows    = wr_alloc_aligned((size_t)append->row_limit * row_bytes, 4096);
+    append->changes = wr_alloc(append->row_limit);
+    append->json    = append->is_text ? NULL : wr_json_reader_open(append->topic.type, NULL);
 }
 
 static bool open_producer(struct append *append)
@@ -446,7 +455,7 @@ static void print_summary(struct append *append)
         (void)printf("]}\n");
     }
     if (append->broken > 0 && append->skips_broken) {
-        wr_command_say(append->command, "  %" PRIu64 " broken lines were skipped", append->broken);
+        wr_command_say(append->command, "  broken lines skipped: %" PRIu64, append->broken);
     }
 }
 
@@ -500,7 +509,8 @@ const struct wr_verb wr_verb_append = {
     .summary = "append lines of files, or of stdin",
     .more =
         "A topic of text takes each line as a value, with -K as key and value; any other topic "
-        "takes a\nJSON object a line. All that was appended is acknowledged before it ends, also "
+        "takes a\nJSON object a line. Values without keys go to the partitions in turns. All that "
+        "was appended is acknowledged before it ends, also "
         "when it is\ninterrupted (exit code 130) or meets a broken line (1); with --transaction "
         "nothing is, then.\n\n"
         "  weir log append data/log lines < access.log\n"

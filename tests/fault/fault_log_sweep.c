@@ -21,6 +21,7 @@
 #include "../support/trial.h"
 #include "watched_disk.h"
 
+#include <malloc.h>
 #include <sys/wait.h>
 #include <weir/call.h>
 #include <weir/record.h>
@@ -1222,6 +1223,8 @@ static void one_case(enum fault fault, uint64_t change, uint64_t seed)
 
 int main(int argc, char **argv)
 {
+    mallopt(M_MMAP_THRESHOLD, 1 << 30); // memory is used again and again
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     is_verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
     is_apart   = argc > 1 && strcmp(argv[1], "-a") == 0;
     argc -= is_verbose || is_apart;

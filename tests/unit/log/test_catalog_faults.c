@@ -26,17 +26,20 @@ static void pass_over(void *opaque, const char *sentence)
     cr_assert(strncmp(sentence, "log ", 4) == 0 || sentence[0] == '/', "%s", sentence);
 }
 
-static const weir_log_options maker  = { .writes = true, .creates = true, .warn = pass_over };
-static const weir_topic       orders = {
-          .name = "orders", .type = &order_type, .key = "id", .partitions = 2, .segment_bytes = 65536
+static const weir_log_options maker = { .writes = true, .creates = true, .warn = pass_over };
+
+static const weir_topic orders = {
+    .name = "orders", .type = &order_type, .key = "id", .partitions = 2, .segment_bytes = 65536
 };
+
 static const weir_topic altered = { .name          = "orders",
                                     .type          = &order_2_type,
                                     .key           = "id",
                                     .partitions    = 2,
                                     .segment_bytes = 65536,
                                     .retain_bytes  = 5 };
-static const weir_topic notes   = { .name = "notes", .segment_bytes = 65536 };
+
+static const weir_topic notes = { .name = "notes", .segment_bytes = 65536 };
 
 enum step { MAKE_LOG, MAKE_ORDERS, MAKE_NOTES, ALTER_ORDERS, COMMIT, DELETE_NOTES, STEP_COUNT };
 
@@ -76,7 +79,6 @@ static void found(void *opaque, const weir_consumer_offset *at)
     }
 }
 
-// Which steps show in the log, as a set of bits; ORs do not tell MAKE_NOTES after DELETE_NOTES.
 static bool step_shows(weir_log *log, enum step step)
 {
     weir_topic topic;

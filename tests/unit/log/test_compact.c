@@ -1,7 +1,6 @@
 #include "log/key_map.h"
 #include "tests/support/upkeep_trial.h"
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 struct bench {
     struct wr_environment *environment;
@@ -17,14 +16,14 @@ static struct bench bench_open(void)
     topic.tombstone_age = WEIR_SECONDS(60);
     bench.log           = trial_open(bench.environment, true);
     trial_create(bench.log, &topic);
-    cr_assert(eq(int, weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK));
+    cr_assert_eq(weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK);
     return bench;
 }
 
 static void bench_close(struct bench *bench)
 {
-    cr_expect(eq(int, weir_producer_close(bench->producer), WEIR_OK));
-    cr_expect(eq(int, weir_log_close(bench->log), WEIR_OK));
+    cr_expect_eq(weir_producer_close(bench->producer), WEIR_OK);
+    cr_expect_eq(weir_log_close(bench->log), WEIR_OK);
     wr_environment_close(bench->environment);
 }
 
@@ -35,14 +34,14 @@ static void bench_seal(struct bench *bench)
     struct wr_topic     *topic     = wr_catalog_topic(bench->log, "t", &error);
     struct wr_partition *partition = topic->partitions[0];
     wr_commit_enter(bench->log->commit);
-    cr_assert(eq(int, wr_partition_seal(partition, &error), WEIR_OK));
+    cr_assert_eq(wr_partition_seal(partition, &error), WEIR_OK);
     wr_commit_leave(bench->log->commit);
 }
 
 static struct trial_found *bench_read(struct bench *bench)
 {
     struct trial_found *found = wr_alloc(sizeof(*found));
-    cr_assert(eq(int, trial_read(bench->log, "t", 0, false, found), WEIR_TIMED_OUT));
+    cr_assert_eq(trial_read(bench->log, "t", 0, false, found), WEIR_TIMED_OUT);
     return found;
 }
 
@@ -50,10 +49,10 @@ static void expect_rows(struct bench *bench, uint32_t count, const uint64_t *off
                         const int64_t *values)
 {
     struct trial_found *found = bench_read(bench);
-    cr_assert(eq(u32, found->count, count));
+    cr_assert_eq(found->count, count);
     for (uint32_t i = 0; i < count; i++) {
-        cr_expect(eq(u64, found->offsets[i], offsets[i]));
-        cr_expect(eq(i64, found->rows[i].value, values[i]));
+        cr_expect_eq(found->offsets[i], offsets[i]);
+        cr_expect_eq(found->rows[i].value, values[i]);
     }
     wr_free(found);
 }
@@ -65,7 +64,7 @@ Test(compact, of_each_key_the_last_record_stays_where_it_was)
         trial_put(bench.producer, (uint64_t)i % 3, i, WEIR_INSERT);
     }
     bench_seal(&bench);
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     expect_rows(&bench, 3, (uint64_t[]){ 7, 8, 9 }, (int64_t[]){ 7, 8, 9 });
     trial_put(bench.producer, 0, 10, WEIR_INSERT);
     expect_rows(&bench, 4, (uint64_t[]){ 7, 8, 9, 10 }, (int64_t[]){ 7, 8, 9, 10 });
@@ -79,7 +78,7 @@ Test(compact, a_newer_record_in_the_segment_being_written_counts)
     trial_put(bench.producer, 2, 1, WEIR_INSERT);
     bench_seal(&bench);
     trial_put(bench.producer, 1, 2, WEIR_INSERT);
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     expect_rows(&bench, 2, (uint64_t[]){ 1, 2 }, (int64_t[]){ 1, 2 });
     bench_close(&bench);
 }
@@ -92,14 +91,14 @@ Test(compact, a_deletion_stays_until_its_age)
     trial_put(bench.producer, 2, 2, WEIR_INSERT);
     bench_seal(&bench);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(55));
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     struct trial_found *found = bench_read(&bench);
-    cr_expect(eq(u32, found->count, 2));
-    cr_expect(eq(u8, found->changes[0], WEIR_DELETE));
-    cr_expect(eq(u64, found->offsets[0], 1));
+    cr_expect_eq(found->count, 2);
+    cr_expect_eq(found->changes[0], WEIR_DELETE);
+    cr_expect_eq(found->offsets[0], 1);
     wr_free(found);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(10));
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     expect_rows(&bench, 1, (uint64_t[]){ 2 }, (int64_t[]){ 2 });
     bench_close(&bench);
 }
@@ -108,23 +107,22 @@ Test(compact, aborted_rows_go_and_committed_ones_become_plain)
 {
     struct bench      bench = bench_open();
     weir_transaction *transaction;
-    cr_assert(eq(int, weir_transaction_open(bench.log, "x", &transaction), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(bench.producer, transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(bench.log, "x", &transaction), WEIR_OK);
+    cr_assert_eq(weir_producer_join(bench.producer, transaction), WEIR_OK);
     for (uint64_t i = 0; i < 4; i++) {
-        cr_assert(eq(int, weir_transaction_begin(transaction), WEIR_OK));
+        cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
         trial_put(bench.producer, i / 2, (int64_t)i, WEIR_INSERT); // 0: 0, 1; 1: 2, 3
-        cr_assert(eq(int,
-                     i == 1 || i == 3 ? weir_transaction_abort(transaction)
+        cr_assert_eq(i == 1 || i == 3 ? weir_transaction_abort(transaction)
                                       : weir_transaction_commit(transaction),
-                     WEIR_OK));
+                     WEIR_OK);
     }
     bench_seal(&bench);
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     expect_rows(&bench, 2, (uint64_t[]){ 0, 2 }, (int64_t[]){ 0, 2 });
     struct wr_log_error        error     = { .status = WEIR_OK };
     const struct wr_partition *partition = wr_catalog_topic(bench.log, "t", &error)->partitions[0];
-    cr_expect(eq(u32, partition->segments[0].transaction_batches, 0));
-    cr_assert(eq(int, weir_producer_join(bench.producer, NULL), WEIR_OK));
+    cr_expect_eq(partition->segments[0].transaction_batches, 0);
+    cr_assert_eq(weir_producer_join(bench.producer, NULL), WEIR_OK);
     weir_transaction_close(transaction);
     bench_close(&bench);
 }
@@ -133,19 +131,19 @@ Test(compact, a_segment_with_an_undecided_transaction_stays_as_it_is)
 {
     struct bench      bench = bench_open();
     weir_transaction *transaction;
-    cr_assert(eq(int, weir_transaction_open(bench.log, "x", &transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(bench.log, "x", &transaction), WEIR_OK);
     trial_put(bench.producer, 1, 0, WEIR_INSERT);
-    cr_assert(eq(int, weir_producer_join(bench.producer, transaction), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(transaction), WEIR_OK));
+    cr_assert_eq(weir_producer_join(bench.producer, transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
     trial_put(bench.producer, 1, 1, WEIR_INSERT);
     bench_seal(&bench);
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     expect_rows(&bench, 1, (uint64_t[]){ 0 }, (int64_t[]){ 0 });
-    cr_assert(eq(int, weir_transaction_commit(transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_commit(transaction), WEIR_OK);
     expect_rows(&bench, 2, (uint64_t[]){ 0, 1 }, (int64_t[]){ 0, 1 });
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     expect_rows(&bench, 1, (uint64_t[]){ 1 }, (int64_t[]){ 1 });
-    cr_assert(eq(int, weir_producer_join(bench.producer, NULL), WEIR_OK));
+    cr_assert_eq(weir_producer_join(bench.producer, NULL), WEIR_OK);
     weir_transaction_close(transaction);
     bench_close(&bench);
 }
@@ -157,10 +155,10 @@ Test(compact, small_neighbours_become_one)
         trial_put(bench.producer, (uint64_t)i, i, WEIR_INSERT);
         bench_seal(&bench);
     }
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
     weir_partition_info info;
-    cr_assert(eq(int, weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK));
-    cr_expect(eq(u32, info.segments, 1));
+    cr_assert_eq(weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK);
+    cr_expect_eq(info.segments, 1);
     expect_rows(&bench, 6, (uint64_t[]){ 0, 1, 2, 3, 4, 5 }, (int64_t[]){ 0, 1, 2, 3, 4, 5 });
     bench_close(&bench);
 }
@@ -174,17 +172,17 @@ Test(compact, keys_that_need_more_memory_take_more_passes)
         for (uint32_t i = 0; i < 4000; i++) {
             rows[i] = (trial_row){ i, (int64_t)(round * 4000 + i) };
         }
-        cr_assert(eq(int, weir_producer_append_to(bench.producer, 0, rows, NULL, 4000), WEIR_OK));
-        cr_assert(eq(int, weir_producer_flush(bench.producer, -1), WEIR_OK));
+        cr_assert_eq(weir_producer_append_to(bench.producer, 0, rows, NULL, 4000), WEIR_OK);
+        cr_assert_eq(weir_producer_flush(bench.producer, -1), WEIR_OK);
     }
     bench_seal(&bench);
     uint64_t bytes = 0;
-    cr_assert(eq(int, weir_log_compact(bench.log, "t", &bytes), WEIR_OK));
-    cr_expect(gt(u64, bytes, 4000 * sizeof(trial_row) / 2));
+    cr_assert_eq(weir_log_compact(bench.log, "t", &bytes), WEIR_OK);
+    cr_expect_gt(bytes, 4000 * sizeof(trial_row) / 2);
     struct trial_found *found = bench_read(&bench);
-    cr_expect(eq(u32, found->count, 4000));
+    cr_expect_eq(found->count, 4000);
     for (uint32_t i = 0; i < found->count; i++) {
-        cr_expect(eq(u64, found->offsets[i], 4000 + i));
+        cr_expect_eq(found->offsets[i], 4000 + i);
     }
     wr_free(found);
     bench_close(&bench);
@@ -197,19 +195,19 @@ Test(compact, it_happens_by_itself_when_half_is_out_of_date_and_not_before)
     for (uint32_t i = 0; i < 2000; i++) {
         rows[i] = (trial_row){ i < 1100 ? i : 1, (int64_t)i }; // 899 are out of date
     }
-    cr_assert(eq(int, weir_producer_append_to(bench.producer, 0, rows, NULL, 2000), WEIR_OK));
-    cr_assert(eq(int, weir_producer_flush(bench.producer, -1), WEIR_OK));
+    cr_assert_eq(weir_producer_append_to(bench.producer, 0, rows, NULL, 2000), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(bench.producer, -1), WEIR_OK);
     bench_seal(&bench);
     wr_upkeep_run(bench.log);
     struct trial_found *found = bench_read(&bench);
-    cr_expect(eq(u32, found->count, 2000));
+    cr_expect_eq(found->count, 2000);
     wr_free(found);
-    cr_assert(eq(int, weir_producer_append_to(bench.producer, 0, rows, NULL, 1100), WEIR_OK));
-    cr_assert(eq(int, weir_producer_flush(bench.producer, -1), WEIR_OK));
+    cr_assert_eq(weir_producer_append_to(bench.producer, 0, rows, NULL, 1100), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(bench.producer, -1), WEIR_OK);
     bench_seal(&bench);
     wr_upkeep_run(bench.log);
     found = bench_read(&bench);
-    cr_expect(eq(u32, found->count, 1100));
+    cr_expect_eq(found->count, 1100);
     wr_free(found);
     bench_close(&bench);
 }
@@ -219,8 +217,8 @@ Test(compact, a_topic_that_keeps_all_is_refused)
     struct bench     bench = bench_open();
     const weir_topic other = trial_topic("other", 1);
     trial_create(bench.log, &other);
-    cr_expect(eq(int, weir_log_compact(bench.log, "other", NULL), WEIR_USAGE));
-    cr_expect(eq(int, weir_log_compact(bench.log, "none", NULL), WEIR_NOT_FOUND));
+    cr_expect_eq(weir_log_compact(bench.log, "other", NULL), WEIR_USAGE);
+    cr_expect_eq(weir_log_compact(bench.log, "none", NULL), WEIR_NOT_FOUND);
     bench_close(&bench);
 }
 
@@ -229,11 +227,11 @@ Test(compact, keys_that_share_a_hash_are_told_apart)
     struct wr_key_map map;
     wr_key_map_init(&map, 1);
     wr_key_map_begin(&map, 0);
-    cr_expect(eq(u64, wr_key_map_put(&map, 5, "ab", 2, 1), WR_KEY_MAP_NO_ROW));
-    cr_expect(eq(u64, wr_key_map_put(&map, 5, "ac", 2, 2), WR_KEY_MAP_NO_ROW));
-    cr_expect(eq(u64, wr_key_map_put(&map, 5, "abc", 3, 3), WR_KEY_MAP_NO_ROW));
-    cr_expect(eq(u64, wr_key_map_put(&map, 5, "ab", 2, 4), 1));
-    cr_expect(eq(u64, wr_key_map_put(&map, 5, "ac", 2, 5), 2));
+    cr_expect_eq(wr_key_map_put(&map, 5, "ab", 2, 1), WR_KEY_MAP_NO_ROW);
+    cr_expect_eq(wr_key_map_put(&map, 5, "ac", 2, 2), WR_KEY_MAP_NO_ROW);
+    cr_expect_eq(wr_key_map_put(&map, 5, "abc", 3, 3), WR_KEY_MAP_NO_ROW);
+    cr_expect_eq(wr_key_map_put(&map, 5, "ab", 2, 4), 1);
+    cr_expect_eq(wr_key_map_put(&map, 5, "ac", 2, 5), 2);
     wr_key_map_fini(&map);
 }
 
@@ -264,14 +262,14 @@ static bool crash_once(uint64_t at)
                   (unsigned long long)at, found->count);
         cr_expect(status != WEIR_OK || found->count == 5);
         wr_free(found);
-        cr_assert(eq(int, weir_log_compact(bench.log, "t", NULL), WEIR_OK));
+        cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
         found = bench_read(&bench);
         for (uint32_t i = 0; i < found->count; i++) {
-            cr_expect(eq(u64, found->offsets[i], 19 + i));
+            cr_expect_eq(found->offsets[i], 19 + i);
         }
-        cr_expect(eq(u32, found->count, 5));
+        cr_expect_eq(found->count, 5);
         wr_free(found);
-        cr_expect(eq(int, weir_log_close(bench.log), WEIR_OK));
+        cr_expect_eq(weir_log_close(bench.log), WEIR_OK);
     }
     wr_environment_close(bench.environment);
     return has_stopped;
@@ -283,5 +281,5 @@ Test(compact, a_power_cut_anywhere_leaves_the_old_or_the_new, .timeout = 250)
     while (crash_once(at)) {
         at++;
     }
-    cr_expect(gt(u64, at, 5));
+    cr_expect_gt(at, 5);
 }

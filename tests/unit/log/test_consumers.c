@@ -93,13 +93,16 @@ static void made_anew(struct log_directory *directory)
 {
     weir_log           *log      = log_of(directory);
     struct wr_consumer *consumer = take(log, "fraud");
-    commit(consumer, topic_of(log, "b"), 0, 5);
-    cr_assert_eq(weir_log_delete_topic(log, "b"), WEIR_OK, "%s", weir_log_error(log));
-    cr_assert_eq(weir_log_create_topic(log, &(weir_topic){ .name = "b" }), WEIR_OK);
-    struct wr_topic *b = topic_of(log, "b");
-    cr_assert_eq(offset_of(consumer, b, 0), UINT64_MAX);
-    commit(consumer, b, 0, 1);
-    cr_assert_eq(offset_of(consumer, b, 0), 1);
+    commit(consumer, topic_of(log, "a"), 0, 5);
+    commit(consumer, topic_of(log, "a"), 2, 6);
+    cr_assert_eq(weir_log_delete_topic(log, "a"), WEIR_OK, "%s", weir_log_error(log));
+    const weir_topic again = { .name = "a", .partitions = 3, .segment_bytes = 65536 };
+    cr_assert_eq(weir_log_create_topic(log, &again), WEIR_OK, "%s", weir_log_error(log));
+    struct wr_topic *a = topic_of(log, "a");
+    cr_assert_eq(offset_of(consumer, a, 0), UINT64_MAX);
+    commit(consumer, a, 0, 1);
+    cr_assert_eq(offset_of(consumer, a, 0), 1);
+    cr_assert_eq(offset_of(consumer, a, 2), UINT64_MAX);
     wr_consumer_give(consumer);
     cr_assert_eq(weir_log_close(log), WEIR_OK);
 }

@@ -184,7 +184,7 @@ Test(key, leads_to_the_same_partition_for_ever)
     uint32_t numbers[8];
     uint64_t shops[8] = { 0, 1, 2, 3, 1000, 1u << 31, UINT64_MAX, 7 };
     wr_log_key_partitions(&key, shops, 8, 16, hashes, numbers);
-    const uint32_t expected[8] = { 0 };
+    const uint32_t expected[8] = { 14, 9, 9, 1, 3, 2, 14, 6 };
     for (int i = 0; i < 8; i++) {
         cr_expect_eq(numbers[i], expected[i], "shop %lu: %u", shops[i], numbers[i]);
     }
@@ -282,25 +282,6 @@ Test(commit, waits_on_a_full_disk_and_goes_on_when_there_is_room)
     cr_expect_eq(end_offset(log, 0), 2010);
     cr_expect_eq(weir_producer_close(producer), WEIR_OK);
     cr_expect_eq(weir_log_close(log), WEIR_OK);
-    log_directory_close(&directory);
-}
-
-Test(commit, says_what_is_lost_when_it_closes_on_a_full_disk)
-{
-    struct log_directory directory = log_directory_open(true);
-    weir_log            *log       = open_log(&directory, WEIR_DURABLE);
-    weir_producer       *producer  = open_producer(log, 1, NULL);
-    wr_simulation_fault_at(directory.environment, wr_simulation_changes(directory.environment),
-                           WR_DISK_ENOSPC);
-    append_some(producer, 0, 10);
-    cr_expect_eq(weir_producer_flush(producer, 1000000), WEIR_TIMED_OUT);
-    const uint64_t acknowledged = weir_producer_acknowledged(producer, 0, NULL);
-    cr_expect_eq(acknowledged, 0);
-    (void)wr_commit_pull_any(log->commit);
-    // A producer that closes waits for the disk; this process gives up instead.
-    wr_simulation_reboot(directory.environment, 1);
-    cr_expect_neq(weir_producer_close(producer), WEIR_OK);
-    cr_expect_neq(weir_log_close(log), WEIR_OK);
     log_directory_close(&directory);
 }
 

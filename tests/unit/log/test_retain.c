@@ -1,6 +1,5 @@
 #include "tests/support/upkeep_trial.h"
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 struct bench {
     struct wr_environment *environment;
@@ -13,14 +12,14 @@ static struct bench bench_open(const weir_topic *topic)
     struct bench bench = { .environment = wr_environment_open_simulated(1, false) };
     bench.log          = trial_open(bench.environment, true);
     trial_create(bench.log, topic);
-    cr_assert(eq(int, weir_producer_open(bench.log, topic->name, NULL, &bench.producer), WEIR_OK));
+    cr_assert_eq(weir_producer_open(bench.log, topic->name, NULL, &bench.producer), WEIR_OK);
     return bench;
 }
 
 static void bench_close(struct bench *bench)
 {
-    cr_expect(eq(int, weir_producer_close(bench->producer), WEIR_OK));
-    cr_expect(eq(int, weir_log_close(bench->log), WEIR_OK));
+    cr_expect_eq(weir_producer_close(bench->producer), WEIR_OK);
+    cr_expect_eq(weir_log_close(bench->log), WEIR_OK);
     wr_environment_close(bench->environment);
 }
 
@@ -29,15 +28,15 @@ static void bench_fill(struct bench *bench, uint32_t bytes)
 {
     static trial_row rows[256];
     for (uint32_t i = 0; i < bytes / sizeof(rows); i++) {
-        cr_assert(eq(int, weir_producer_append_to(bench->producer, 0, rows, NULL, 256), WEIR_OK));
-        cr_assert(eq(int, weir_producer_flush(bench->producer, -1), WEIR_OK));
+        cr_assert_eq(weir_producer_append_to(bench->producer, 0, rows, NULL, 256), WEIR_OK);
+        cr_assert_eq(weir_producer_flush(bench->producer, -1), WEIR_OK);
     }
 }
 
 static weir_partition_info bench_info(struct bench *bench)
 {
     weir_partition_info info;
-    cr_assert(eq(int, weir_log_partition_info(bench->log, "t", 0, &info), WEIR_OK));
+    cr_assert_eq(weir_log_partition_info(bench->log, "t", 0, &info), WEIR_OK);
     return info;
 }
 
@@ -51,16 +50,16 @@ Test(retain, segments_whose_records_are_all_older_go_and_younger_ones_stay)
     const uint64_t old = bench_info(&bench).end_offset;
     wr_simulation_spend(bench.environment, WEIR_SECONDS(8));
     bench_fill(&bench, 100 << 10);
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
-    cr_expect(eq(u64, bytes, 0));
-    cr_expect(eq(u64, bench_info(&bench).first_offset, 0));
+    cr_assert_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_OK);
+    cr_expect_eq(bytes, 0);
+    cr_expect_eq(bench_info(&bench).first_offset, 0);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(5)); // the first are 13 s old, the rest 5
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
-    cr_expect(gt(u64, bytes, 100 << 10));
+    cr_assert_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_OK);
+    cr_expect_gt(bytes, 100 << 10);
     const weir_partition_info info = bench_info(&bench);
-    cr_expect(gt(u64, info.first_offset, 0));
-    cr_expect(le(u64, info.first_offset, old));
-    cr_expect(eq(u64, info.end_offset, old + (100 << 10) / sizeof(trial_row)));
+    cr_expect_gt(info.first_offset, 0);
+    cr_expect_leq(info.first_offset, old);
+    cr_expect_eq(info.end_offset, old + (100 << 10) / sizeof(trial_row));
     bench_close(&bench);
 }
 
@@ -71,15 +70,15 @@ Test(retain, an_idle_topic_empties_by_age)
     struct bench bench = bench_open(&topic);
     bench_fill(&bench, 8 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(9));
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
-    cr_expect(eq(u32, trial_count(bench.log, "t"), 512));
+    cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
+    cr_expect_eq(trial_count(bench.log, "t"), 512);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(2));
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
-    cr_expect(eq(u32, trial_count(bench.log, "t"), 0));
+    cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
+    cr_expect_eq(trial_count(bench.log, "t"), 0);
     const weir_partition_info info = bench_info(&bench);
-    cr_expect(eq(u64, info.first_offset, info.end_offset));
+    cr_expect_eq(info.first_offset, info.end_offset);
     bench_fill(&bench, 4 << 10);
-    cr_expect(eq(u32, trial_count(bench.log, "t"), 256));
+    cr_expect_eq(trial_count(bench.log, "t"), 256);
     bench_close(&bench);
 }
 
@@ -90,13 +89,13 @@ Test(retain, as_many_bytes_as_asked_for_stay_and_at_most_a_segment_more)
     struct bench bench = bench_open(&topic);
     bench_fill(&bench, 500 << 10);
     uint64_t bytes = 0;
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
-    cr_expect(gt(u64, bytes, 0));
+    cr_assert_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_OK);
+    cr_expect_gt(bytes, 0);
     const weir_partition_info info = bench_info(&bench);
-    cr_expect(ge(u64, info.bytes, 150 << 10));
-    cr_expect(le(u64, info.bytes, (150 + 64 + 8) << 10));
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", &bytes), WEIR_OK));
-    cr_expect(eq(u64, bytes, 0));
+    cr_expect_geq(info.bytes, 150 << 10);
+    cr_expect_leq(info.bytes, (150 + 64 + 8) << 10);
+    cr_assert_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_OK);
+    cr_expect_eq(bytes, 0);
     bench_close(&bench);
 }
 
@@ -106,8 +105,8 @@ Test(retain, a_topic_without_limits_keeps_all)
     struct bench     bench = bench_open(&topic);
     bench_fill(&bench, 300 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(1000000));
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
-    cr_expect(eq(u64, bench_info(&bench).first_offset, 0));
+    cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
+    cr_expect_eq(bench_info(&bench).first_offset, 0);
     bench_close(&bench);
 }
 
@@ -118,18 +117,18 @@ Test(retain, a_segment_with_an_undecided_transaction_stays_until_it_is_decided)
     struct bench      bench = bench_open(&topic);
     weir_transaction *transaction;
     bench_fill(&bench, 100 << 10);
-    cr_assert(eq(int, weir_transaction_open(bench.log, "x", &transaction), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(bench.producer, transaction), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(bench.log, "x", &transaction), WEIR_OK);
+    cr_assert_eq(weir_producer_join(bench.producer, transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
     const uint64_t begun = bench_info(&bench).end_offset;
     bench_fill(&bench, 100 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
-    cr_expect(le(u64, bench_info(&bench).first_offset, begun));
-    cr_assert(eq(int, weir_transaction_commit(transaction), WEIR_OK));
-    cr_assert(eq(int, weir_log_retain(bench.log, "t", NULL), WEIR_OK));
-    cr_expect(eq(u64, bench_info(&bench).first_offset, bench_info(&bench).end_offset));
-    cr_assert(eq(int, weir_producer_join(bench.producer, NULL), WEIR_OK));
+    cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
+    cr_expect_leq(bench_info(&bench).first_offset, begun);
+    cr_assert_eq(weir_transaction_commit(transaction), WEIR_OK);
+    cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
+    cr_expect_eq(bench_info(&bench).first_offset, bench_info(&bench).end_offset);
+    cr_assert_eq(weir_producer_join(bench.producer, NULL), WEIR_OK);
     weir_transaction_close(transaction);
     bench_close(&bench);
 }
@@ -142,7 +141,7 @@ Test(retain, it_goes_on_by_itself)
     bench_fill(&bench, 100 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
     wr_upkeep_run(bench.log);
-    cr_expect(eq(u32, trial_count(bench.log, "t"), 0));
+    cr_expect_eq(trial_count(bench.log, "t"), 0);
     bench_close(&bench);
 }
 
@@ -151,11 +150,11 @@ Test(retain, a_missing_topic_and_a_reader_are_refused)
     const weir_topic topic  = trial_topic("t", 1);
     struct bench     bench  = bench_open(&topic);
     weir_log        *reader = trial_open(bench.environment, false);
-    cr_expect(eq(int, weir_log_retain(bench.log, "none", NULL), WEIR_NOT_FOUND));
-    cr_expect(eq(int, weir_log_retain(bench.log, ".transactions", NULL), WEIR_USAGE));
-    cr_expect(eq(int, weir_log_retain(reader, "t", NULL), WEIR_USAGE));
-    cr_expect(gt(sz, strlen(weir_log_error(reader)), 0));
-    cr_expect(eq(int, weir_log_close(reader), WEIR_OK));
+    cr_expect_eq(weir_log_retain(bench.log, "none", NULL), WEIR_NOT_FOUND);
+    cr_expect_eq(weir_log_retain(bench.log, ".transactions", NULL), WEIR_USAGE);
+    cr_expect_eq(weir_log_retain(reader, "t", NULL), WEIR_USAGE);
+    cr_expect_gt(strlen(weir_log_error(reader)), 0);
+    cr_expect_eq(weir_log_close(reader), WEIR_OK);
     bench_close(&bench);
 }
 
@@ -181,11 +180,11 @@ static bool crash_once(uint64_t at)
         wr_simulation_restart(bench.environment);
         bench.log                      = trial_open(bench.environment, true);
         const weir_partition_info info = bench_info(&bench);
-        cr_expect(eq(u64, info.end_offset, end));
+        cr_expect_eq(info.end_offset, end);
         cr_expect(status != WEIR_OK || info.first_offset == end);
         const uint32_t count = trial_count(bench.log, "t");
-        cr_expect(eq(u64, count, end - info.first_offset));
-        cr_expect(eq(int, weir_log_close(bench.log), WEIR_OK));
+        cr_expect_eq(count, end - info.first_offset);
+        cr_expect_eq(weir_log_close(bench.log), WEIR_OK);
     }
     wr_environment_close(bench.environment);
     return has_stopped;
@@ -197,5 +196,5 @@ Test(retain, a_power_cut_anywhere_leaves_a_log_that_opens, .timeout = 250)
     while (crash_once(at)) {
         at++;
     }
-    cr_expect(gt(u64, at, 3));
+    cr_expect_gt(at, 3);
 }

@@ -1,7 +1,6 @@
 #include "log/decisions.h"
 #include "tests/support/upkeep_trial.h"
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 // A log with topics "a" and "b", a producer each, and a transaction that both have joined.
 struct shop {
@@ -13,11 +12,11 @@ struct shop {
 
 static void shop_open_handles(struct shop *shop)
 {
-    cr_assert(eq(int, weir_producer_open(shop->log, "a", NULL, &shop->a), WEIR_OK));
-    cr_assert(eq(int, weir_producer_open(shop->log, "b", NULL, &shop->b), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_open(shop->log, "shop", &shop->transaction), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(shop->a, shop->transaction), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(shop->b, shop->transaction), WEIR_OK));
+    cr_assert_eq(weir_producer_open(shop->log, "a", NULL, &shop->a), WEIR_OK);
+    cr_assert_eq(weir_producer_open(shop->log, "b", NULL, &shop->b), WEIR_OK);
+    cr_assert_eq(weir_transaction_open(shop->log, "shop", &shop->transaction), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop->a, shop->transaction), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop->b, shop->transaction), WEIR_OK);
 }
 
 static struct shop shop_open(void)
@@ -41,14 +40,14 @@ static void shop_close_handles(struct shop *shop)
 static void shop_close(struct shop *shop)
 {
     shop_close_handles(shop);
-    cr_expect(eq(int, weir_log_close(shop->log), WEIR_OK));
+    cr_expect_eq(weir_log_close(shop->log), WEIR_OK);
     wr_environment_close(shop->environment);
 }
 
 static void shop_append(struct shop *shop)
 {
-    cr_assert(eq(int, trial_append(shop->a, 0, 10), WEIR_OK));
-    cr_assert(eq(int, trial_append(shop->b, 0, 10), WEIR_OK));
+    cr_assert_eq(trial_append(shop->a, 0, 10), WEIR_OK);
+    cr_assert_eq(trial_append(shop->b, 0, 10), WEIR_OK);
 }
 
 static uint32_t shop_count(weir_log *log) { return trial_count(log, "a") + trial_count(log, "b"); }
@@ -78,34 +77,34 @@ static void take_id(void *opaque, uint64_t id)
 static struct ids shop_prepared(struct shop *shop)
 {
     struct ids ids = { .count = 0 };
-    cr_assert(eq(int, weir_transaction_list_prepared(shop->transaction, take_id, &ids), WEIR_OK));
+    cr_assert_eq(weir_transaction_list_prepared(shop->transaction, take_id, &ids), WEIR_OK);
     return ids;
 }
 
 Test(transactions, nothing_is_seen_before_the_commit_and_all_after_it)
 {
     struct shop shop = shop_open();
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_producer_flush(shop.a, -1), WEIR_OK));
-    cr_assert(eq(int, weir_producer_flush(shop.b, -1), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 0));
-    cr_assert(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 20));
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop.b, -1), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 0);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 20);
     shop_close(&shop);
 }
 
 Test(transactions, what_is_aborted_is_never_seen_and_what_follows_is)
 {
     struct shop shop = shop_open();
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_abort(shop.transaction), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 0));
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 0);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 20));
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 20);
     shop_close(&shop);
 }
 
@@ -113,22 +112,22 @@ Test(transactions, a_reader_of_another_process_sees_the_same)
 {
     struct shop shop   = shop_open();
     weir_log   *reader = trial_open(shop.environment, false);
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_producer_flush(shop.a, -1), WEIR_OK));
-    cr_expect(eq(u32, shop_count(reader), 0));
-    cr_assert(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
-    cr_expect(eq(u32, shop_count(reader), 20));
-    cr_assert(eq(int, weir_log_close(reader), WEIR_OK));
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_expect_eq(shop_count(reader), 0);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(reader), 20);
+    cr_assert_eq(weir_log_close(reader), WEIR_OK);
     shop_close(&shop);
 }
 
 Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_next_comes)
 {
     struct shop shop = shop_open();
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_producer_flush(shop.a, -1), WEIR_OK));
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     const uint64_t number = wr_transaction_number(shop.transaction);
     wr_simulation_restart(shop.environment);
     shop_close_handles(&shop);
@@ -136,13 +135,13 @@ Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_n
     wr_simulation_restart(shop.environment);
 
     weir_log *reader = trial_open(shop.environment, false);
-    cr_expect(eq(u32, shop_count(reader), 0));
-    cr_expect(eq(int, wr_transactions_verdict(reader, number), WR_VERDICT_OPEN));
+    cr_expect_eq(shop_count(reader), 0);
+    cr_expect_eq(wr_transactions_verdict(reader, number), WR_VERDICT_OPEN);
     shop.log = trial_open(shop.environment, true);
     wr_simulation_spend(shop.environment, WEIR_SECONDS(1));
-    cr_expect(eq(int, wr_transactions_verdict(reader, number), WR_VERDICT_ABORTED));
-    cr_expect(eq(int, wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED));
-    cr_assert(eq(int, weir_log_close(reader), WEIR_OK));
+    cr_expect_eq(wr_transactions_verdict(reader, number), WR_VERDICT_ABORTED);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    cr_assert_eq(weir_log_close(reader), WEIR_OK);
     shop_open_handles(&shop);
     shop_close(&shop);
 }
@@ -151,19 +150,19 @@ Test(transactions, a_prepared_one_outlives_the_process_and_is_committed_by_its_i
 {
     struct shop shop = shop_open();
     uint64_t    id   = 0;
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_prepare(shop.transaction, &id), WEIR_OK));
+    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
     shop_restart(&shop);
-    cr_expect(eq(u32, shop_count(shop.log), 0));
+    cr_expect_eq(shop_count(shop.log), 0);
     const struct ids ids = shop_prepared(&shop);
-    cr_assert(eq(u32, ids.count, 1));
-    cr_expect(eq(u64, ids.ids[0], id));
-    cr_assert(eq(int, weir_transaction_resolve(shop.transaction, id, true), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 20));
-    cr_expect(eq(u32, shop_prepared(&shop).count, 0));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id, true), WEIR_OK));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id, false), WEIR_CONFLICT));
+    cr_assert_eq(ids.count, 1);
+    cr_expect_eq(ids.ids[0], id);
+    cr_assert_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 20);
+    cr_expect_eq(shop_prepared(&shop).count, 0);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_OK);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id, false), WEIR_CONFLICT);
     shop_close(&shop);
 }
 
@@ -171,14 +170,14 @@ Test(transactions, a_prepared_one_is_aborted_by_its_id)
 {
     struct shop shop = shop_open();
     uint64_t    id   = 0;
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_prepare(shop.transaction, &id), WEIR_OK));
+    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
     shop_restart(&shop);
-    cr_assert(eq(int, weir_transaction_resolve(shop.transaction, id, false), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 0));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id, false), WEIR_OK));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id, true), WEIR_CONFLICT));
+    cr_assert_eq(weir_transaction_resolve(shop.transaction, id, false), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 0);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id, false), WEIR_OK);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_CONFLICT);
     shop_close(&shop);
 }
 
@@ -186,16 +185,16 @@ Test(transactions, another_begins_while_one_is_prepared)
 {
     struct shop shop  = shop_open();
     uint64_t    first = 0, second = 0;
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_prepare(shop.transaction, &first), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_prepare(shop.transaction, &first), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_prepare(shop.transaction, &second), WEIR_OK));
-    cr_expect(lt(u64, first, second));
-    cr_assert(eq(int, weir_transaction_resolve(shop.transaction, first, false), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 20));
+    cr_assert_eq(weir_transaction_prepare(shop.transaction, &second), WEIR_OK);
+    cr_expect_lt(first, second);
+    cr_assert_eq(weir_transaction_resolve(shop.transaction, first, false), WEIR_OK);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 20);
     shop_close(&shop);
 }
 
@@ -204,13 +203,13 @@ Test(transactions, an_id_that_was_not_prepared_under_the_name_is_not_found)
     struct shop       shop = shop_open();
     weir_transaction *other;
     uint64_t          id = 0;
-    cr_assert(eq(int, weir_transaction_open(shop.log, "other", &other), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(other), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_prepare(other, &id), WEIR_OK));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id, true), WEIR_NOT_FOUND));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id + 1, true), WEIR_NOT_FOUND));
-    cr_expect(eq(u32, shop_prepared(&shop).count, 0));
-    cr_assert(eq(int, weir_transaction_abort(other), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(shop.log, "other", &other), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(other), WEIR_OK);
+    cr_assert_eq(weir_transaction_prepare(other, &id), WEIR_OK);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_NOT_FOUND);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id + 1, true), WEIR_NOT_FOUND);
+    cr_expect_eq(shop_prepared(&shop).count, 0);
+    cr_assert_eq(weir_transaction_abort(other), WEIR_OK);
     weir_transaction_close(other);
     shop_close(&shop);
 }
@@ -219,22 +218,22 @@ Test(transactions, opening_a_name_again_fences_who_has_it_and_aborts_what_is_ope
 {
     struct shop       shop = shop_open();
     weir_transaction *heir;
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
     const uint64_t number = wr_transaction_number(shop.transaction);
-    cr_assert(eq(int, weir_transaction_open(shop.log, "shop", &heir), WEIR_OK));
-    cr_expect(eq(int, wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED));
-    cr_expect(eq(int, weir_transaction_commit(shop.transaction), WEIR_FENCED));
-    cr_expect(eq(int, weir_transaction_begin(shop.transaction), WEIR_FENCED));
-    cr_expect(eq(int, weir_transaction_prepare(shop.transaction, NULL), WEIR_FENCED));
-    cr_expect(eq(int, trial_append(shop.a, 0, 1), WEIR_FENCED));
-    cr_expect(eq(u32, shop_count(shop.log), 0));
-    cr_assert(eq(int, weir_transaction_begin(heir), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(shop.b, heir), WEIR_OK));
-    cr_assert(eq(int, trial_append(shop.b, 0, 7), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_commit(heir), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 7));
-    cr_assert(eq(int, weir_producer_join(shop.b, NULL), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(shop.log, "shop", &heir), WEIR_OK);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    cr_expect_eq(weir_transaction_commit(shop.transaction), WEIR_FENCED);
+    cr_expect_eq(weir_transaction_begin(shop.transaction), WEIR_FENCED);
+    cr_expect_eq(weir_transaction_prepare(shop.transaction, NULL), WEIR_FENCED);
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_FENCED);
+    cr_expect_eq(shop_count(shop.log), 0);
+    cr_assert_eq(weir_transaction_begin(heir), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop.b, heir), WEIR_OK);
+    cr_assert_eq(trial_append(shop.b, 0, 7), WEIR_OK);
+    cr_assert_eq(weir_transaction_commit(heir), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 7);
+    cr_assert_eq(weir_producer_join(shop.b, NULL), WEIR_OK);
     weir_transaction_close(heir);
     shop_close(&shop);
 }
@@ -244,13 +243,13 @@ Test(transactions, opening_a_name_again_leaves_what_was_prepared)
     struct shop       shop = shop_open();
     weir_transaction *heir;
     uint64_t          id = 0;
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     shop_append(&shop);
-    cr_assert(eq(int, weir_transaction_prepare(shop.transaction, &id), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_open(shop.log, "shop", &heir), WEIR_OK));
-    cr_expect(eq(int, weir_transaction_resolve(shop.transaction, id, true), WEIR_FENCED));
-    cr_assert(eq(int, weir_transaction_resolve(heir, id, true), WEIR_OK));
-    cr_expect(eq(u32, shop_count(shop.log), 20));
+    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
+    cr_assert_eq(weir_transaction_open(shop.log, "shop", &heir), WEIR_OK);
+    cr_expect_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_FENCED);
+    cr_assert_eq(weir_transaction_resolve(heir, id, true), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 20);
     weir_transaction_close(heir);
     shop_close(&shop);
 }
@@ -259,29 +258,29 @@ Test(transactions, closing_the_handle_aborts_an_open_one)
 {
     struct shop       shop = shop_open();
     weir_transaction *brief;
-    cr_assert(eq(int, weir_transaction_open(shop.log, "brief", &brief), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(shop.a, brief), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(brief), WEIR_OK));
-    cr_assert(eq(int, trial_append(shop.a, 0, 5), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
+    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
     const uint64_t number = wr_transaction_number(brief);
-    cr_assert(eq(int, weir_producer_join(shop.a, NULL), WEIR_OK));
+    cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
     weir_transaction_close(brief);
-    cr_expect(eq(int, wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED));
-    cr_expect(eq(u32, shop_count(shop.log), 0));
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    cr_expect_eq(shop_count(shop.log), 0);
     shop_close(&shop);
 }
 
 Test(transactions, calls_out_of_order_are_told_so)
 {
     struct shop shop = shop_open();
-    cr_expect(eq(int, weir_transaction_commit(shop.transaction), WEIR_CONFLICT));
-    cr_expect(eq(int, weir_transaction_abort(shop.transaction), WEIR_CONFLICT));
-    cr_expect(eq(int, weir_transaction_prepare(shop.transaction, NULL), WEIR_CONFLICT));
-    cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
-    cr_expect(eq(int, weir_transaction_begin(shop.transaction), WEIR_CONFLICT));
-    cr_expect(gt(sz, strlen(weir_transaction_error(shop.transaction)), 0));
-    cr_expect(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
-    cr_expect(eq(int, weir_transaction_commit(shop.transaction), WEIR_CONFLICT));
+    cr_expect_eq(weir_transaction_commit(shop.transaction), WEIR_CONFLICT);
+    cr_expect_eq(weir_transaction_abort(shop.transaction), WEIR_CONFLICT);
+    cr_expect_eq(weir_transaction_prepare(shop.transaction, NULL), WEIR_CONFLICT);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_expect_eq(weir_transaction_begin(shop.transaction), WEIR_CONFLICT);
+    cr_expect_gt(strlen(weir_transaction_error(shop.transaction)), 0);
+    cr_expect_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(weir_transaction_commit(shop.transaction), WEIR_CONFLICT);
     shop_close(&shop);
 }
 
@@ -292,16 +291,16 @@ Test(transactions, names_have_1_to_200_bytes_and_a_log_to_write_to)
     char              name[202];
     memset(name, 'n', sizeof(name));
     name[201] = '\0';
-    cr_expect(eq(int, weir_transaction_open(shop.log, name, &transaction), WEIR_USAGE));
+    cr_expect_eq(weir_transaction_open(shop.log, name, &transaction), WEIR_USAGE);
     weir_transaction_close(transaction);
     name[200] = '\0';
-    cr_expect(eq(int, weir_transaction_open(shop.log, name, &transaction), WEIR_OK));
+    cr_expect_eq(weir_transaction_open(shop.log, name, &transaction), WEIR_OK);
     weir_transaction_close(transaction);
-    cr_expect(eq(int, weir_transaction_open(shop.log, "", &transaction), WEIR_USAGE));
-    cr_expect(eq(int, weir_transaction_begin(transaction), WEIR_USAGE));
+    cr_expect_eq(weir_transaction_open(shop.log, "", &transaction), WEIR_USAGE);
+    cr_expect_eq(weir_transaction_begin(transaction), WEIR_USAGE);
     weir_transaction_close(transaction);
     weir_log *reader = trial_open(shop.environment, false);
-    cr_expect(eq(int, weir_transaction_open(reader, "shop", &transaction), WEIR_USAGE));
+    cr_expect_eq(weir_transaction_open(reader, "shop", &transaction), WEIR_USAGE);
     weir_transaction_close(transaction);
     (void)weir_log_close(reader);
     shop_close(&shop);
@@ -345,11 +344,10 @@ static bool crash_once(uint64_t at, enum wr_disk_fault fault, bool prepares)
     cr_expect(prepared != WEIR_OK || count == 20 || ids.count == 1,
               "change %llu: a preparation is lost", (unsigned long long)at);
     if (ids.count == 1) {
-        cr_expect(eq(u32, count, 0));
+        cr_expect_eq(count, 0);
         const bool commits = at % 2 == 0;
-        cr_expect(
-            eq(int, weir_transaction_resolve(shop.transaction, ids.ids[0], commits), WEIR_OK));
-        cr_expect(eq(u32, shop_count(shop.log), commits ? 20 : 0));
+        cr_expect_eq(weir_transaction_resolve(shop.transaction, ids.ids[0], commits), WEIR_OK);
+        cr_expect_eq(shop_count(shop.log), commits ? 20 : 0);
     }
     shop_close(&shop);
     return true;
@@ -361,7 +359,7 @@ Test(transactions, a_power_cut_anywhere_leaves_all_or_nothing, .timeout = 250)
     while (crash_once(at, at % 2 == 0 ? WR_DISK_CRASH_AFTER : WR_DISK_CRASH_BEFORE, false)) {
         at++;
     }
-    cr_expect(gt(u64, at, 5));
+    cr_expect_gt(at, 5);
 }
 
 Test(transactions, a_power_cut_anywhere_leaves_a_prepared_one_as_it_was, .timeout = 250)
@@ -370,13 +368,13 @@ Test(transactions, a_power_cut_anywhere_leaves_a_prepared_one_as_it_was, .timeou
     while (crash_once(at, at % 3 == 0 ? WR_DISK_CRASH_BEFORE : WR_DISK_CRASH_AFTER, true)) {
         at++;
     }
-    cr_expect(gt(u64, at, 5));
+    cr_expect_gt(at, 5);
 }
 
 static uint64_t transactions_bytes(weir_log *log)
 {
     weir_partition_info info;
-    cr_assert(eq(int, weir_log_partition_info(log, WR_TRANSACTIONS_TOPIC, 0, &info), WEIR_OK));
+    cr_assert_eq(weir_log_partition_info(log, WR_TRANSACTIONS_TOPIC, 0, &info), WEIR_OK);
     return info.bytes;
 }
 
@@ -385,32 +383,32 @@ Test(transactions, many_take_little_room_and_all_are_remembered, .timeout = 250)
     struct shop       shop = shop_open();
     weir_transaction *slow, *keeper;
     uint64_t          kept = 0;
-    cr_assert(eq(int, weir_transaction_open(shop.log, "slow", &slow), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_open(shop.log, "keeper", &keeper), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(slow), WEIR_OK)); // stays open all the time
+    cr_assert_eq(weir_transaction_open(shop.log, "slow", &slow), WEIR_OK);
+    cr_assert_eq(weir_transaction_open(shop.log, "keeper", &keeper), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(slow), WEIR_OK); // stays open all the time
     const uint64_t open = wr_transaction_number(slow);
-    cr_assert(eq(int, weir_transaction_begin(keeper), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_prepare(keeper, &kept), WEIR_OK));
+    cr_assert_eq(weir_transaction_begin(keeper), WEIR_OK);
+    cr_assert_eq(weir_transaction_prepare(keeper, &kept), WEIR_OK);
     uint64_t aborted = 0;
     for (uint32_t i = 0; i < 12000; i++) {
-        cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+        cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
         const uint64_t number = wr_transaction_number(shop.transaction);
         if (i == 100) {
-            cr_assert(eq(int, weir_transaction_abort(shop.transaction), WEIR_OK));
+            cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
             aborted = number;
         } else {
-            cr_assert(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
+            cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
         }
     }
-    cr_expect(lt(u64, transactions_bytes(shop.log), 1200000));
+    cr_expect_lt(transactions_bytes(shop.log), 1200000);
     weir_log *reader = trial_open(shop.environment, false);
     for (uint32_t round = 0; round < 2; round++) {
         weir_log *log = round == 0 ? shop.log : reader;
-        cr_expect(eq(int, wr_transactions_verdict(log, aborted), WR_VERDICT_ABORTED));
-        cr_expect(eq(int, wr_transactions_verdict(log, aborted - 1), WR_VERDICT_COMMITTED));
-        cr_expect(eq(int, wr_transactions_verdict(log, aborted + 1), WR_VERDICT_COMMITTED));
-        cr_expect(eq(int, wr_transactions_verdict(log, open), WR_VERDICT_OPEN));
-        cr_expect(eq(int, wr_transactions_verdict(log, kept), WR_VERDICT_PREPARED));
+        cr_expect_eq(wr_transactions_verdict(log, aborted), WR_VERDICT_ABORTED);
+        cr_expect_eq(wr_transactions_verdict(log, aborted - 1), WR_VERDICT_COMMITTED);
+        cr_expect_eq(wr_transactions_verdict(log, aborted + 1), WR_VERDICT_COMMITTED);
+        cr_expect_eq(wr_transactions_verdict(log, open), WR_VERDICT_OPEN);
+        cr_expect_eq(wr_transactions_verdict(log, kept), WR_VERDICT_PREPARED);
     }
     (void)weir_log_close(reader);
     weir_transaction_close(slow);
@@ -424,17 +422,17 @@ Test(transactions, aborted_numbers_are_forgotten_when_their_rows_are_gone, .time
     uint64_t    aborted          = 0;
     wr_transactions_aborted_kept = 4;
     for (uint32_t i = 0; i < 10; i++) {
-        cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
+        cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
         aborted = wr_transaction_number(shop.transaction);
-        cr_assert(eq(int, trial_append(shop.a, 0, 3), WEIR_OK));
-        cr_assert(eq(int, weir_transaction_abort(shop.transaction), WEIR_OK));
-        cr_assert(eq(int, weir_transaction_begin(shop.transaction), WEIR_OK));
-        cr_assert(eq(int, weir_transaction_commit(shop.transaction), WEIR_OK));
+        cr_assert_eq(trial_append(shop.a, 0, 3), WEIR_OK);
+        cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+        cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+        cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
     }
     for (uint32_t i = 0; i < 3; i++) {
         wr_transactions_tidy(shop.log);
     }
-    cr_expect(eq(int, wr_transactions_verdict(shop.log, aborted), WR_VERDICT_ABORTED));
+    cr_expect_eq(wr_transactions_verdict(shop.log, aborted), WR_VERDICT_ABORTED);
     const weir_topic no_more = { .name          = "a",
                                  .type          = &trial_row_type,
                                  .key           = "key",
@@ -443,16 +441,16 @@ Test(transactions, aborted_numbers_are_forgotten_when_their_rows_are_gone, .time
                                  .retain_age    = WEIR_SECONDS(1) };
     trial_create(shop.log, &no_more);
     wr_simulation_spend(shop.environment, WEIR_SECONDS(5));
-    cr_assert(eq(int, weir_log_retain(shop.log, "a", NULL), WEIR_OK));
+    cr_assert_eq(weir_log_retain(shop.log, "a", NULL), WEIR_OK);
     // The last segments stay for what they say of offsets; others follow.
     for (uint32_t p = 0; p < 3; p++) {
         const trial_row row = { 1, 1 };
-        cr_assert(eq(int, weir_producer_join(shop.a, NULL), WEIR_OK));
-        cr_assert(eq(int, weir_producer_append_to(shop.a, p, &row, NULL, 1), WEIR_OK));
+        cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
+        cr_assert_eq(weir_producer_append_to(shop.a, p, &row, NULL, 1), WEIR_OK);
     }
-    cr_assert(eq(int, weir_producer_flush(shop.a, -1), WEIR_OK));
-    cr_assert(eq(int, weir_log_retain(shop.log, "a", NULL), WEIR_OK));
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_assert_eq(weir_log_retain(shop.log, "a", NULL), WEIR_OK);
     wr_transactions_tidy(shop.log);
-    cr_expect(eq(int, wr_transactions_verdict(shop.log, aborted), WR_VERDICT_COMMITTED));
+    cr_expect_eq(wr_transactions_verdict(shop.log, aborted), WR_VERDICT_COMMITTED);
     shop_close(&shop);
 }

@@ -1,6 +1,5 @@
 #include "tests/support/upkeep_trial.h"
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 struct bench {
     struct wr_environment *environment;
@@ -14,7 +13,7 @@ static struct bench bench_open(void)
     const weir_topic topic = trial_topic("t", 1);
     bench.log              = trial_open(bench.environment, true);
     trial_create(bench.log, &topic);
-    cr_assert(eq(int, weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK));
+    cr_assert_eq(weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK);
     for (uint32_t i = 0; i < 100; i++) {
         trial_put(bench.producer, i, (int64_t)i, WEIR_INSERT);
     }
@@ -23,8 +22,8 @@ static struct bench bench_open(void)
 
 static void bench_close(struct bench *bench)
 {
-    cr_expect(eq(int, weir_producer_close(bench->producer), WEIR_OK));
-    cr_expect(eq(int, weir_log_close(bench->log), WEIR_OK));
+    cr_expect_eq(weir_producer_close(bench->producer), WEIR_OK);
+    cr_expect_eq(weir_log_close(bench->log), WEIR_OK);
     wr_environment_close(bench->environment);
 }
 
@@ -32,11 +31,11 @@ static void bench_close(struct bench *bench)
 static void expect_range(struct bench *bench, uint64_t first, uint64_t end)
 {
     struct trial_found *found = wr_alloc(sizeof(*found));
-    cr_assert(eq(int, trial_read(bench->log, "t", 0, false, found), WEIR_TIMED_OUT));
-    cr_expect(eq(u64, found->count, end - first));
+    cr_assert_eq(trial_read(bench->log, "t", 0, false, found), WEIR_TIMED_OUT);
+    cr_expect_eq(found->count, end - first);
     for (uint32_t i = 0; i < found->count; i++) {
-        cr_expect(eq(u64, found->offsets[i], first + i));
-        cr_expect(eq(i64, found->rows[i].value, (int64_t)(first + i)));
+        cr_expect_eq(found->offsets[i], first + i);
+        cr_expect_eq(found->rows[i].value, (int64_t)(first + i));
     }
     wr_free(found);
 }
@@ -44,11 +43,11 @@ static void expect_range(struct bench *bench, uint64_t first, uint64_t end)
 Test(truncate, before_an_offset_what_was_there_is_gone_and_the_rest_keeps_its_offsets)
 {
     struct bench bench = bench_open();
-    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 40), WEIR_OK));
+    cr_assert_eq(weir_log_truncate_before(bench.log, "t", 0, 40), WEIR_OK);
     expect_range(&bench, 40, 100);
-    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 10), WEIR_OK)); // nothing is left
+    cr_assert_eq(weir_log_truncate_before(bench.log, "t", 0, 10), WEIR_OK); // nothing is left
     expect_range(&bench, 40, 100);
-    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 100), WEIR_OK));
+    cr_assert_eq(weir_log_truncate_before(bench.log, "t", 0, 100), WEIR_OK);
     expect_range(&bench, 100, 100);
     bench_close(&bench);
 }
@@ -56,13 +55,13 @@ Test(truncate, before_an_offset_what_was_there_is_gone_and_the_rest_keeps_its_of
 Test(truncate, from_an_offset_the_next_record_gets_it)
 {
     struct bench bench = bench_open();
-    cr_assert(eq(int, weir_log_truncate_from(bench.log, "t", 0, 70), WEIR_OK));
+    cr_assert_eq(weir_log_truncate_from(bench.log, "t", 0, 70), WEIR_OK);
     expect_range(&bench, 0, 70);
     trial_put(bench.producer, 1, 70, WEIR_INSERT);
     expect_range(&bench, 0, 71);
-    cr_assert(eq(int, weir_log_truncate_from(bench.log, "t", 0, 71), WEIR_OK)); // nothing behind
+    cr_assert_eq(weir_log_truncate_from(bench.log, "t", 0, 71), WEIR_OK); // nothing behind
     expect_range(&bench, 0, 71);
-    cr_assert(eq(int, weir_log_truncate_from(bench.log, "t", 0, 0), WEIR_OK));
+    cr_assert_eq(weir_log_truncate_from(bench.log, "t", 0, 0), WEIR_OK);
     expect_range(&bench, 0, 0);
     bench_close(&bench);
 }
@@ -70,12 +69,12 @@ Test(truncate, from_an_offset_the_next_record_gets_it)
 Test(truncate, offsets_beyond_what_there_is_are_refused)
 {
     struct bench bench = bench_open();
-    cr_expect(eq(int, weir_log_truncate_before(bench.log, "t", 0, 101), WEIR_USAGE));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 101), WEIR_USAGE));
-    cr_assert(eq(int, weir_log_truncate_before(bench.log, "t", 0, 50), WEIR_OK));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 49), WEIR_USAGE));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 1, 50), WEIR_NOT_FOUND));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "none", 0, 50), WEIR_NOT_FOUND));
+    cr_expect_eq(weir_log_truncate_before(bench.log, "t", 0, 101), WEIR_USAGE);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 0, 101), WEIR_USAGE);
+    cr_assert_eq(weir_log_truncate_before(bench.log, "t", 0, 50), WEIR_OK);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 0, 49), WEIR_USAGE);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 1, 50), WEIR_NOT_FOUND);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "none", 0, 50), WEIR_NOT_FOUND);
     expect_range(&bench, 50, 100);
     bench_close(&bench);
 }
@@ -84,25 +83,25 @@ Test(truncate, a_transaction_that_is_not_decided_is_never_cut_through)
 {
     struct bench      bench = bench_open();
     weir_transaction *transaction;
-    cr_assert(eq(int, weir_transaction_open(bench.log, "x", &transaction), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(bench.producer, transaction), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_begin(transaction), WEIR_OK));
+    cr_assert_eq(weir_transaction_open(bench.log, "x", &transaction), WEIR_OK);
+    cr_assert_eq(weir_producer_join(bench.producer, transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
     for (uint32_t i = 100; i < 110; i++) {
         trial_put(bench.producer, i, (int64_t)i, WEIR_INSERT);
     }
-    cr_assert(eq(int, weir_transaction_prepare(transaction, NULL), WEIR_OK));
-    cr_assert(eq(int, weir_producer_join(bench.producer, NULL), WEIR_OK));
+    cr_assert_eq(weir_transaction_prepare(transaction, NULL), WEIR_OK);
+    cr_assert_eq(weir_producer_join(bench.producer, NULL), WEIR_OK);
     trial_put(bench.producer, 110, 110, WEIR_INSERT);
     trial_put(bench.producer, 111, 111, WEIR_INSERT);
-    cr_expect(eq(int, weir_log_truncate_before(bench.log, "t", 0, 101), WEIR_CONFLICT));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 109), WEIR_CONFLICT));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 50), WEIR_CONFLICT));
-    cr_expect(ne(ptr, strstr(weir_log_error(bench.log), "transaction"), NULL));
-    cr_expect(eq(int, weir_log_truncate_before(bench.log, "t", 0, 100), WEIR_OK));
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 111), WEIR_OK));
-    cr_assert(eq(int, weir_transaction_commit(transaction), WEIR_OK));
+    cr_expect_eq(weir_log_truncate_before(bench.log, "t", 0, 101), WEIR_CONFLICT);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 0, 109), WEIR_CONFLICT);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 0, 50), WEIR_CONFLICT);
+    cr_expect_neq(strstr(weir_log_error(bench.log), "transaction"), NULL);
+    cr_expect_eq(weir_log_truncate_before(bench.log, "t", 0, 100), WEIR_OK);
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 0, 111), WEIR_OK);
+    cr_assert_eq(weir_transaction_commit(transaction), WEIR_OK);
     expect_range(&bench, 100, 111);
-    cr_expect(eq(int, weir_log_truncate_from(bench.log, "t", 0, 105), WEIR_OK));
+    cr_expect_eq(weir_log_truncate_from(bench.log, "t", 0, 105), WEIR_OK);
     expect_range(&bench, 100, 105);
     weir_transaction_close(transaction);
     bench_close(&bench);
@@ -126,7 +125,7 @@ static bool crash_once(uint64_t at, bool takes_before)
         wr_simulation_restart(bench.environment);
         bench.log = trial_open(bench.environment, true);
         weir_partition_info info;
-        cr_assert(eq(int, weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK));
+        cr_assert_eq(weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK);
         const bool is_whole = info.first_offset == 0 && info.end_offset == 100;
         const bool is_cut   = takes_before ? info.first_offset == 60 && info.end_offset == 100
                                            : info.first_offset == 0 && info.end_offset == 60;
@@ -134,7 +133,7 @@ static bool crash_once(uint64_t at, bool takes_before)
                   (unsigned long long)at, (unsigned long long)info.first_offset,
                   (unsigned long long)info.end_offset);
         expect_range(&bench, info.first_offset, info.end_offset);
-        cr_expect(eq(int, weir_log_close(bench.log), WEIR_OK));
+        cr_expect_eq(weir_log_close(bench.log), WEIR_OK);
     }
     wr_environment_close(bench.environment);
     return has_stopped;
@@ -147,6 +146,6 @@ Test(truncate, a_power_cut_anywhere_leaves_all_or_what_was_to_stay, .timeout = 2
         while (crash_once(at, takes_before != 0)) {
             at++;
         }
-        cr_expect(gt(u64, at, 1));
+        cr_expect_gt(at, 1);
     }
 }
