@@ -495,15 +495,15 @@ weir_status wr_partition_recover(struct wr_partition *partition, struct wr_log_e
     if (status != WEIR_OK) {
         return status;
     }
-    partition->start        = found.start; // handed
-    found.start             = (struct wr_partition_start){ .cut_count = 0 };
-    found.start.newest_base = UINT64_MAX;
-    partition->first_offset = partition->start.first_offset;
-    partition->next_offset  = found.next_offset;
+    partition->start              = found.start; // shared until the end
+    partition->first_offset       = partition->start.first_offset;
+    partition->next_offset        = found.next_offset;
     partition->durable            = partition->next_offset;
     partition->vouched            = partition->next_offset;
     partition->has_unfinished_cut = has_unfinished_cut(partition, &found);
     status                        = settle(partition, &found, error);
+    found.start.cuts              = NULL; // the partition's
+    found.start.cut_count         = 0;
     wr_found_fini(&found);
     return status != WEIR_OK ? status : wr_partition_finish_cut(partition, error);
 }

@@ -388,7 +388,7 @@ static weir_status drop_segments(struct wr_transactions *transactions, uint64_t 
 static weir_status write_picture(struct wr_transactions *transactions, struct wr_log_error *error)
 {
     uint32_t    count;
-    uint64_t    base;
+    uint64_t    base   = 0;
     weir_status status = seal_segment(transactions, &base, error);
     if (status != WEIR_OK) {
         return status;
@@ -1048,7 +1048,7 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
         return status;
     }
     struct wr_transactions *transactions = log->transactions;
-    uint64_t                number;
+    uint64_t                number       = 0;
     transactions_lock(transactions);
     handle_link(transactions, opened);
     opened->is_open = true;
@@ -1102,7 +1102,7 @@ static void handle_leave(weir_transaction *transaction)
 static weir_status handle_decide(weir_transaction *transaction, enum wr_verdict verdict,
                                  const char *verb)
 {
-    uint64_t    number;
+    uint64_t    number = 0;
     weir_status status = handle_enter(transaction, verb, &number);
     if (status == WEIR_OK) {
         status = decide(transaction->log->transactions, number, verdict, "", &transaction->error);
@@ -1173,8 +1173,8 @@ weir_status weir_transaction_begin(weir_transaction *transaction)
 weir_status weir_transaction_prepare(weir_transaction *transaction, uint64_t *id)
 {
     struct wr_transactions *transactions = transaction->log->transactions;
-    uint64_t                number;
-    weir_status             status = handle_enter(transaction, "prepare", &number);
+    uint64_t                number       = 0;
+    weir_status             status       = handle_enter(transaction, "prepare", &number);
     if (status != WEIR_OK) {
         return status;
     }

@@ -108,16 +108,30 @@ static void append_rows(struct append *append)
 
 // ---- lines ----
 
+// How much of the delimiter is matched after a byte, of which `matched` bytes were before.
+static size_t match_byte(const struct append *append, size_t matched, char byte)
+{
+    while (matched > 0 && append->delimiter[matched] != byte) {
+        // The longest shorter start of the delimiter with which what was matched ends.
+        const size_t before = matched--;
+        while (matched > 0 &&
+               memcmp(append->delimiter, append->delimiter + before - matched, matched) != 0) {
+            matched--;
+        }
+    }
+    return matched + (append->delimiter[matched] == byte);
+}
+
 // Ends a line at its delimiter's last byte.
 static size_t find_delimiter(void *state, const char *bytes, size_t length)
 {
     struct append *append = state;
+    if (append->delimiter_bytes == 1) {
+        const char *found = memchr(bytes, append->delimiter[0], length);
+        return found != NULL ? (size_t)(found - bytes) : length;
+    }
     for (size_t i = 0; i < length; i++) {
-        if (bytes[i] == append->delimiter[append->matched]) {
-            append->matched++;
-        } else {
-            append->matched = bytes[i] == append->delimiter[0];
-        }
+        append->matched = match_byte(append, append->matched, bytes[i]);
         if (append->matched == append->delimiter_bytes) {
             append->matched = 0;
             return i;
@@ -508,11 +522,11 @@ const struct wr_verb wr_verb_append = {
     .words   = "DIR TOPIC [FILE ...]",
     .summary = "append lines of files, or of stdin",
     .more =
-        "A topic of text takes each line as a value, with -K as key and value; any other topic "
-        "takes a\nJSON object a line. Values without keys go to the partitions in turns. All that "
-        "was appended is acknowledged before it ends, also "
-        "when it is\ninterrupted (exit code 130) or meets a broken line (1); with --transaction "
-        "nothing is, then.\n\n"
+        "A topic of text takes each line as a value, with -K as key and value; values without keys "
+        "go "
+        "to\nthe partitions in turns. Any other topic takes a JSON object a line. All that was "
+        "appended is\nacknowledged before it ends, also when it is interrupted (exit code 130) or "
+        "meets a broken line\n(1); with --transaction nothing is, then.\n\n"
         "  weir log append data/log lines < access.log\n"
         "  printf 'a:1\\nb:2\\n' | weir log append data/log lines -K :\n"
         "  weir log append data/log payments --broken skip monday.jsonl tuesday.jsonl\n"

@@ -116,14 +116,16 @@ static bool option_take(struct wr_command *command, uint32_t number, const char 
     case WR_TAKES_SPAN: return wr_value_span(value, field);
     case WR_TAKES_TIME: return wr_value_time(value, command->now, field);
     case WR_TAKES_PARTITIONS: return wr_value_partitions(value, field);
-    case WR_TAKES_PLACE:
-        is_right = wr_value_place(value, command->now, field);
+    case WR_TAKES_PLACE: {
+        const struct wr_place before = *(struct wr_place *)field;
+        is_right                     = wr_value_place(value, command->now, field);
         if (is_right && command->place.kind == WR_PLACE_UNTIL) { // -o s@A -o e@B
             command->until = command->place.time;
             command->given |= WR_TAKES(UNTIL);
-            command->place.kind = WR_PLACE_NONE;
+            command->place = before;
         }
         return is_right;
+    }
     case WR_TAKES_COMPRESSION:
         is_right             = take_name(value, compressions, 3, &name);
         command->compression = (weir_compression)name;

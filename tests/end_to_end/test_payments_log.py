@@ -20,8 +20,7 @@ import oracle
 import through_log
 from test_start_and_stop import await_handler, await_so
 
-SMALL = os.environ.get("WEIR_TEST_SIZE") == "small"
-EVENTS = 4_000 if SMALL else 20_000
+EVENTS = 16_000  # enough that some are late
 JOBS = {"fraud": ["alerts"], "kpi": ["kpi", "purchases"],
         "orders": ["sessions", "orders", "unpaid"]}
 SOON = 300
@@ -40,9 +39,10 @@ class Place:
         self.directory = directory
         self.log, self.output_log = self.path("log"), self.path("output-log")
         self.input = self.path("events.jsonl")
+        self.judged = None, None  # what the oracle was asked last, and its answer
         with open(self.input, "wb") as file:
             file.write(through_log.run([self.payments, "generate", "--events", str(EVENTS),
-                                        "--seed", "7", "--late-per-mille", "5",
+                                        "--seed", "7", "--late-per-mille", "50",
                                         "--broken-per-mille", "5"]))
 
     def path(self, name):
@@ -75,9 +75,15 @@ class Place:
             self.directory)
         claim(not differences, "the topics are not the input:", differences)
 
+    def expected(self, partition_count):
+        appended = self.appended(partition_count)
+        if self.judged[0] != appended:
+            self.judged = appended, oracle.expected(appended)
+        return self.judged[1]
+
     def expect_views(self, partition_count, views=tuple(compare.VIEWS), output_log=None):
         """The topics of the views, and of what is late, are what the oracle makes of the events."""
-        expected = oracle.expected(self.appended(partition_count))
+        expected = self.expected(partition_count)
         output = self.path("output")
         through_log.views_as_files(
             self.exporter, output_log or self.output_log, views, b"", output)
@@ -85,7 +91,7 @@ class Place:
         for view in views:
             differences += compare.compare_view(expected, output, view)
         claim(not differences, "the views are not the oracle's:", differences)
-        claim(expected.late, "nothing is late, so that nothing is shown")
+        claim(expected.late, "nothing is late: the test shows too little")
 
 
 def start(command):
@@ -141,7 +147,8 @@ def produce_killed_and_resumed(place):
         claim(killed > 0, "no kill came before the end")
         before = place.count() + place.count("dead_letters")
         done = place.produce(*options, "--resume")
-        claim(done["skipped"] == before, "it skipped", done, before)
+        # What was written when the kill came and not yet shown to readers is there as well.
+        claim(done["skipped"] >= before, "it skipped", done, before)
         place.expect_all_produced(partition_count)
         again = place.produce(*options, "--resume")
         claim((again["events"], again["dead_letters"]) == (0, 0), "it appended again:", again)
@@ -165,7 +172,7 @@ def run_killed_and_started_again(place):
     place.produce("--input", place.input, "--partitions", "2")
     killed = 0
     for attempt in range(1, 4):
-        reach = 20_000 * attempt
+        reach = 10_000 * attempt
         killed += kill_in_the_middle(
             place.run_command("--rate", str(EVENTS // 2)),
             lambda reach=reach: size_of(place.output_log) > reach)
@@ -219,25 +226,15 @@ def jobs_while_events_come(place):
     code, stdout, stderr = wait(producer)
     claim(code == 0, "the exit code is", code, stderr)
     appended = json.loads(stdout)["events"]
-    late = len(oracle.judge("events", b"".join(self_lines(place)))[1])
-    seen = {"orders": 0}
-
-    def has_all():
-        seen["orders"] = len(through_log.export(place.exporter, place.output_log, "late"))
-        return seen["orders"] == late
-    await_so(has_all, f"not all of {late} late lines came")
-    time.sleep(0.5)
+    late = len(place.expected(1).late)
+    await_so(lambda: len(through_log.export(place.exporter, place.output_log, "late")) == late,
+             f"not all of {late} late lines came")
     follower.send_signal(signal.SIGINT)
     code, stdout, stderr = wait(follower)
     claim(code == 130, "the exit code is", code, stderr)
     rest = place.run("--job", "orders", "--consumer", "orders")
     total = json.loads(stdout)["events"] + rest["events"]
     claim(total == appended, "events read and appended are", total, appended)
-
-
-def self_lines(place):
-    return [line + b"\n" for content in place.appended(1).values()
-            for line in oracle.lines_of(content)]
 
 
 def consumer_goes_on(place):
@@ -308,7 +305,7 @@ def event_time_pace(place):
 
 def second_writer_is_refused(place):
     place.produce("--events", "1000")
-    writer = start(place.produce_command("--input", "/dev/zero", "--rate", "1"))
+    writer = start(place.produce_command("--events", "1000000", "--rate", "100"))
     await_handler(writer)
     lock = os.path.join(place.log, "lock")
 
