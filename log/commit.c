@@ -363,6 +363,22 @@ void wr_commit_enter(struct wr_commit *commit) { (void)pthread_mutex_lock(&commi
 
 void wr_commit_leave(struct wr_commit *commit) { (void)pthread_mutex_unlock(&commit->commit_lock); }
 
+void wr_commit_forget(struct wr_commit *commit, const struct wr_topic *topic)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < commit->open_count; i++) {
+        if (commit->open[i]->topic == topic) {
+            commit->open[i]->is_listed = false;
+        } else {
+            commit->open[kept++] = commit->open[i];
+        }
+    }
+    commit->open_count = kept;
+    for (uint32_t p = 0; p < topic->settings.partitions; p++) {
+        wr_partition_close_file(topic->partitions[p]);
+    }
+}
+
 // ---- the thread ----
 
 // When a round is needed though nobody asks.

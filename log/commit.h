@@ -73,6 +73,10 @@ weir_status wr_commit_poison(struct wr_commit *commit, struct wr_log_error *erro
 // Poisons the log: the disk failed within upkeep, or within a round. The first reason stays.
 void wr_commit_fail(struct wr_commit *commit, const struct wr_log_error *why);
 
+// Lets go of the segments of a topic that was deleted; under the commit lock, when it has no
+// producers any more.
+void wr_commit_forget(struct wr_commit *commit, const struct wr_topic *topic);
+
 // For upkeep: no round runs between these.
 void wr_commit_enter(struct wr_commit *commit);
 void wr_commit_leave(struct wr_commit *commit);

@@ -1,6 +1,7 @@
 #include "log/partition.h"
 
 #include "log/commit.h"
+#include "log/rearrange.h"
 #include "log/recover.h"
 
 #include <string.h>
@@ -297,8 +298,8 @@ static weir_status partition_make_room(struct wr_partition *partition, size_t by
                                        struct wr_log_error *error)
 {
     const bool  fits   = partition->position + bytes <= partition->room_bytes;
-    weir_status status = WEIR_OK;
-    if (partition->file >= 0 && !fits) {
+    weir_status status = wr_partition_finish_cut(partition, error); // before anything lies behind
+    if (status == WEIR_OK && partition->file >= 0 && !fits) {
         status = partition->base == partition->next_offset
                      ? partition_widen(partition, bytes, error)
                      : wr_partition_seal(partition, error);

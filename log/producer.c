@@ -36,6 +36,18 @@ static void list_take(struct wr_commit *commit, weir_producer *producer)
     (void)pthread_mutex_unlock(&commit->producers_lock);
 }
 
+uint32_t wr_producer_count(struct wr_commit *commit, const struct wr_topic *topic)
+{
+    uint32_t count = 0;
+    (void)pthread_mutex_lock(&commit->producers_lock);
+    for (const weir_producer *producer = commit->producers; producer != NULL;
+         producer                      = producer->next) {
+        count += producer->topic == topic;
+    }
+    (void)pthread_mutex_unlock(&commit->producers_lock);
+    return count;
+}
+
 static void producer_free(weir_producer *producer)
 {
     for (uint32_t i = 0; producer->lanes != NULL && i < producer->topic->settings.partitions; i++) {
@@ -120,7 +132,18 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     opened->picks   = wr_alloc(CHUNK_ROWS * sizeof(*opened->picks));
     list_put(log->commit, opened);
     *producer = opened;
-    return WEIR_OK;
+    (void)pthread_mutex_lock(&log->lock);
+    const bool is_deleted = opened->topic->is_deleted; // before it was listed
+    if (is_deleted) {
+        status = wr_log_fail(&log->error, WEIR_NOT_FOUND, "log %s: topic %s was deleted",
+                             log->directory, topic);
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    if (is_deleted) {
+        (void)weir_producer_close(opened);
+        *producer = NULL;
+    }
+    return status;
 }
 
 weir_status weir_producer_close(weir_producer *producer)

@@ -41,6 +41,8 @@ struct weir_producer {
     uint32_t *numbers, *picks;
 };
 
+// How many are open on the topic. Any thread.
+uint32_t wr_producer_count(struct wr_commit *commit, const struct wr_topic *topic);
 // Queues what was gathered. Any thread.
 void wr_producer_pull_any(weir_producer *producer);
 

@@ -383,8 +383,9 @@ weir_status wr_partition_cut(struct wr_partition *partition, uint64_t offset,
         partition->start.newest_base = before.newest_base;
         return status;
     }
-    const uint64_t durable = partition->durable;
-    partition->durable     = offset; // from now on nobody counts on what is behind it
+    partition->has_unfinished_cut = true; // if it fails now, the next batch finishes it first
+    const uint64_t durable        = partition->durable;
+    partition->durable            = offset; // from now on nobody counts on what is behind it
     wr_partition_publish(partition);
     partition->durable = durable;
     return carry_out_cut(partition, offset, error);

@@ -98,6 +98,7 @@ static weir_status look_at_segments(struct wr_environment     *environment,
     for (uint32_t i = 0; i < found->count; i++) {
         const weir_status status = look_at_segment(environment, place, &found->segments[i], error);
         if (status == WEIR_DAMAGED && is_unfinished(found, i)) {
+            wr_log_error_fini(error);
             drop_segment(found, i);
         } else if (status != WEIR_OK) {
             return status;
@@ -433,6 +434,15 @@ static weir_status judge_last(struct wr_partition *partition, struct wr_found *f
             wr_tail_read(environment_of(partition), last->path, WR_OPEN_DIRECT, &partition->place,
                          last->base, known_durable(partition), tail, error);
         *has_last = status == WEIR_OK;
+        if (*has_last && tail->epoch > partition->topic->log->epoch) {
+            *has_last = false;
+            (void)wr_log_fail(error, WEIR_DAMAGED,
+                              "%s: written in epoch %u, but the log's epoch file says %u: that file "
+                              "is an older one, put back",
+                              last->path, tail->epoch, partition->topic->log->epoch);
+            wr_tail_fini(tail);
+            return WEIR_DAMAGED;
+        }
         if (status != WEIR_DAMAGED || !is_unfinished(found, found->count - 1)) {
             return status;
         }

@@ -12,6 +12,7 @@
 #include "log/commit.h"
 #include "log/key.h"
 #include "log/live.h"
+#include "log/producer.h"
 #include "log/small_file.h"
 #include "log/topic_file.h"
 
@@ -471,7 +472,18 @@ static weir_status topic_delete(struct wr_topic *topic, struct wr_log_error *err
     wr_log_id_text(&topic->id, digits);
     char *const gone = wr_format("%s/topics/" GONE_PREFIX "%s", log->directory, digits);
     wr_commit_enter(log->commit);
-    const weir_status status = topic_retire(topic, gone, error);
+    const uint32_t producers = wr_producer_count(log->commit, topic);
+    weir_status    status    = WEIR_OK;
+    if (producers > 0) {
+        status = wr_log_fail(error, WEIR_CONFLICT,
+                             "log %s: topic %s: %u open producers append to it; close them first",
+                             log->directory, topic->settings.name, producers);
+    } else {
+        status = topic_retire(topic, gone, error);
+    }
+    if (status == WEIR_OK) {
+        wr_commit_forget(log->commit, topic);
+    }
     wr_commit_leave(log->commit);
     if (status == WEIR_OK) {
         tree_remove(log->environment, gone);

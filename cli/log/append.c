@@ -145,7 +145,7 @@ static void report_broken(struct append *append, uint64_t number, const char *re
     append->broken++;
     if (!append->skips_broken) {
         char *sentence =
-            wr_format("%s: line %" PRIu64 ": %s; nothing from there on was appended, --broken skip "
+            wr_format("%s: line %" PRIu64 ": %s; nothing from there on was appended; --broken skip "
                       "goes on",
                       append->source, number, reason);
         append_failed(append, WEIR_FAILED, sentence);

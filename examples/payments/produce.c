@@ -107,6 +107,12 @@ static bool read_pace(produce *p)
     return true;
 }
 
+static bool is_number(const char *option, const char *value)
+{
+    return value == NULL || (value[0] != '\0' && value[strspn(value, "0123456789")] == '\0') ||
+           complain(option, value, "it must be a whole number");
+}
+
 static bool read_input(produce *p)
 {
     p->feed.input  = p->input;
@@ -116,8 +122,10 @@ static bool read_input(produce *p)
         (void)fprintf(stderr, "payments produce: give --input FILE or --events N, one of them\n");
         return false;
     }
-    return p->seed == NULL || p->events != NULL ||
-           complain("--seed", p->seed, "it is the generator's; it needs --events N");
+    if (p->seed != NULL && p->events == NULL) {
+        return complain("--seed", p->seed, "it is the generator's; it needs --events N");
+    }
+    return is_number("--events", p->events) && is_number("--seed", p->seed);
 }
 
 static bool read_partitions(produce *p)

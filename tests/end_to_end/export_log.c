@@ -58,8 +58,8 @@ static int print_topic(weir_log *log, const char *topic, const uint32_t *partiti
     }
     const struct wr_json_plan_options json = { &nullable, nullable != NULL ? 1 : 0 };
     struct wr_json_plan              *plan = wr_json_plan_open(stored.type, &json);
-    weir_log_rows        rows;
-    weir_status          status;
+    weir_log_rows                     rows;
+    weir_status                       status;
     while ((status = weir_reader_next(reader, -1, &rows)) == WEIR_OK) {
         if (!print_rows(plan, &rows)) {
             return fail("standard output cannot be written");

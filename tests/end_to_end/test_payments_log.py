@@ -333,6 +333,8 @@ def mistakes_are_told(place):
         (4, "no such directory", ["run", "--log", place.path("none"), *output]),
         (2, "--input", ["produce", *log]),
         (2, "--seed", ["produce", *log, "--input", "x", "--seed", "1"]),
+        (2, "--events", ["produce", *log, "--events", "many"]),
+        (2, "--seed", ["produce", *log, "--events", "1", "--seed", "-1"]),
         (2, "--pace", ["produce", *log, "--events", "1", "--pace", "slow"]),
         (2, "--speed", ["produce", *log, "--events", "1", "--speed", "2"]),
         (2, "--speed", ["produce", *log, "--events", "1", "--pace", "event-time", "--speed", "0"]),

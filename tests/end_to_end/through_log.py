@@ -1,8 +1,8 @@
-"""The payments job from log to log: what its topics hold, as the files that a job would have written.
+"""The payments job from log to log: its topics, as the files that a job would have written.
 
-A partition of the topic "events" stands for a file: the oracle is given each partition's records, in
-their order, as the lines of a file. produce is judged on its own: each good line of the input is in
-the topic once, each other line is a dead letter.
+A partition of the topic "events" stands for a file: the oracle is given each partition's records,
+in their order, as the lines of a file. produce is judged on its own: each good line of the input is
+in the topic once, each other line is a dead letter.
 """
 
 import collections

@@ -93,6 +93,13 @@ static void no_warning(void *opaque, const char *sentence)
     (void)sentence;
 }
 
+// What is told of a torn tail is no sentence about damage.
+static void note_warning(void *opaque, const char *sentence)
+{
+    struct contents *into = opaque;
+    into->has_refused |= strstr(sentence, "undecided") != NULL;
+}
+
 // ---- images ----
 
 static void image_add(struct image *to, const char *path, const char *bytes, size_t length)
@@ -247,7 +254,7 @@ static void note_consumer(void *opaque, const weir_consumer_offset *at)
 
 static void read_log(bool writes, struct contents *into)
 {
-    const weir_log_options options = { .writes = writes, .warn = no_warning };
+    const weir_log_options options = { .writes = writes, .warn = note_warning, .opaque = into };
     weir_log              *log;
     *into                    = (struct contents){ .committed = 0 };
     const weir_status status = wr_log_open_in(&disk->base, DIRECTORY, &options, &log);

@@ -389,3 +389,18 @@ Test(producer, refuses_rows_of_a_type_the_topic_does_not_know)
     cr_expect_eq(weir_log_close(log), WEIR_OK);
     log_directory_close(&directory);
 }
+
+Test(producer, keeps_its_topic_from_being_deleted)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log       = open_log(&directory, WEIR_DURABLE);
+    weir_producer       *producer  = open_producer(log, 2, NULL);
+    append_some(producer, 0, 10);
+    cr_expect_eq(weir_log_delete_topic(log, "sales"), WEIR_CONFLICT);
+    assert_has(weir_log_error(log), "topic sales: 1 open producers append to it");
+    cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(weir_log_delete_topic(log, "sales"), WEIR_OK);
+    cr_expect_eq(weir_producer_open(log, "sales", NULL, &producer), WEIR_NOT_FOUND);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}

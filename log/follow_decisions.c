@@ -1,0 +1,146 @@
+#include "log/catalog.h"
+#include "log/deciding.h"
+
+#include <string.h>
+
+static bool follow_apply(struct wr_transactions *transactions, struct wr_partition_reader *reader)
+{
+    struct wr_unpacked unpacked;
+    const char        *reason   = "it is of another type";
+    bool               is_right = reader->header.schema == 1 &&
+                    wr_batch_unpack(reader->batch + WR_BATCH_HEADER_BYTES, &reader->header,
+                                    &transactions->shape, &transactions->unpacked,
+                                    &transactions->unpacked_capacity, &unpacked, &reason);
+    for (uint32_t i = 0; is_right && i < reader->header.rows; i++) {
+        struct wr_decision decision;
+        memcpy(&decision, unpacked.rows + i * sizeof(decision), sizeof(decision));
+        reason   = "a decision makes no sense";
+        is_right = wr_decisions_apply(&transactions->decisions, &decision);
+    }
+    if (!is_right) {
+        (void)wr_partition_reader_damage(reader, reason);
+    }
+    return is_right;
+}
+
+// Applies all there is. WEIR_OK, or why it could not go on (in reader->error).
+weir_status wr_transactions_follow_all(struct wr_transactions *transactions)
+{
+    struct wr_partition_reader *reader = &transactions->reader;
+    for (;;) {
+        switch (wr_partition_reader_next(reader)) {
+        case WR_PARTITION_BATCH:
+            if (!follow_apply(transactions, reader)) {
+                return WEIR_DAMAGED;
+            }
+            wr_partition_reader_pass(reader);
+            break;
+        case WR_PARTITION_FAILED:
+            if (reader->error.status != WEIR_NOT_FOUND) {
+                return reader->error.status;
+            }
+            // What came next was dropped: then a later segment begins with the whole picture.
+            wr_decisions_clear(&transactions->decisions);
+            break;
+        case WR_PARTITION_QUIET:
+        case WR_PARTITION_LATER:
+        case WR_PARTITION_HELD:
+        case WR_PARTITION_ENDED: return WEIR_OK;
+        }
+    }
+}
+
+bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct wr_topic *topic)
+{
+    transactions->is_following =
+        wr_partition_reader_init(&transactions->reader, transactions->log, topic, 0, 0);
+    transactions->reader.reads_uncommitted = true;
+    if (!transactions->is_following) {
+        wr_partition_reader_fini(&transactions->reader);
+    }
+    return transactions->is_following;
+}
+
+// A reader's look for news. On failure nothing new is known, and transactions stay open.
+static void reader_follow(struct wr_transactions *transactions)
+{
+    struct wr_log_error error = { .status = WEIR_OK };
+    weir_log           *log   = transactions->log;
+    if (!transactions->is_following) {
+        struct wr_topic *topic = wr_catalog_topic(log, WR_TRANSACTIONS_TOPIC, &error);
+        wr_log_error_fini(&error);
+        if (topic == NULL || !wr_transactions_follow_begin(transactions, topic)) {
+            return;
+        }
+    }
+    if (wr_transactions_follow_all(transactions) != WEIR_OK && !transactions->has_warned) {
+        transactions->has_warned = true;
+        wr_log_warn(log, "%s; transactions that are not known yet count as undecided",
+                    transactions->reader.error.sentence);
+    }
+}
+
+weir_status wr_transactions_open_reader(weir_log *log, struct wr_log_error *error)
+{
+    (void)error;
+    struct wr_transactions *transactions = wr_transactions_new(log);
+    (void)pthread_mutex_lock(&log->lock);
+    if (log->transactions == NULL) {
+        log->transactions = transactions;
+        transactions      = NULL;
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    wr_transactions_close(transactions);
+    return WEIR_OK;
+}
+
+static struct wr_transactions *transactions_of(weir_log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    struct wr_transactions *transactions = log->transactions;
+    (void)pthread_mutex_unlock(&log->lock);
+    if (transactions == NULL) {
+        (void)wr_transactions_open_reader(log, NULL);
+        transactions = transactions_of(log);
+    }
+    return transactions;
+}
+
+enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction)
+{
+    struct wr_transactions *transactions = transactions_of(log);
+    wr_transactions_lock(transactions);
+    enum wr_verdict verdict = wr_decisions_verdict(&transactions->decisions, transaction);
+    if (log->epoch == 0 && (verdict == WR_VERDICT_OPEN || verdict == WR_VERDICT_PREPARED)) {
+        reader_follow(transactions);
+        verdict = wr_decisions_verdict(&transactions->decisions, transaction);
+    }
+    wr_transactions_unlock(transactions);
+    return verdict;
+}
+
+void wr_transactions_copy(weir_log *log, struct wr_decisions *copy)
+{
+    struct wr_transactions *transactions = transactions_of(log);
+    uint32_t                count;
+    wr_decisions_init(copy);
+    wr_transactions_lock(transactions);
+    if (log->epoch == 0) {
+        reader_follow(transactions);
+    }
+    struct wr_decision *records = wr_decisions_records(&transactions->decisions, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const bool is_right = wr_decisions_apply(copy, &records[i]);
+        WR_ASSERT(is_right);
+    }
+    wr_transactions_unlock(transactions);
+    wr_free(records);
+}
+
+struct wr_live *wr_transactions_live(weir_log *log)
+{
+    struct wr_log_error error = { .status = WEIR_OK };
+    struct wr_topic    *topic = wr_catalog_topic(log, WR_TRANSACTIONS_TOPIC, &error);
+    wr_log_error_fini(&error);
+    return topic != NULL ? wr_topic_live(topic) : NULL;
+}
