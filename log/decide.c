@@ -55,8 +55,8 @@ static weir_status queue_batch(struct wr_transactions  *transactions,
 
 // Writes records and waits until they are on disk.
 weir_status wr_transactions_write(struct wr_transactions   *transactions,
-                                 const struct wr_decision *records, uint32_t count,
-                                 struct wr_log_error *error)
+                                  const struct wr_decision *records, uint32_t count,
+                                  struct wr_log_error *error)
 {
     struct wr_batch_builder builder;
     weir_status             status = WEIR_OK;
@@ -112,8 +112,10 @@ static weir_status write_picture(struct wr_transactions *transactions, struct wr
     if (status != WEIR_OK) {
         return status;
     }
+    wr_transactions_lock(transactions); // upkeep may be forgetting aborted ones
     struct wr_decision *records = wr_decisions_records(&transactions->decisions, &count);
-    status                      = wr_transactions_write(transactions, records, count, error);
+    wr_transactions_unlock(transactions);
+    status = wr_transactions_write(transactions, records, count, error);
     wr_free(records);
     return status == WEIR_OK ? drop_segments(transactions, base, error) : status;
 }
@@ -145,10 +147,9 @@ static void roll_if_due(struct wr_transactions *transactions)
     wr_log_error_fini(&error);
 
     wr_transactions_lock(transactions);
-    const uint64_t picture   = transactions->written;
-    transactions->rolled_at  = picture * 4 > WR_TRANSACTIONS_ROLL_BYTES
-                                   ? picture * 4
-                                   : WR_TRANSACTIONS_ROLL_BYTES;
+    const uint64_t picture = transactions->written;
+    transactions->rolled_at =
+        picture * 4 > WR_TRANSACTIONS_ROLL_BYTES ? picture * 4 : WR_TRANSACTIONS_ROLL_BYTES;
     transactions->written    = 0;
     transactions->is_rolling = false;
     (void)pthread_cond_broadcast(&transactions->settles);
@@ -243,7 +244,8 @@ static void apply_decision(struct wr_transactions *transactions, const struct wr
 
 // Makes a verdict durable and known. Many threads at once.
 weir_status wr_transactions_decide(struct wr_transactions *transactions, uint64_t number,
-                          enum wr_verdict verdict, const char *name, struct wr_log_error *error)
+                                   enum wr_verdict verdict, const char *name,
+                                   struct wr_log_error *error)
 {
     const struct wr_decision decision = {
         .first = number, .end = number + 1, .name = weir_str_from(name), .verdict = (int32_t)verdict

@@ -140,7 +140,7 @@ static void ranges_add(struct wr_decisions *decisions, uint64_t first, uint64_t 
     }
 }
 
-static bool decisions_are_valid(const struct wr_decisions *decisions)
+bool wr_decisions_are_valid(const struct wr_decisions *decisions)
 {
     uint64_t end = 0;
     for (uint32_t i = 0; i < decisions->count; i++) {
@@ -176,7 +176,7 @@ bool wr_decisions_apply(struct wr_decisions *decisions, const struct wr_decision
     if (verdict != WR_VERDICT_COMMITTED) {
         ranges_add(decisions, decision->first, decision->end, verdict, &decision->name);
     }
-    WR_DEEP(decisions_are_valid(decisions));
+    WR_DEEP(wr_decisions_are_valid(decisions));
     return true;
 }
 

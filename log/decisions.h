@@ -55,6 +55,8 @@ struct wr_decision *wr_decisions_records(const struct wr_decisions *decisions, u
 // Aborted ranges that end at or before `end` are taken for committed from now on: nothing that is
 // stored bears their numbers any more.
 void wr_decisions_forget_aborted(struct wr_decisions *decisions, uint64_t end);
+// Whether the invariants above hold, by a walk.
+bool wr_decisions_are_valid(const struct wr_decisions *decisions);
 // How many ranges have the verdict.
 uint32_t wr_decisions_count(const struct wr_decisions *decisions, enum wr_verdict verdict);
 

@@ -61,22 +61,49 @@ bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct w
     return transactions->is_following;
 }
 
-// A reader's look for news. On failure nothing new is known, and transactions stay open.
-static void reader_follow(struct wr_transactions *transactions)
+static void warn_once(struct wr_transactions *transactions, const char *sentence)
+{
+    if (!transactions->has_warned) {
+        transactions->has_warned = true;
+        wr_log_warn(transactions->log, "%s; transactions that are not known yet count as undecided",
+                    sentence);
+    }
+}
+
+// Whether there are decisions, though the file that says so may be missing.
+static bool has_directory(weir_log *log)
+{
+    struct wr_file_info info;
+    char               *path = wr_format("%s/topics/" WR_TRANSACTIONS_TOPIC, log->directory);
+    const int           status = log->environment->ops->info(log->environment, path, &info);
+    wr_free(path);
+    return status == 0;
+}
+
+// A reader's look for news. On failure nothing new is known, and transactions stay open. With
+// `has_some` there is a transaction: that there are no decisions at all is a failure then.
+static void reader_follow(struct wr_transactions *transactions, bool has_some)
 {
     struct wr_log_error error = { .status = WEIR_OK };
-    weir_log           *log   = transactions->log;
     if (!transactions->is_following) {
-        struct wr_topic *topic = wr_catalog_topic(log, WR_TRANSACTIONS_TOPIC, &error);
+        struct wr_topic *topic = wr_catalog_topic(transactions->log, WR_TRANSACTIONS_TOPIC, &error);
+        if (topic == NULL &&
+            (has_some || error.status != WEIR_NOT_FOUND || has_directory(transactions->log))) {
+            warn_once(transactions, error.sentence);
+        }
         wr_log_error_fini(&error);
-        if (topic == NULL || !wr_transactions_follow_begin(transactions, topic)) {
+        if (topic == NULL) {
+            return;
+        }
+        if (!wr_transactions_follow_begin(transactions, topic)) {
+            char *sentence = wr_format("%s: what was decided cannot be read", topic->directory);
+            warn_once(transactions, sentence);
+            wr_free(sentence);
             return;
         }
     }
-    if (wr_transactions_follow_all(transactions) != WEIR_OK && !transactions->has_warned) {
-        transactions->has_warned = true;
-        wr_log_warn(log, "%s; transactions that are not known yet count as undecided",
-                    transactions->reader.error.sentence);
+    if (wr_transactions_follow_all(transactions) != WEIR_OK) {
+        warn_once(transactions, transactions->reader.error.sentence);
     }
 }
 
@@ -112,7 +139,7 @@ enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction)
     wr_transactions_lock(transactions);
     enum wr_verdict verdict = wr_decisions_verdict(&transactions->decisions, transaction);
     if (log->epoch == 0 && (verdict == WR_VERDICT_OPEN || verdict == WR_VERDICT_PREPARED)) {
-        reader_follow(transactions);
+        reader_follow(transactions, true);
         verdict = wr_decisions_verdict(&transactions->decisions, transaction);
     }
     wr_transactions_unlock(transactions);
@@ -126,7 +153,7 @@ void wr_transactions_copy(weir_log *log, struct wr_decisions *copy)
     wr_decisions_init(copy);
     wr_transactions_lock(transactions);
     if (log->epoch == 0) {
-        reader_follow(transactions);
+        reader_follow(transactions, false);
     }
     struct wr_decision *records = wr_decisions_records(&transactions->decisions, &count);
     for (uint32_t i = 0; i < count; i++) {

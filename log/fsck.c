@@ -35,6 +35,7 @@ void wr_fsck_report(struct wr_fsck *fsck, enum wr_fsck_kind kind, const struct w
         fsck->counted++;
         return;
     }
+    WR_ASSERT(sentence != NULL);
     va_list arguments, again;
     va_start(arguments, sentence);
     va_copy(again, arguments);

@@ -14,6 +14,8 @@
 
 #define PIECE_BYTES (1u << 20)
 #define TRIES       3u
+#define OTHER_LOG   "another log"
+#define OTHER_TOPIC "another topic, or of one of this name before it was made anew"
 
 struct part {
     struct wr_fsck           *fsck;
@@ -292,10 +294,12 @@ static void report_header(const struct file *file, const char *bytes, int64_t go
     } else if (got == WR_SEGMENT_HEADER_BYTES && header_place(bytes, &place, &header)) {
         const bool is_log   = memcmp(&place.log, &part->place.log, sizeof(place.log)) == 0;
         const bool is_topic = memcmp(&place.topic, &part->place.topic, sizeof(place.topic)) == 0;
-        char      *whose    = !is_log ? wr_copy_text("another log")
-                              : !is_topic ? wr_copy_text("another topic, or of one of this name before it "
-                                                                 "was made anew")
-                                          : wr_format("partition %u", place.partition);
+        char      *whose    = NULL;
+        if (is_log && is_topic) {
+            whose = wr_format("partition %u", place.partition);
+        } else {
+            whose = wr_copy_text(is_log ? OTHER_TOPIC : OTHER_LOG);
+        }
         wr_fsck_report(part->fsck, WR_FSCK_FOREIGN, at,
                        "%s: it is of %s, base offset %llu, and does not belong here; put back "
                        "the right file",
@@ -502,8 +506,8 @@ static void check_file(struct part *part, uint32_t index)
     struct file            file        = { .part    = part,
                                            .index   = index,
                                            .base    = part->bases[index],
-                                           .path    = wr_segment_path(part->directory, part->bases[index]),
                                            .is_last = index + 1 == part->count };
+    file.path                          = wr_segment_path(part->directory, file.base);
     file.file = environment->ops->open(environment, file.path, WR_OPEN_READ);
     if (file.file >= 0) {
         check_open_file(&file);

@@ -206,20 +206,40 @@ void wr_producer_pull_any(weir_producer *producer)
     (void)pthread_mutex_unlock(&producer->lock);
 }
 
+static void producer_leave(weir_producer *producer, const weir_transaction *transaction)
+{
+    (void)pthread_mutex_lock(&producer->lock);
+    if (producer->transaction == transaction) {
+        queue_all(producer);
+        producer->is_fenced          = wr_transaction_check(transaction) != WEIR_OK;
+        producer->transaction        = NULL;
+        producer->transaction_number = 0;
+    }
+    (void)pthread_mutex_unlock(&producer->lock);
+}
+
+void wr_producers_leave_any(weir_log *log, const weir_transaction *transaction)
+{
+    struct wr_commit *commit = log->commit;
+    (void)pthread_mutex_lock(&commit->producers_lock);
+    for (weir_producer *producer = commit->producers; producer != NULL; producer = producer->next) {
+        producer_leave(producer, transaction);
+    }
+    (void)pthread_mutex_unlock(&commit->producers_lock);
+    wr_commit_ask_any(commit);
+}
+
 // Rows of one transaction, or of none, share a batch.
 static weir_status follow_transaction(weir_producer *producer)
 {
-    uint64_t number = 0;
-    if (producer->transaction != NULL) {
-        const weir_status status = wr_transaction_check(producer->transaction);
-        if (status != WEIR_OK) {
-            return wr_log_fail(&producer->error, status,
-                               "log %s: the transaction's name was opened again; this one may not "
-                               "append any more",
-                               producer->log->directory);
-        }
-        number = wr_transaction_number(producer->transaction);
+    const weir_transaction *transaction = producer->transaction;
+    if (transaction != NULL ? wr_transaction_check(transaction) != WEIR_OK : producer->is_fenced) {
+        return wr_log_fail(&producer->error, WEIR_FENCED,
+                           "log %s: the transaction's name was opened again; this one may not "
+                           "append any more",
+                           producer->log->directory);
     }
+    const uint64_t number = transaction != NULL ? wr_transaction_number(transaction) : 0;
     if (number != producer->transaction_number) {
         queue_all(producer);
         producer->transaction_number = number;
@@ -432,6 +452,7 @@ weir_status weir_producer_join(weir_producer *producer, weir_transaction *transa
     queue_all(producer); // what was appended before belongs to what was joined before
     producer->transaction        = transaction;
     producer->transaction_number = 0;
+    producer->is_fenced          = false;
     (void)pthread_mutex_unlock(&producer->lock);
     wr_commit_ask_any(producer->log->commit);
     return WEIR_OK;

@@ -34,6 +34,7 @@ struct weir_producer {
     struct wr_producer_lane *lanes;     // a partition each
     weir_transaction        *transaction;
     uint64_t                 transaction_number; // of what is gathered; 0: none
+    bool                     is_fenced;          // the transaction was, and is closed
 
     // Room for finding partitions.
     char     *keys;
@@ -45,6 +46,10 @@ struct weir_producer {
 uint32_t wr_producer_count(struct wr_commit *commit, const struct wr_topic *topic);
 // Queues what was gathered. Any thread.
 void wr_producer_pull_any(weir_producer *producer);
+
+// Producers of the log that have joined the transaction leave it: its handle closes. What they
+// gathered still belongs to it; if it is fenced, they append nothing until they join another.
+void wr_producers_leave_any(weir_log *log, const weir_transaction *transaction);
 
 // For a task, which cannot wait: weir_producer_append or _append_to (partition UINT32_MAX: by key)
 // that gives up when the log's buffer is full. False: nothing was appended; *status is WEIR_OK if

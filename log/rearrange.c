@@ -119,6 +119,32 @@ weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first,
                                           : status;
 }
 
+int wr_partition_end_copy(const struct wr_partition *partition, struct wr_segment_index *index,
+                          int file, weir_time appended, uint64_t *position)
+{
+    const struct wr_log_batch_header footer = {
+        .kind          = WR_BATCH_FOOTER,
+        .base_offset   = index->end_offset,
+        .epoch         = partition->topic->log->epoch,
+        .durable_upto  = index->end_offset,
+        .cut           = wr_partition_cut_number(partition),
+        .appended      = appended,
+        .least_time    = WEIR_TIME_MAX,
+        .greatest_time = WEIR_TIME_MIN,
+    };
+    struct wr_environment *environment = environment_of(partition);
+    size_t                 bytes;
+    index->bytes  = *position;
+    char *encoded = wr_footer_encode(index, &footer, partition->seed, &bytes);
+    int   status  = wr_log_write_fully(environment, file, encoded, bytes, *position);
+    wr_free(encoded);
+    *position += bytes;
+    if (status == 0) {
+        status = environment->ops->truncate(environment, file, *position);
+    }
+    return status >= 0 ? environment->ops->sync_data(environment, file) : status;
+}
+
 // ---- taking what is new away ----
 
 // One copy of a segment up to an offset.
@@ -157,6 +183,36 @@ static uint32_t rows_below(const struct wr_log_batch_header *header, const uint3
     return count;
 }
 
+static bool cut_batch_fail(const struct copy *copy, const char *reason)
+{
+    (void)wr_log_fail(copy->error, WEIR_DAMAGED, "%s: cannot cut a batch: %s",
+                      copy->partition->directory, reason);
+    return false;
+}
+
+// Writes the first `rows` of a batch as one of their own, which ends where the copy does.
+static bool copy_rows(struct copy *copy, const struct wr_log_batch_header *header,
+                      const struct wr_row_shape *shape, const struct wr_unpacked *unpacked,
+                      uint32_t rows)
+{
+    struct wr_log_batch_header part = *header;
+    struct wr_batch_builder    builder;
+    bool                       is_too_long = false;
+    wr_batch_builder_init(&builder, shape, WR_BATCH_BYTES_MAX / 2);
+    const size_t taken =
+        wr_batch_builder_add(&builder, unpacked->rows, unpacked->changes, rows, &is_too_long);
+    WR_ASSERT(taken == rows);
+    builder.deltas = unpacked->deltas;
+    char *packed   = wr_batch_builder_finish(&builder, (weir_compression)header->compression,
+                                             copy->partition->seed, &part);
+    part.span      = (uint32_t)(copy->upto - header->base_offset);
+    wr_batch_header_encode(&part, copy->partition->seed, packed);
+    const bool is_done = copy_put(copy, &part, packed);
+    wr_free(packed);
+    wr_batch_builder_fini(&builder);
+    return is_done;
+}
+
 // The batch that goes on past the offset: its first rows in a batch of their own.
 static bool copy_part(struct copy *copy, const struct wr_log_batch_header *header, char *batch)
 {
@@ -165,36 +221,17 @@ static bool copy_part(struct copy *copy, const struct wr_log_batch_header *heade
     struct wr_unpacked     unpacked;
     char                  *buffer   = NULL;
     size_t                 capacity = 0;
-    const char            *reason   = "its schema is not known";
+    const char            *reason   = NULL;
     if (header->schema == 0 || header->schema > topic->schema_count) {
-        (void)wr_log_fail(copy->error, WEIR_DAMAGED, "%s: cannot cut a batch: %s",
-                          copy->partition->directory, reason);
-        return false;
+        return cut_batch_fail(copy, "its schema is not known");
     }
     wr_row_shape_init(&shape, topic->schemas[header->schema - 1], topic->settings.time);
     bool is_done = wr_batch_unpack(batch + WR_BATCH_HEADER_BYTES, header, &shape, &buffer,
-                                   &capacity, &unpacked, &reason);
-    if (!is_done) {
-        (void)wr_log_fail(copy->error, WEIR_DAMAGED, "%s: cannot cut a batch: %s",
-                          copy->partition->directory, reason);
-    }
+                                   &capacity, &unpacked, &reason) ||
+                   cut_batch_fail(copy, reason);
     const uint32_t rows = is_done ? rows_below(header, unpacked.deltas, copy->upto) : 0;
-    if (is_done && rows > 0) {
-        struct wr_batch_builder builder;
-        bool                    is_too_long = false;
-        wr_batch_builder_init(&builder, &shape, WR_BATCH_BYTES_MAX / 2);
-        const size_t taken =
-            wr_batch_builder_add(&builder, unpacked.rows, unpacked.changes, rows, &is_too_long);
-        WR_ASSERT(taken == rows);
-        builder.deltas                  = unpacked.deltas;
-        struct wr_log_batch_header part = *header;
-        char *packed = wr_batch_builder_finish(&builder, (weir_compression)header->compression,
-                                               copy->partition->seed, &part);
-        part.span    = (uint32_t)(copy->upto - header->base_offset);
-        wr_batch_header_encode(&part, copy->partition->seed, packed);
-        is_done = copy_put(copy, &part, packed);
-        wr_free(packed);
-        wr_batch_builder_fini(&builder);
+    if (rows > 0) {
+        is_done = copy_rows(copy, header, &shape, &unpacked, rows);
     }
     wr_row_shape_fini(&shape);
     wr_free(buffer);
@@ -222,34 +259,30 @@ static bool copy_batches(struct copy *copy)
     return true;
 }
 
-// Ends the copy: footer and sync.
-static bool copy_finish(struct copy *copy, const struct wr_segment_header *header)
+// Copies what lies before the offset into the file that was made for it, and ends that.
+static weir_status copy_all(struct copy *copy, const struct wr_sealed_segment *old,
+                            const struct wr_segment_header *header, struct wr_sealed_segment *by)
 {
-    const struct wr_log_batch_header footer = {
-        .kind          = WR_BATCH_FOOTER,
-        .base_offset   = copy->upto,
-        .epoch         = copy->partition->topic->log->epoch,
-        .durable_upto  = copy->upto,
-        .cut           = wr_partition_cut_number(copy->partition),
-        .appended      = header->created,
-        .least_time    = WEIR_TIME_MAX,
-        .greatest_time = WEIR_TIME_MIN,
-    };
-    struct wr_environment *environment = environment_of(copy->partition);
-    size_t                 bytes;
-    copy->index.end_offset = copy->upto;
-    copy->index.bytes      = copy->position;
-    char *encoded          = wr_footer_encode(&copy->index, &footer, copy->partition->seed, &bytes);
-    copy->io_error = wr_log_write_fully(environment, copy->to, encoded, bytes, copy->position);
-    wr_free(encoded);
-    copy->position += bytes;
-    if (copy->io_error == 0) {
-        copy->io_error = environment->ops->truncate(environment, copy->to, copy->position);
+    const struct wr_partition *partition = copy->partition;
+    wr_segment_index_init(&copy->index, old->base);
+    wr_segment_cursor_init(&copy->cursor, environment_of(partition), copy->from, partition->seed,
+                           old->base, 0);
+    copy->cursor.limit = old->bytes;
+    bool is_good       = copy_batches(copy);
+    if (is_good) {
+        copy->index.end_offset = copy->upto;
+        copy->io_error = wr_partition_end_copy(partition, &copy->index, copy->to, header->created,
+                                               &copy->position);
+        is_good        = copy->io_error >= 0;
     }
-    if (copy->io_error == 0) {
-        copy->io_error = environment->ops->sync_data(environment, copy->to);
+    *by = wr_sealed_segment_of(&copy->index, old->base, copy->position, header->generation);
+    wr_segment_cursor_fini(&copy->cursor);
+    wr_segment_index_fini(&copy->index);
+    if (is_good) {
+        return WEIR_OK;
     }
-    return copy->io_error == 0;
+    return copy->io_error < 0 ? fail(partition, copy->error, copy->io_error, "copy a segment", "")
+                              : copy->error->status;
 }
 
 // Copies segment `old` up to an offset inside it to `temporary`, sealed and synced.
@@ -259,13 +292,10 @@ static weir_status copy_below(struct wr_partition *partition, const struct wr_se
 {
     struct wr_environment   *environment = environment_of(partition);
     struct wr_segment_header header;
-    struct copy              copy = { .partition = partition,
-                                      .upto      = upto,
-                                      .from      = -1,
-                                      .to        = -1,
-                                      .position  = WR_SEGMENT_HEADER_BYTES,
-                                      .error     = error };
-    char                    *path = wr_segment_path(partition->directory, old->base);
+    struct copy              copy = {
+                     .partition = partition, .upto = upto, .position = WR_SEGMENT_HEADER_BYTES, .error = error
+    };
+    char             *path   = wr_segment_path(partition->directory, old->base);
     const weir_status opened = wr_segment_open(environment, path, WR_OPEN_READ, &partition->place,
                                                old->base, &copy.from, &header, error);
     wr_free(path);
@@ -276,17 +306,7 @@ static weir_status copy_below(struct wr_partition *partition, const struct wr_se
     weir_status status = wr_segment_create(environment, temporary, partition->directory, &header,
                                            partition->seed, old->bytes, &copy.to, NULL, error);
     if (status == WEIR_OK) {
-        wr_segment_index_init(&copy.index, old->base);
-        wr_segment_cursor_init(&copy.cursor, environment, copy.from, partition->seed, old->base, 0);
-        copy.cursor.limit = old->bytes;
-        if (!copy_batches(&copy) || !copy_finish(&copy, &header)) {
-            status = copy.io_error < 0
-                         ? fail(partition, error, copy.io_error, "copy to ", temporary)
-                         : error->status;
-        }
-        *by = wr_sealed_segment_of(&copy.index, old->base, copy.position, header.generation);
-        wr_segment_cursor_fini(&copy.cursor);
-        wr_segment_index_fini(&copy.index);
+        status = copy_all(&copy, old, &header, by);
         environment->ops->close(environment, copy.to);
     }
     environment->ops->close(environment, copy.from);

@@ -8,4 +8,9 @@
 // Carries out a cut that the start file notes and that segments do not show yet.
 weir_status wr_partition_finish_cut(struct wr_partition *partition, struct wr_log_error *error);
 
+// Ends a segment that was written beside the others to take a place among them: footer, length and
+// sync. index->end_offset is where it ends; *position moves behind the footer. 0, or -errno.
+int wr_partition_end_copy(const struct wr_partition *partition, struct wr_segment_index *index,
+                          int file, weir_time appended, uint64_t *position);
+
 #endif // WR_LOG_REARRANGE_H

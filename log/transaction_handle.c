@@ -1,5 +1,5 @@
 #include "log/deciding.h"
-#include "log/partition.h"
+#include "log/producer.h"
 
 #include <string.h>
 
@@ -64,7 +64,7 @@ weir_status wr_transaction_fail(weir_transaction *transaction, weir_status statu
 weir_status wr_transaction_fenced(weir_transaction *transaction)
 {
     return wr_transaction_fail(transaction, WEIR_FENCED,
-                       "its name was opened again, which ended this one; close it");
+                               "its name was opened again, which ended this one; close it");
 }
 
 weir_status wr_transaction_unopened(weir_transaction *transaction)
@@ -135,7 +135,7 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     *transaction             = opened;
     if (log->epoch == 0) {
         return wr_transaction_fail(opened, WEIR_USAGE,
-                           "the log was opened for reading; open it with `writes`");
+                                   "the log was opened for reading; open it with `writes`");
     }
     if (!name_is_right(name)) {
         return wr_transaction_fail(opened, WEIR_USAGE, "its name must have 1 to 200 bytes");
@@ -151,7 +151,8 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     opened->is_open = true;
     while (status == WEIR_OK && fence_others(transactions, opened, &number)) {
         wr_transactions_unlock(transactions);
-        status = wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", &opened->error);
+        status =
+            wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", &opened->error);
         wr_transactions_lock(transactions);
     }
     wr_transactions_unlock(transactions);
@@ -202,7 +203,8 @@ static weir_status handle_decide(weir_transaction *transaction, enum wr_verdict 
     uint64_t    number = 0;
     weir_status status = handle_enter(transaction, verb, &number);
     if (status == WEIR_OK) {
-        status = wr_transactions_decide(transaction->log->transactions, number, verdict, "", &transaction->error);
+        status = wr_transactions_decide(transaction->log->transactions, number, verdict, "",
+                                        &transaction->error);
         wr_transaction_leave(transaction);
     }
     return status;
@@ -229,6 +231,7 @@ void weir_transaction_close(weir_transaction *transaction)
         if (is_open) {
             (void)weir_transaction_abort(transaction); // if it fails, the next opening does it
         }
+        wr_producers_leave_any(transaction->log, transaction);
         wr_transactions_lock(transactions);
         handle_unlink(transactions, transaction);
         wr_transactions_unlock(transactions);
@@ -263,7 +266,7 @@ weir_status weir_transaction_begin(weir_transaction *transaction)
         return wr_transaction_fenced(transaction);
     }
     return has_one ? wr_transaction_fail(transaction, WEIR_CONFLICT,
-                                 "one is open already; commit or abort it first")
+                                         "one is open already; commit or abort it first")
                    : WEIR_OK;
 }
 
@@ -276,8 +279,8 @@ weir_status weir_transaction_prepare(weir_transaction *transaction, uint64_t *id
         return status;
     }
     if (!transaction->is_prepared) {
-        status = wr_transactions_decide(transactions, number, WR_VERDICT_PREPARED, transaction->name,
-                        &transaction->error);
+        status = wr_transactions_decide(transactions, number, WR_VERDICT_PREPARED,
+                                        transaction->name, &transaction->error);
     }
     if (status == WEIR_OK) {
         wr_transactions_lock(transactions);
@@ -290,4 +293,3 @@ weir_status weir_transaction_prepare(weir_transaction *transaction, uint64_t *id
     }
     return status;
 }
-

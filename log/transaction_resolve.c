@@ -22,13 +22,15 @@ static weir_status resolve_judge(const weir_transaction *transaction, uint64_t i
 static weir_status resolve_fail(weir_transaction *transaction, weir_status status, bool commits)
 {
     if (status == WEIR_NOT_FOUND) {
-        return wr_transaction_fail(transaction, status,
-                           "it has prepared none with this id; weir_transaction_list_prepared "
-                           "says which it has");
+        return wr_transaction_fail(
+            transaction, status,
+            "it has prepared none with this id; weir_transaction_list_prepared "
+            "says which it has");
     }
     return wr_transaction_fail(transaction, status,
-                       commits ? "the one with this id was aborted and cannot be committed"
-                               : "the one with this id was committed and cannot be aborted");
+                               commits
+                                   ? "the one with this id was aborted and cannot be committed"
+                                   : "the one with this id was committed and cannot be aborted");
 }
 
 weir_status weir_transaction_resolve(weir_transaction *transaction, uint64_t id, bool commits)
@@ -47,8 +49,9 @@ weir_status weir_transaction_resolve(weir_transaction *transaction, uint64_t id,
         return wr_transaction_fenced(transaction);
     }
     if (is_due) {
-        status = wr_transactions_decide(transactions, id, commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED, "",
-                        &transaction->error);
+        status = wr_transactions_decide(transactions, id,
+                                        commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED, "",
+                                        &transaction->error);
         wr_transaction_leave(transaction);
         return status;
     }

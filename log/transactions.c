@@ -132,7 +132,7 @@ static weir_status end_earlier_epochs(struct wr_transactions *transactions,
 
 // Once: opens the topic (`creates`: makes it if it is missing) and ends what it says is open.
 weir_status wr_transactions_start(struct wr_transactions *transactions, bool creates,
-                                      struct wr_log_error *error)
+                                  struct wr_log_error *error)
 {
     weir_status status = WEIR_OK;
     (void)pthread_mutex_lock(&transactions->start_lock);
@@ -156,7 +156,16 @@ weir_status wr_transactions_open_writer(weir_log *log)
     log->transactions         = wr_transactions_new(log);
     weir_status status        = wr_transactions_start(log->transactions, false, &error);
     if (status == WEIR_NOT_FOUND) {
-        status = WEIR_OK; // made by the first who opens a name
+        struct wr_file_info info;
+        char *path = wr_format("%s/topics/" WR_TRANSACTIONS_TOPIC, log->directory);
+        status     = WEIR_OK; // made by the first who opens a name
+        if (log->environment->ops->info(log->environment, path, &info) == 0) {
+            status = wr_log_fail(&error, WEIR_DAMAGED,
+                                 "%s: the file \"topic\" is missing in it; without it no "
+                                 "transaction is known to be committed",
+                                 path);
+        }
+        wr_free(path);
     }
     if (status != WEIR_OK) {
         (void)wr_log_fail(&log->error, status, "%s", error.sentence);

@@ -342,9 +342,9 @@ static char *delimiter_of(struct append *append, const char *text, size_t *lengt
 static bool take_options(struct append *append)
 {
     const struct wr_command *command = append->command;
-    append->skips_broken = command->broken != NULL && strcmp(command->broken, "skip") == 0;
-    append->delimiter    = delimiter_of(
-           append, command->delimiter != NULL ? command->delimiter : "\\n", &append->delimiter_bytes);
+    append->skips_broken  = command->broken != NULL && strcmp(command->broken, "skip") == 0;
+    const char *delimiter = command->delimiter != NULL ? command->delimiter : "\\n";
+    append->delimiter     = delimiter_of(append, delimiter, &append->delimiter_bytes);
     append->key_delimiter =
         delimiter_of(append, command->key_delimiter != NULL ? command->key_delimiter : "",
                      &append->key_delimiter_bytes);

@@ -92,8 +92,8 @@ static void print_summary(const struct wr_command *command, const struct wr_fsck
 
 static int fsck_run(struct wr_command *command)
 {
-    struct check                 check   = { .command = command,
-                                             .is_bar  = !command->is_quiet && isatty(STDERR_FILENO) };
+    const bool                   is_bar  = !command->is_quiet && isatty(STDERR_FILENO);
+    struct check                 check   = { .command = command, .is_bar = is_bar };
     const struct wr_fsck_options options = {
         .topic = command->topic, .found = print_finding, .advanced = show, .opaque = &check
     };

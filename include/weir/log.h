@@ -176,7 +176,9 @@ WEIR_API uint64_t weir_producer_acknowledged(const weir_producer *producer, uint
 // that was prepared.
 WEIR_API weir_status weir_transaction_open(weir_log *log, const char *name,
                                            weir_transaction **transaction);
-WEIR_API void        weir_transaction_close(weir_transaction *transaction); // aborts an open one
+// Aborts an open one. Producers that are still joined to it belong to none from then on; if it was
+// fenced, they append nothing (WEIR_FENCED) until they join another.
+WEIR_API void        weir_transaction_close(weir_transaction *transaction);
 WEIR_API const char *weir_transaction_error(const weir_transaction *transaction);
 
 // Begins one; from now on what the joined producers append belongs to it.

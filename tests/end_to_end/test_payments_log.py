@@ -304,16 +304,13 @@ def event_time_pace(place):
 
 
 def second_writer_is_refused(place):
-    place.produce("--events", "1000")
+    before = place.produce("--events", "1000")["events"]
     writer = start(place.produce_command("--events", "1000000", "--rate", "100"))
-    await_handler(writer)
-    lock = os.path.join(place.log, "lock")
-
-    def refused():
-        code, _, stderr = wait(start(place.run_command(output_log=place.log)))
-        return code == 5 and "one writer" in stderr and stderr.count("\n") == 1
-    claim(os.path.exists(lock), "there is no lock")
-    await_so(refused, "a second writer is not refused")
+    await_so(lambda: writer.poll() is not None or place.count() > before, "nothing was appended")
+    claim(writer.poll() is None, "the first writer has ended")
+    code, stdout, stderr = wait(start(place.run_command(output_log=place.log)))
+    claim((code, stdout) == (5, ""), "it is not refused:", code, stdout)
+    claim("one writer" in stderr and stderr.count("\n") == 1, "it says", stderr)
     place.run()  # to another log it may write
     writer.kill()
     wait(writer)

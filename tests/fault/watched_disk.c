@@ -126,8 +126,8 @@ static int watched_open(struct wr_environment *self, const char *path, enum wr_o
     struct watched_disk *disk  = of(self);
     const bool           reads = mode == WR_OPEN_READ || mode == WR_OPEN_DIRECT;
     struct wr_file_info  info;
-    const bool is_there = disk->inner->ops->info(disk->inner, path, &info) == 0;
-    const bool changes  = !reads && (!is_there || mode == WR_OPEN_WRITE);
+    const bool           is_there = disk->inner->ops->info(disk->inner, path, &info) == 0;
+    const bool           changes  = !reads && (!is_there || mode == WR_OPEN_WRITE);
     if (disk->is_killed || (changes && !may_change(disk))) {
         return -ENODEV;
     }
@@ -215,10 +215,10 @@ static int watched_sync_directory(struct wr_environment *self, const char *path)
 static int watched_truncate(struct wr_environment *self, int file, uint64_t size_bytes)
 {
     struct watched_disk *disk = of(self);
-    return !may_change(disk) ? -ENODEV
-                             : (int)note(disk, WATCHED_OTHER, "truncate",
-                                         handle_of(disk, file)->path,
-                                         disk->inner->ops->truncate(disk->inner, file, size_bytes));
+    return !may_change(disk)
+               ? -ENODEV
+               : (int)note(disk, WATCHED_OTHER, "truncate", handle_of(disk, file)->path,
+                           disk->inner->ops->truncate(disk->inner, file, size_bytes));
 }
 
 static int watched_preallocate(struct wr_environment *self, int file, uint64_t bytes)
@@ -276,7 +276,7 @@ static int watched_make_directory(struct wr_environment *self, const char *path)
                                          disk->inner->ops->make_directory(disk->inner, path));
 }
 
-static int watched_list(struct wr_environment *self, const char *path,
+static int watched_list(struct wr_environment *self, const char            *path,
                         void (*each)(void *opaque, const char *name), void *opaque)
 {
     struct watched_disk *disk = of(self);

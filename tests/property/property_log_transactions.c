@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 {
     static struct world world;
     struct trial_random random = { trial_seed(argc, argv) };
-    const uint64_t      cases  = trial_size(10, 100, 2000);
+    const uint64_t      cases  = trial_size(20, 500, 5000);
     world.random               = &random;
     for (uint64_t i = 0; i < cases; i++) {
         try_once(&world);

@@ -54,7 +54,12 @@ Test(fields, may_stand_between_commas)
     assert_same("record money, units i64, currency u32\n", &money_type);
 }
 
-Test(fields, what_info_prints_is_read) { assert_same(wr_schema_text(&order_type), &order_type); }
+Test(fields, what_info_prints_is_read)
+{
+    char *text = wr_schema_text(&order_type);
+    assert_same(text, &order_type);
+    wr_free(text);
+}
 
 static void assert_refused(const char *text, const char *why)
 {

@@ -4,21 +4,24 @@
 #include "runtime/base/base.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
-// The parts as text: tokens as <t>, bytes as they are.
-static char *parts_of(const char *text)
+// The parts as text: tokens as <t>, bytes as they are; until the next call.
+static const char *parts_of(const char *text)
 {
+    static char all[256];
     struct wr_template template;
-    char *error = NULL;
+    char  *error  = NULL;
+    size_t length = 0;
     cr_assert(wr_template_init(&template, text, &error), "\"%s\": %s", text, error);
-    char *all = wr_copy_text("");
+    all[0] = '\0';
     for (uint32_t i = 0; i < template.count; i++) {
-        const struct wr_template_part *part = &template.parts[i];
-        char *longer = part->token != 0 ? wr_format("%s<%c>", all, part->token)
-                                        : wr_format("%s%.*s", all, (int)part->length, part->bytes);
-        wr_free(all);
-        all = longer;
+        const struct wr_template_part *part    = &template.parts[i];
+        const char                     token[] = { '<', part->token, '>', '\0' };
+        length += (size_t)snprintf(all + length, sizeof(all) - length, "%.*s",
+                                   part->token != 0 ? 3 : (int)part->length,
+                                   part->token != 0 ? token : part->bytes);
     }
     wr_template_fini(&template);
     return all;

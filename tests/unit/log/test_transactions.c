@@ -270,6 +270,44 @@ Test(transactions, closing_the_handle_aborts_an_open_one)
     shop_close(&shop);
 }
 
+Test(transactions, closing_the_handle_frees_producers_that_are_still_joined)
+{
+    struct shop       shop = shop_open();
+    weir_transaction *brief;
+    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
+    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    const uint64_t number = wr_transaction_number(brief);
+    weir_transaction_close(brief);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    cr_expect_eq(shop_count(shop.log), 0);
+    cr_assert_eq(trial_append(shop.a, 0, 3), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 3);
+    shop_close(&shop);
+}
+
+Test(transactions, a_producer_of_a_fenced_handle_stays_fenced_when_that_is_closed)
+{
+    struct shop       shop = shop_open();
+    weir_transaction *brief, *heir;
+    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
+    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    cr_assert_eq(weir_transaction_open(shop.log, "brief", &heir), WEIR_OK);
+    weir_transaction_close(brief);
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_FENCED);
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_FENCED);
+    cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
+    cr_assert_eq(trial_append(shop.a, 0, 2), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 2);
+    weir_transaction_close(heir);
+    shop_close(&shop);
+}
+
 Test(transactions, calls_out_of_order_are_told_so)
 {
     struct shop shop = shop_open();
