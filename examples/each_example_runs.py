@@ -78,6 +78,17 @@ def payments_counts_every_line(payments, folder):
     check("some of each", all(parts), True)
 
 
+def payments_goes_through_a_log(payments, folder):
+    log, views = os.path.join(folder, "log"), os.path.join(folder, "log-of-views")
+    done = run([payments, "produce", "--log", log, "--events", "20000", "--partitions", "2"])
+    check("produce ends well", (done.returncode, done.stderr), (0, b""))
+    appended = rows_of(done.stdout)[0]
+    check("each line is appended", appended["events"] + appended["dead_letters"], 20_000)
+    done = run([payments, "run", "--log", log, "--output-log", views, "--job", "fraud"])
+    check("the job ends well", (done.returncode, done.stderr), (0, b""))
+    check("it reads each event", rows_of(done.stdout)[0]["events"], appended["events"])
+
+
 def payments_refuses(payments, folder):
     source = os.path.join(folder, "events.jsonl")
     nowhere = os.path.join(folder, "no", "such", "folder")
@@ -101,6 +112,7 @@ def main(hello, card_guard, payments):
     the_guard_sees_hot_cards(card_guard, payments)
     with tempfile.TemporaryDirectory() as folder:
         payments_counts_every_line(payments, folder)
+        payments_goes_through_a_log(payments, folder)
         payments_refuses(payments, folder)
     for failure in failures:
         print(failure)

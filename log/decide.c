@@ -221,7 +221,8 @@ static void apply_decision(struct wr_transactions *transactions, const struct wr
     struct wr_begun *begun   = NULL;
     const bool       is_last = decision->verdict != WR_VERDICT_PREPARED;
     wr_transactions_lock(transactions);
-    WR_ASSERT(wr_decisions_apply(&transactions->decisions, decision));
+    const bool is_right = wr_decisions_apply(&transactions->decisions, decision);
+    WR_ASSERT(is_right);
     if (is_last) {
         begun = wr_begun_take(transactions, decision->first);
         for (weir_transaction *handle = transactions->handles; handle != NULL;

@@ -84,7 +84,9 @@ static weir_status read_decisions(struct wr_transactions *transactions, struct w
         return wr_log_fail(error, WEIR_DAMAGED, "log %s: topic %s: its decisions cannot be read",
                            transactions->log->directory, WR_TRANSACTIONS_TOPIC);
     }
+    wr_transactions_lock(transactions); // upkeep and readers of this process look already
     status = wr_transactions_follow_all(transactions);
+    wr_transactions_unlock(transactions);
     if (status != WEIR_OK) {
         (void)wr_log_fail(error, status, "%s", transactions->reader.error.sentence);
     }
@@ -93,40 +95,49 @@ static weir_status read_decisions(struct wr_transactions *transactions, struct w
     return status;
 }
 
-// Names what earlier epochs left open as aborted, durably; numbers of this one come behind.
-static weir_status end_earlier_epochs(struct wr_transactions *transactions,
-                                      struct wr_log_error    *error)
+// The records that name what earlier epochs left open as aborted (wr_alloc'ed).
+static struct wr_decision *open_ones(struct wr_transactions *transactions, uint64_t first,
+                                     uint32_t *count)
 {
-    struct wr_decisions *decisions = &transactions->decisions;
-    const uint64_t       first     = (uint64_t)transactions->log->epoch << 32;
-    uint32_t             count     = 0;
-    if (decisions->top > first) {
-        return wr_log_fail(error, WEIR_DAMAGED,
-                           "log %s: its epoch file says %u, but transactions of epoch %llu are "
-                           "decided: that file is an older one, put back",
-                           transactions->log->directory, transactions->log->epoch,
-                           (unsigned long long)(decisions->top >> 32));
-    }
+    const struct wr_decisions *decisions = &transactions->decisions;
+    uint32_t                   found     = 0;
+    wr_transactions_lock(transactions);
     struct wr_decision *records = wr_alloc((decisions->count + 1) * sizeof(*records));
+    WR_ASSERT(decisions->top <= first);
     for (uint32_t i = 0; i < decisions->count; i++) {
         if (decisions->ranges[i].verdict == WR_VERDICT_OPEN) {
-            records[count++] = (struct wr_decision){ .first   = decisions->ranges[i].first,
+            records[found++] = (struct wr_decision){ .first   = decisions->ranges[i].first,
                                                      .end     = decisions->ranges[i].end,
                                                      .verdict = WR_VERDICT_ABORTED };
         }
     }
     if (decisions->top < first) {
-        records[count++] = (struct wr_decision){ .first   = decisions->top,
+        records[found++] = (struct wr_decision){ .first   = decisions->top,
                                                  .end     = first,
                                                  .verdict = WR_VERDICT_ABORTED };
     }
-    const weir_status status =
+    wr_transactions_unlock(transactions);
+    *count = found;
+    return records;
+}
+
+// Names what earlier epochs left open as aborted, durably; numbers of this one come behind.
+static weir_status end_earlier_epochs(struct wr_transactions *transactions,
+                                      struct wr_log_error    *error)
+{
+    const uint64_t      first = (uint64_t)transactions->log->epoch << 32;
+    uint32_t            count;
+    struct wr_decision *records = open_ones(transactions, first, &count);
+    const weir_status   status =
         count > 0 ? wr_transactions_write(transactions, records, count, error) : WEIR_OK;
+    wr_transactions_lock(transactions);
     for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
-        WR_ASSERT(wr_decisions_apply(decisions, &records[i]));
+        const bool is_right = wr_decisions_apply(&transactions->decisions, &records[i]);
+        WR_ASSERT(is_right);
     }
-    wr_free(records);
     transactions->next_number = first;
+    wr_transactions_unlock(transactions);
+    wr_free(records);
     return status;
 }
 
@@ -157,8 +168,8 @@ weir_status wr_transactions_open_writer(weir_log *log)
     weir_status status        = wr_transactions_start(log->transactions, false, &error);
     if (status == WEIR_NOT_FOUND) {
         struct wr_file_info info;
-        char *path = wr_format("%s/topics/" WR_TRANSACTIONS_TOPIC, log->directory);
-        status     = WEIR_OK; // made by the first who opens a name
+        char               *path = wr_format("%s/topics/" WR_TRANSACTIONS_TOPIC, log->directory);
+        status                   = WEIR_OK; // made by the first who opens a name
         if (log->environment->ops->info(log->environment, path, &info) == 0) {
             status = wr_log_fail(&error, WEIR_DAMAGED,
                                  "%s: the file \"topic\" is missing in it; without it no "

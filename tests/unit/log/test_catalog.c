@@ -217,7 +217,7 @@ static void damaged(struct log_directory *directory)
     close_log(log);
     for (uint32_t i = 0; i < WR_COUNT_OF(names); i++) {
         char  *path = wr_format("%s/%s", directory->path, names[i]);
-        size_t length;
+        size_t length = 0;
         char  *bytes = log_file_read(environment, path, &length);
         bytes[length / 3] ^= 4;
         log_file_write(environment, path, bytes, length);

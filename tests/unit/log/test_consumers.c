@@ -244,7 +244,7 @@ static void damaged(struct log_directory *directory)
     struct wr_consumer *consumer;
     struct told         told = { .count = 0 };
     char               *path = wr_format("%s/consumers/kpi", directory->path);
-    size_t              length;
+    size_t              length = 0;
     cr_assert_eq(weir_log_set_consumer(log, "kpi", "a", 2, 1), WEIR_OK);
     char *bytes = log_file_read(directory->environment, path, &length);
     bytes[length / 2] ^= 1;

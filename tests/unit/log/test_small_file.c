@@ -23,7 +23,7 @@ static void write_text(struct wr_environment *environment, const char *path, con
 static weir_status read_status(struct wr_environment *environment, const char *path,
                                struct wr_log_error *error)
 {
-    size_t length;
+    size_t length = 0;
     char  *text = wr_small_file_read(environment, path, &length, error);
     if (text == NULL) {
         return error->status;
@@ -40,7 +40,7 @@ static void gives_back(struct log_directory *directory)
     char             *path    = path_of(directory);
     for (uint32_t i = 0; i < WR_COUNT_OF(texts); i++) {
         struct wr_log_error error = { .status = WEIR_OK };
-        size_t              length;
+        size_t              length = 0;
         write_text(directory->environment, path, texts[i]);
         char *text = wr_small_file_read(directory->environment, path, &length, &error);
         cr_assert(text != NULL, "%s", error.sentence);
@@ -57,7 +57,7 @@ static void long_text(struct log_directory *directory)
     struct wr_log_error error = { .status = WEIR_OK };
     char               *path  = path_of(directory);
     char               *text  = wr_alloc(300001);
-    size_t              length;
+    size_t              length = 0;
     memset(text, 'x', 300000);
     text[299999] = '\n';
     write_text(directory->environment, path, text);
@@ -97,7 +97,7 @@ static void flips(struct log_directory *directory)
 {
     struct wr_environment *environment = directory->environment;
     char                  *path        = path_of(directory);
-    size_t                 length;
+    size_t                 length = 0;
     write_text(environment, path, TEXT);
     char *bytes = log_file_read(environment, path, &length);
     for (size_t i = 0; i < length * 8; i++) {
@@ -118,7 +118,7 @@ static void cuts(struct log_directory *directory)
 {
     struct wr_environment *environment = directory->environment;
     char                  *path        = path_of(directory);
-    size_t                 length;
+    size_t                 length = 0;
     write_text(environment, path, TEXT);
     char *bytes = log_file_read(environment, path, &length);
     for (size_t i = 0; i < length; i++) {
@@ -164,7 +164,7 @@ Test(small_file, that_is_a_directory_is_a_sentence)
 static bool holds(struct wr_environment *environment, const char *path, const char *text)
 {
     struct wr_log_error error = { .status = WEIR_OK };
-    size_t              length;
+    size_t              length = 0;
     char               *now = wr_small_file_read(environment, path, &length, &error);
     cr_assert(now != NULL, "%s", error.sentence);
     const bool is_it = strcmp(now, text) == 0;
