@@ -84,7 +84,8 @@ void wr_catalog_clear_leftovers(weir_log *log);
 struct wr_partition_start {
     uint64_t first_offset;
     uint64_t
-        newest_base; // a segment with this base, or a later one, must be there; UINT64_MAX: none
+        newest_base;  // a segment with this base, or a later one, must be there; UINT64_MAX: none
+    uint64_t durable; // offsets below were on disk when this was written
     struct wr_partition_cut { // truncated from `offset` on, when `epoch` was the writer's
         uint64_t number;      // 1, 2, ...
         uint32_t epoch;

@@ -504,6 +504,22 @@ static void open_add_all(struct wr_commit *commit)
     }
 }
 
+// Notes in every partition's start file how far it is on disk.
+static weir_status vouch_all(struct wr_commit *commit, struct wr_log_error *error)
+{
+    weir_status status = WEIR_OK;
+    for (uint32_t i = 0; i < commit->log->topic_count && status == WEIR_OK; i++) {
+        const struct wr_topic *topic    = commit->log->topics[i];
+        const bool             is_there = topic->partitions != NULL && !topic->is_deleted;
+        for (uint32_t p = 0; is_there && p < topic->settings.partitions && status == WEIR_OK; p++) {
+            if (topic->partitions[p] != NULL) {
+                status = wr_partition_vouch(topic->partitions[p], error);
+            }
+        }
+    }
+    return status;
+}
+
 weir_status wr_commit_stop(weir_log *log)
 {
     struct wr_commit *commit = log->commit;
@@ -525,7 +541,7 @@ weir_status wr_commit_stop(weir_log *log)
     }
     if (status == WEIR_OK) {
         open_add_all(commit);
-        status = round_mark(&last, true) ? WEIR_OK : last.error.status;
+        status = round_mark(&last, true) ? vouch_all(commit, &last.error) : last.error.status;
     }
     wr_commit_leave(commit);
     if (status != WEIR_OK) {

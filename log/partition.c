@@ -180,6 +180,7 @@ static weir_status partition_note_newest(struct wr_partition *partition, struct 
 {
     const uint64_t before        = partition->start.newest_base;
     partition->start.newest_base = partition->base;
+    partition->start.durable     = partition->durable;
     const weir_status status     = wr_partition_start_write(
             partition->topic->log->environment, partition->directory, &partition->start, error);
     if (status != WEIR_OK) { // it may be noted or not: the segment stays, and is noted again
@@ -424,6 +425,16 @@ weir_status wr_partition_release_room(struct wr_partition *partition, struct wr_
     partition->is_dirty = true;
     return status < 0 ? partition_fail(partition, error, status, "give back its room")
                       : wr_partition_sync(partition, error);
+}
+
+weir_status wr_partition_vouch(struct wr_partition *partition, struct wr_log_error *error)
+{
+    if (partition->start.durable == partition->durable || partition->has_unfinished_cut) {
+        return WEIR_OK;
+    }
+    partition->start.durable = partition->durable;
+    return wr_partition_start_write(partition->topic->log->environment, partition->directory,
+                                    &partition->start, error);
 }
 
 // ---- telling ----

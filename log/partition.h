@@ -121,6 +121,9 @@ weir_status wr_partition_mark(struct wr_partition *partition, uint32_t flags,
                               struct wr_log_error *error);
 // Gives the room behind the last batch back to the file system; at a close.
 weir_status wr_partition_release_room(struct wr_partition *partition, struct wr_log_error *error);
+// Writes the durable end into the start file, if it says less; at a close, so that a last segment
+// that is cut short or gone is seen.
+weir_status wr_partition_vouch(struct wr_partition *partition, struct wr_log_error *error);
 // Tells readers how far to read (live memory), without waking them.
 void wr_partition_publish(struct wr_partition *partition);
 // Ends the segment being written, if there is one with a batch in it: footer, truncation, sync.

@@ -380,6 +380,7 @@ static void add_cut(struct wr_partition_start *start, uint32_t epoch, uint64_t o
     start->cuts[start->cut_count++] =
         (struct wr_partition_cut){ .number = number, .epoch = epoch, .offset = offset };
     start->newest_base = newest_base;
+    start->durable     = start->durable < offset ? start->durable : offset;
 }
 
 weir_status wr_partition_cut(struct wr_partition *partition, uint64_t offset,
@@ -401,6 +402,7 @@ weir_status wr_partition_cut(struct wr_partition *partition, uint64_t offset,
     if (status != WEIR_OK) { // whether it is on disk is not known: the next opening finds out
         partition->start.cut_count   = before.cut_count;
         partition->start.newest_base = before.newest_base;
+        partition->start.durable     = before.durable;
         return status;
     }
     partition->has_unfinished_cut = true; // if it fails now, the next batch finishes it first

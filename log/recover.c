@@ -244,6 +244,14 @@ void wr_found_fini(struct wr_found *found)
 
 // ---- looking, for readers ----
 
+static weir_status all_gone(const char *directory, uint64_t durable, uint64_t next_offset,
+                            struct wr_log_error *error)
+{
+    return wr_log_fail(error, WEIR_DAMAGED,
+                       "%s: records up to offset %llu were on disk, those from %llu on are gone",
+                       directory, (unsigned long long)durable, (unsigned long long)next_offset);
+}
+
 weir_status wr_partition_look(struct wr_environment *environment, const char *directory,
                               const struct wr_log_place *place, struct wr_live_position *position,
                               struct wr_log_error *error)
@@ -262,14 +270,16 @@ weir_status wr_partition_look(struct wr_environment *environment, const char *di
     if (found.count > 0) {
         const struct wr_found_segment *last = &found.segments[found.count - 1];
         struct wr_tail                 tail;
-        status =
-            wr_tail_read(environment, last->path, WR_OPEN_READ, place, last->base, 0, &tail, error);
+        status = wr_tail_read(environment, last->path, WR_OPEN_READ, place, last->base,
+                              found.start.durable, &tail, error);
         if (status == WEIR_OK) {
             position->readable      = tail.end_offset;
             position->segment_bytes = tail.position;
             position->segment_base  = last->base;
             wr_tail_fini(&tail);
         }
+    } else if (found.start.durable > found.next_offset) {
+        status = all_gone(directory, found.start.durable, found.next_offset, error);
     }
     position->durable = position->readable;
     wr_found_fini(&found);
@@ -283,14 +293,17 @@ static struct wr_environment *environment_of(const struct wr_partition *partitio
     return partition->topic->log->environment;
 }
 
-// What the writer before said was on disk, if that was since the machine started, and if nothing
-// was cut off after it had said so.
+// What was on disk as far as is known: from the start file, or, if the machine has not restarted
+// since and nothing was cut off after it said so, from what the writer before told readers.
 static uint64_t known_durable(const struct wr_partition *partition)
 {
     const struct wr_live_position *known = partition->topic->known;
-    return known != NULL && known[partition->number].cut == wr_partition_cut_number(partition)
-               ? known[partition->number].durable
-               : 0;
+    const uint64_t                 noted = partition->start.durable;
+    if (known == NULL || known[partition->number].cut != wr_partition_cut_number(partition)) {
+        return noted;
+    }
+    const uint64_t told = known[partition->number].durable;
+    return told > noted ? told : noted;
 }
 
 // All but the last one, which is judged by what is on the disk.
@@ -436,10 +449,11 @@ static weir_status judge_last(struct wr_partition *partition, struct wr_found *f
         *has_last = status == WEIR_OK;
         if (*has_last && tail->epoch > partition->topic->log->epoch) {
             *has_last = false;
-            (void)wr_log_fail(error, WEIR_DAMAGED,
-                              "%s: written in epoch %u, but the log's epoch file says %u: that file "
-                              "is an older one, put back",
-                              last->path, tail->epoch, partition->topic->log->epoch);
+            (void)wr_log_fail(
+                error, WEIR_DAMAGED,
+                "%s: written in epoch %u, but the log's epoch file says %u: that file "
+                "is an older one, put back",
+                last->path, tail->epoch, partition->topic->log->epoch);
             wr_tail_fini(tail);
             return WEIR_DAMAGED;
         }
@@ -463,11 +477,8 @@ static weir_status settle(struct wr_partition *partition, struct wr_found *found
     }
     take_sealed(partition, found);
     if (!has_last && known_durable(partition) > partition->next_offset) {
-        return wr_log_fail(
-            error, WEIR_DAMAGED,
-            "%s: records up to offset %llu were on disk, those from %llu on are gone",
-            partition->directory, (unsigned long long)known_durable(partition),
-            (unsigned long long)partition->next_offset);
+        return all_gone(partition->directory, known_durable(partition), partition->next_offset,
+                        error);
     }
     status = remove_leftovers(partition, found, error);
     if (has_last) {

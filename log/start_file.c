@@ -36,7 +36,8 @@ static weir_status start_parse(const char *path, char *text, struct wr_partition
         return error->status;
     }
     if (!wr_lines_number(&lines, "first_offset", UINT64_MAX, &start->first_offset) ||
-        !base_parse(wr_lines_take(&lines, "newest_base"), &start->newest_base)) {
+        !base_parse(wr_lines_take(&lines, "newest_base"), &start->newest_base) ||
+        !wr_lines_number(&lines, "durable", UINT64_MAX, &start->durable)) {
         return wr_lines_fail(path, error);
     }
     for (const char *line; (line = wr_lines_take(&lines, "cut")) != NULL;) {
@@ -79,8 +80,9 @@ weir_status wr_partition_start_write(struct wr_environment *environment, const c
     char *const path = wr_format("%s/start", directory);
     char       *base = start->newest_base == UINT64_MAX ? wr_copy_text("none")
                                                         : wr_format("%" PRIu64, start->newest_base);
-    char       *text = wr_format("weir start %u\nfirst_offset %" PRIu64 "\nnewest_base %s\n",
-                                 START_FORMAT, start->first_offset, base);
+    char       *text = wr_format("weir start %u\nfirst_offset %" PRIu64 "\nnewest_base %s\n"
+                                       "durable %" PRIu64 "\n",
+                                 START_FORMAT, start->first_offset, base, start->durable);
     for (uint32_t i = 0; i < start->cut_count; i++) {
         const struct wr_partition_cut *cut = &start->cuts[i];
         char *longer = wr_format("%scut %" PRIu64 " epoch %" PRIu32 " offset %" PRIu64 "\n", text,

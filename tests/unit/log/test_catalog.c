@@ -854,7 +854,7 @@ static void start_nonsense(struct log_directory *directory)
         "weir start 1\nfirst_offset 0\n",
         "weir start 1\nfirst_offset 0\nnewest_base -\n",
         "weir start 1\nfirst_offset 0\nnewest_base 18446744073709551615\n",
-        "weir start 1\nfirst_offset 0\nnewest_base none\ncut 1 epoch 2\n",
+        "weir start 1\nfirst_offset 0\nnewest_base none\ndurable 0\ncut 1 epoch 2\n",
         "weir start 1\nfirst_offset 0\nnewest_base none\nmore\n",
     };
     char *path = wr_format("%s/start", directory->above);

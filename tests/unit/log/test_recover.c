@@ -309,3 +309,22 @@ Test(cut, that_a_crash_interrupts_is_done_or_not)
         }
     }
 }
+
+// ---- after a clean close ----
+
+Test(recover, refuses_a_last_segment_that_was_cut_short_after_a_clean_close)
+{
+    struct log_directory directory = log_with(200, true);
+    char     *path = wr_format("%s/topics/t/0/00000000000000000000.segment", directory.path);
+    const int file = directory.environment->ops->open(directory.environment, path, WR_OPEN_UPDATE);
+    cr_assert_eq(directory.environment->ops->truncate(directory.environment, file, 8192), 0);
+    directory.environment->ops->close(directory.environment, file);
+    wr_free(path);
+    wr_simulation_reboot(directory.environment, 1); // what the writer told readers is forgotten
+    weir_log           *log;
+    weir_partition_info info;
+    cr_assert_eq(wr_log_open_in(directory.environment, directory.path, NULL, &log), WEIR_OK);
+    cr_expect_eq(weir_log_partition_info(log, "t", 0, &info), WEIR_DAMAGED, "a reader was content");
+    (void)weir_log_close(log);
+    expect_damage(&directory, "records up to offset 200 were on disk");
+}
