@@ -93,8 +93,9 @@ weir_status wr_transactions_start(struct wr_transactions *transactions, bool cre
 
 // ---- following ----
 
-// Begins to read the topic from its front; false: it cannot be read.
-bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct wr_topic *topic);
+// Begins to read the topic from its front; false: it cannot be read, `error` says why.
+bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct wr_topic *topic,
+                                  struct wr_log_error *error);
 // Applies all there is. WEIR_OK, or why it could not go on (in reader.error).
 weir_status wr_transactions_follow_all(struct wr_transactions *transactions);
 

@@ -50,13 +50,15 @@ weir_status wr_transactions_follow_all(struct wr_transactions *transactions)
     }
 }
 
-bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct wr_topic *topic)
+bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct wr_topic *topic,
+                                  struct wr_log_error *error)
 {
-    transactions->is_following =
-        wr_partition_reader_init(&transactions->reader, transactions->log, topic, 0, 0);
-    transactions->reader.reads_uncommitted = true;
+    struct wr_partition_reader *reader = &transactions->reader;
+    transactions->is_following = wr_partition_reader_init(reader, transactions->log, topic, 0, 0);
+    reader->reads_uncommitted  = true;
     if (!transactions->is_following) {
-        wr_partition_reader_fini(&transactions->reader);
+        (void)wr_log_fail(error, reader->error.status, "%s", reader->error.sentence);
+        wr_partition_reader_fini(reader);
     }
     return transactions->is_following;
 }
@@ -74,7 +76,7 @@ static void warn_once(struct wr_transactions *transactions, const char *sentence
 static bool has_directory(weir_log *log)
 {
     struct wr_file_info info;
-    char               *path = wr_format("%s/topics/" WR_TRANSACTIONS_TOPIC, log->directory);
+    char               *path   = wr_format("%s/topics/" WR_TRANSACTIONS_TOPIC, log->directory);
     const int           status = log->environment->ops->info(log->environment, path, &info);
     wr_free(path);
     return status == 0;
@@ -82,29 +84,34 @@ static bool has_directory(weir_log *log)
 
 // A reader's look for news. On failure nothing new is known, and transactions stay open. With
 // `has_some` there is a transaction: that there are no decisions at all is a failure then.
+static weir_status look_for_news(struct wr_transactions *transactions, bool has_some,
+                                 struct wr_log_error *error)
+{
+    if (!transactions->is_following) {
+        struct wr_topic *topic = wr_catalog_topic(transactions->log, WR_TRANSACTIONS_TOPIC, error);
+        if (topic == NULL && error->status == WEIR_NOT_FOUND && !has_some &&
+            !has_directory(transactions->log)) {
+            wr_log_error_fini(error);
+            return WEIR_OK;
+        }
+        if (topic == NULL || !wr_transactions_follow_begin(transactions, topic, error)) {
+            return error->status;
+        }
+    }
+    const weir_status status = wr_transactions_follow_all(transactions);
+    return status == WEIR_OK
+               ? WEIR_OK
+               : wr_log_fail(error, status, "%s", transactions->reader.error.sentence);
+}
+
+// The same for who has no use for the sentence: it is a warning, once.
 static void reader_follow(struct wr_transactions *transactions, bool has_some)
 {
     struct wr_log_error error = { .status = WEIR_OK };
-    if (!transactions->is_following) {
-        struct wr_topic *topic = wr_catalog_topic(transactions->log, WR_TRANSACTIONS_TOPIC, &error);
-        if (topic == NULL &&
-            (has_some || error.status != WEIR_NOT_FOUND || has_directory(transactions->log))) {
-            warn_once(transactions, error.sentence);
-        }
-        wr_log_error_fini(&error);
-        if (topic == NULL) {
-            return;
-        }
-        if (!wr_transactions_follow_begin(transactions, topic)) {
-            char *sentence = wr_format("%s: what was decided cannot be read", topic->directory);
-            warn_once(transactions, sentence);
-            wr_free(sentence);
-            return;
-        }
+    if (look_for_news(transactions, has_some, &error) != WEIR_OK) {
+        warn_once(transactions, error.sentence);
     }
-    if (wr_transactions_follow_all(transactions) != WEIR_OK) {
-        warn_once(transactions, transactions->reader.error.sentence);
-    }
+    wr_log_error_fini(&error);
 }
 
 weir_status wr_transactions_open_reader(weir_log *log, struct wr_log_error *error)
@@ -144,6 +151,19 @@ enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction)
     }
     wr_transactions_unlock(transactions);
     return verdict;
+}
+
+weir_status wr_transactions_look(weir_log *log, struct wr_log_error *error)
+{
+    if (log->epoch > 0) {
+        return WEIR_OK;
+    }
+    struct wr_transactions *transactions = transactions_of(log);
+    wr_transactions_lock(transactions);
+    const weir_status status = look_for_news(transactions, true, error);
+    wr_transactions_unlock(transactions);
+    // What is missing was there: a transaction begins when its decisions can be written.
+    return status == WEIR_NOT_FOUND ? WEIR_DAMAGED : status;
 }
 
 void wr_transactions_copy(weir_log *log, struct wr_decisions *copy)

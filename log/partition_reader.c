@@ -419,6 +419,19 @@ static enum wr_partition_state reader_step(struct wr_partition_reader *reader)
     return meet_failure(reader);
 }
 
+weir_status wr_partition_reader_undecided(struct wr_partition_reader *reader, uint64_t offset)
+{
+    struct wr_log_error error  = { .status = WEIR_OK };
+    const weir_status   status = wr_transactions_look(reader->log, &error);
+    if (status != WEIR_OK) {
+        (void)FAIL(reader, status,
+                   "whether the transaction at offset %llu is committed cannot be known: %s",
+                   (shown)offset, error.sentence);
+    }
+    wr_log_error_fini(&error);
+    return status;
+}
+
 // Whether the batch at hand may be given out: WR_PARTITION_BATCH, or HELD; QUIET: it is to be
 // passed over.
 static enum wr_partition_state judge_batch(struct wr_partition_reader *reader)
@@ -435,7 +448,9 @@ static enum wr_partition_state judge_batch(struct wr_partition_reader *reader)
     case WR_VERDICT_OPEN:
     case WR_VERDICT_PREPARED: break;
     }
-    return WR_PARTITION_HELD;
+    return wr_partition_reader_undecided(reader, reader->header.base_offset) == WEIR_OK
+               ? WR_PARTITION_HELD
+               : WR_PARTITION_FAILED;
 }
 
 enum wr_partition_state wr_partition_reader_next(struct wr_partition_reader *reader)

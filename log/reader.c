@@ -115,21 +115,31 @@ static weir_status place_partition(weir_reader *reader, struct wr_partition_read
     return status;
 }
 
-// Fixes the ends, of committed records by what is decided in `decided`.
+// Fixes the end, before the first transaction that is not decided in `decided`, if those are known.
+static weir_status bound_partition(weir_reader *reader, struct wr_partition_reader *partition,
+                                   const struct wr_decisions *decided)
+{
+    struct wr_partition_reader scout;
+    weir_status                status =
+        wr_partition_reader_init(&scout, reader->log, reader->topic, partition->number,
+                                                PIECE_BYTES_MANY)
+                           ? wr_seek_committed_end(&scout, partition->next, decided, &partition->end)
+                           : scout.error.status;
+    if (status == WEIR_OK && partition->end < scout.known.readable) {
+        status = wr_partition_reader_undecided(&scout, partition->end);
+    }
+    if (status != WEIR_OK) {
+        (void)reader_fail(reader, &scout.error);
+    }
+    wr_partition_reader_fini(&scout);
+    return status;
+}
+
 static weir_status bound_by(weir_reader *reader, const struct wr_decisions *decided)
 {
     weir_status status = WEIR_OK;
     for (uint32_t i = 0; i < reader->partition_count && status == WEIR_OK; i++) {
-        struct wr_partition_reader *partition = &reader->partitions[i];
-        struct wr_partition_reader  scout;
-        status = wr_partition_reader_init(&scout, reader->log, reader->topic, partition->number,
-                                          PIECE_BYTES_MANY)
-                     ? wr_seek_committed_end(&scout, partition->next, decided, &partition->end)
-                     : scout.error.status;
-        if (status != WEIR_OK) {
-            (void)reader_fail(reader, &scout.error);
-        }
-        wr_partition_reader_fini(&scout);
+        status = bound_partition(reader, &reader->partitions[i], decided);
     }
     return status;
 }

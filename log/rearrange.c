@@ -119,6 +119,24 @@ weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first,
                                           : status;
 }
 
+char *wr_partition_empty_batch(const struct wr_partition        *partition,
+                               const struct wr_log_batch_header *in_place_of,
+                               struct wr_log_batch_header       *empty)
+{
+    char *bytes           = wr_alloc_aligned(WR_BATCH_HEADER_BYTES, 64);
+    *empty                = *in_place_of;
+    empty->bytes          = WR_BATCH_HEADER_BYTES;
+    empty->rows           = 0;
+    empty->compression    = WEIR_COMPRESSION_NONE;
+    empty->flags          = 0;
+    empty->unpacked_bytes = 0;
+    empty->transaction    = 0;
+    empty->least_time     = WEIR_TIME_MAX;
+    empty->greatest_time  = WEIR_TIME_MIN;
+    empty->payload_crc    = wr_batch_payload_crc(bytes + WR_BATCH_HEADER_BYTES, 0, partition->seed);
+    return bytes;
+}
+
 int wr_partition_end_copy(const struct wr_partition *partition, struct wr_segment_index *index,
                           int file, weir_time appended, uint64_t *position)
 {
@@ -206,10 +224,27 @@ static bool copy_rows(struct copy *copy, const struct wr_log_batch_header *heade
     char *packed   = wr_batch_builder_finish(&builder, (weir_compression)header->compression,
                                              copy->partition->seed, &part);
     part.span      = (uint32_t)(copy->upto - header->base_offset);
+    if (copy->partition->topic->settings.time == NULL) { // it is when they were appended
+        part.least_time    = header->least_time;
+        part.greatest_time = header->greatest_time;
+    }
     wr_batch_header_encode(&part, copy->partition->seed, packed);
     const bool is_done = copy_put(copy, &part, packed);
     wr_free(packed);
     wr_batch_builder_fini(&builder);
+    return is_done;
+}
+
+// None of the batch's rows lie below the offset (compaction has dropped those): its offsets up to
+// there stay, in a batch without rows, for a segment's batches leave no gap.
+static bool copy_none(struct copy *copy, const struct wr_log_batch_header *header)
+{
+    struct wr_log_batch_header empty;
+    char                      *bytes = wr_partition_empty_batch(copy->partition, header, &empty);
+    empty.span                       = (uint32_t)(copy->upto - header->base_offset);
+    wr_batch_header_encode(&empty, copy->partition->seed, bytes);
+    const bool is_done = copy_put(copy, &empty, bytes);
+    wr_free(bytes);
     return is_done;
 }
 
@@ -222,6 +257,9 @@ static bool copy_part(struct copy *copy, const struct wr_log_batch_header *heade
     char                  *buffer   = NULL;
     size_t                 capacity = 0;
     const char            *reason   = NULL;
+    if (header->rows == 0) {
+        return copy_none(copy, header);
+    }
     if (header->schema == 0 || header->schema > topic->schema_count) {
         return cut_batch_fail(copy, "its schema is not known");
     }
@@ -230,8 +268,9 @@ static bool copy_part(struct copy *copy, const struct wr_log_batch_header *heade
                                    &capacity, &unpacked, &reason) ||
                    cut_batch_fail(copy, reason);
     const uint32_t rows = is_done ? rows_below(header, unpacked.deltas, copy->upto) : 0;
-    if (rows > 0) {
-        is_done = copy_rows(copy, header, &shape, &unpacked, rows);
+    if (is_done) {
+        is_done =
+            rows > 0 ? copy_rows(copy, header, &shape, &unpacked, rows) : copy_none(copy, header);
     }
     wr_row_shape_fini(&shape);
     wr_free(buffer);

@@ -13,4 +13,10 @@ weir_status wr_partition_finish_cut(struct wr_partition *partition, struct wr_lo
 int wr_partition_end_copy(const struct wr_partition *partition, struct wr_segment_index *index,
                           int file, weir_time appended, uint64_t *position);
 
+// A batch in the place of another, without rows (wr_alloc'ed; its header is still to be encoded);
+// *empty is that header.
+char *wr_partition_empty_batch(const struct wr_partition        *partition,
+                               const struct wr_log_batch_header *in_place_of,
+                               struct wr_log_batch_header       *empty);
+
 #endif // WR_LOG_REARRANGE_H

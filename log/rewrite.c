@@ -73,18 +73,8 @@ static bool keep_none(struct rewriting *rewriting, const struct wr_log_batch_hea
         rewriting->pending.span += header->span;
         return true;
     }
-    struct wr_log_batch_header empty = *header;
-    char                      *bytes = wr_alloc_aligned(WR_BATCH_HEADER_BYTES, 64);
-    empty.bytes                      = WR_BATCH_HEADER_BYTES;
-    empty.rows                       = 0;
-    empty.compression                = WEIR_COMPRESSION_NONE;
-    empty.flags                      = 0;
-    empty.unpacked_bytes             = 0;
-    empty.transaction                = 0;
-    empty.least_time                 = WEIR_TIME_MAX;
-    empty.greatest_time              = WEIR_TIME_MIN;
-    empty.payload_crc                = wr_batch_payload_crc(bytes + WR_BATCH_HEADER_BYTES, 0,
-                                                            rewriting->compaction->partition->seed);
+    struct wr_log_batch_header empty;
+    char *bytes = wr_partition_empty_batch(rewriting->compaction->partition, header, &empty);
     return set_pending(rewriting, &empty, bytes);
 }
 

@@ -80,9 +80,8 @@ static weir_status open_topic(struct wr_transactions *transactions, bool creates
 static weir_status read_decisions(struct wr_transactions *transactions, struct wr_log_error *error)
 {
     weir_status status = WEIR_OK;
-    if (!wr_transactions_follow_begin(transactions, transactions->partition->topic)) {
-        return wr_log_fail(error, WEIR_DAMAGED, "log %s: topic %s: its decisions cannot be read",
-                           transactions->log->directory, WR_TRANSACTIONS_TOPIC);
+    if (!wr_transactions_follow_begin(transactions, transactions->partition->topic, error)) {
+        return error->status;
     }
     wr_transactions_lock(transactions); // upkeep and readers of this process look already
     status = wr_transactions_follow_all(transactions);

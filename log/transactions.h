@@ -42,6 +42,9 @@ void        wr_transactions_close(struct wr_transactions *transactions);
 // What became of a transaction, as far as is known; a reader's looks for news first if it is open
 // so far. Any thread.
 enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction);
+// For who has come to a transaction that is not decided: WEIR_OK, or why a reader cannot read what
+// was decided (WEIR_DAMAGED: it is damaged, or gone). Any thread.
+weir_status wr_transactions_look(weir_log *log, struct wr_log_error *error);
 // What is decided as of one moment (a copy, to be finished): for ends that are to be consistent
 // over several partitions, taken before it is looked how far these go.
 void wr_transactions_copy(weir_log *log, struct wr_decisions *copy);

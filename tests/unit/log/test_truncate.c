@@ -66,6 +66,64 @@ Test(truncate, from_an_offset_the_next_record_gets_it)
     bench_close(&bench);
 }
 
+// Appends rows of one key in one batch, of which compaction leaves the last.
+static void leave_the_last_of(struct bench *bench, const char *topic, uint32_t count)
+{
+    struct wr_log_error error    = { .status = WEIR_OK };
+    weir_topic          settings = trial_topic(topic, 1);
+    weir_producer      *producer;
+    settings.is_compacted = true;
+    trial_create(bench->log, &settings);
+    cr_assert_eq(weir_producer_open(bench->log, topic, NULL, &producer), WEIR_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        const trial_row row = { 1, (int64_t)i };
+        cr_assert_eq(weir_producer_append(producer, &row, 1), WEIR_OK);
+    }
+    cr_assert_eq(weir_producer_close(producer), WEIR_OK);
+    wr_commit_enter(bench->log->commit);
+    struct wr_topic *found = wr_catalog_topic(bench->log, topic, &error);
+    cr_assert_eq(wr_partition_seal(found->partitions[0], &error), WEIR_OK);
+    wr_commit_leave(bench->log->commit);
+    cr_assert_eq(weir_log_compact(bench->log, topic, NULL), WEIR_OK);
+}
+
+Test(truncate, from_an_offset_among_those_that_compaction_emptied_leaves_no_gap)
+{
+    struct bench bench = bench_open();
+    leave_the_last_of(&bench, "c", 10);
+    cr_assert_eq(trial_count(bench.log, "c"), 1);
+    cr_assert_eq(weir_log_truncate_from(bench.log, "c", 0, 5), WEIR_OK);
+    cr_expect_eq(trial_count(bench.log, "c"), 0);
+    cr_assert_eq(weir_log_truncate_from(bench.log, "c", 0, 3), WEIR_OK); // a batch without rows
+    cr_expect_eq(trial_count(bench.log, "c"), 0);
+    cr_expect_eq(weir_log_compact(bench.log, "c", NULL), WEIR_OK);
+    weir_partition_info info;
+    cr_assert_eq(weir_log_partition_info(bench.log, "c", 0, &info), WEIR_OK);
+    cr_expect_eq(info.end_offset, 3);
+    bench_close(&bench);
+}
+
+Test(truncate, what_is_left_of_a_batch_is_found_by_its_time)
+{
+    struct bench     bench  = bench_open();
+    weir_reader     *reader = NULL;
+    uint64_t         offset = 0;
+    weir_producer   *producer;
+    const weir_topic settings = trial_topic("c", 1);
+    trial_create(bench.log, &settings);
+    cr_assert_eq(weir_producer_open(bench.log, "c", NULL, &producer), WEIR_OK);
+    cr_assert_eq(trial_append(producer, 0, 10), WEIR_OK); // one batch
+    cr_assert_eq(weir_producer_close(producer), WEIR_OK);
+    cr_assert_eq(weir_log_truncate_from(bench.log, "c", 0, 5), WEIR_OK);
+    cr_assert_eq(
+        weir_reader_open(bench.log, "c", &(weir_reader_options){ .consumer = NULL }, &reader),
+        WEIR_OK);
+    cr_assert_eq(weir_reader_find_time(reader, 0, 1, &offset), WEIR_OK);
+    cr_expect_eq(offset, 0);
+    weir_reader_close(reader);
+    bench_close(&bench);
+}
+
 Test(truncate, offsets_beyond_what_there_is_are_refused)
 {
     struct bench bench = bench_open();
