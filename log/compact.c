@@ -72,16 +72,18 @@ static bool put_in_place(struct wr_compaction *compaction, uint32_t at, uint32_t
                          const char *path, const struct wr_sealed_segment *by)
 {
     struct wr_partition *partition = compaction->partition;
+    struct wr_leftovers  leftovers;
     if (!wr_upkeep_begin_step(partition, compaction->error)) {
         return false;
     }
     WR_ASSERT(at + count <= partition->segment_count && partition->segments[at].base == by->base);
-    const weir_status status =
-        wr_partition_replace(partition, at, count, path, by, compaction->error);
+    weir_status status =
+        wr_partition_replace(partition, at, count, path, by, &leftovers, compaction->error);
     if (status == WEIR_OK) {
         wr_partition_publish(partition); // it may be the newest there is
     }
-    return wr_upkeep_end_step(partition, status, compaction->error) == WEIR_OK;
+    status = wr_upkeep_end_step(partition, status, compaction->error);
+    return wr_upkeep_clear(partition, status, &leftovers, compaction->error) == WEIR_OK;
 }
 
 static bool compact_group(struct wr_compaction *compaction, uint32_t first, uint32_t count,

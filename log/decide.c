@@ -96,12 +96,13 @@ static weir_status drop_segments(struct wr_transactions *transactions, uint64_t 
                                  struct wr_log_error *error)
 {
     struct wr_partition *partition = transactions->partition;
-    uint64_t             bytes     = 0;
+    struct wr_leftovers  leftovers;
     if (!wr_upkeep_begin_step(partition, error)) {
         return error->status;
     }
-    const weir_status status = wr_partition_drop_before(partition, base, &bytes, error);
-    return wr_upkeep_end_step(partition, status, error);
+    weir_status status = wr_partition_drop_before(partition, base, &leftovers, error);
+    status             = wr_upkeep_end_step(partition, status, error);
+    return wr_upkeep_clear(partition, status, &leftovers, error);
 }
 
 static weir_status write_picture(struct wr_transactions *transactions, struct wr_log_error *error)

@@ -131,16 +131,30 @@ weir_status wr_partition_seal(struct wr_partition *partition, struct wr_log_erro
 
 // ---- for upkeep, under the commit lock; each leaves the partition as it was when it fails ----
 
-// Segments that end at or before `offset` go: start file first (first_offset), then the files.
-// *bytes gets what was freed.
+// Files that are in the list no more and still have to go. Removing many takes long, so that is
+// done beside the committer; what a crash leaves of them the next opening removes.
+struct wr_leftovers {
+    uint64_t *bases; // wr_alloc'ed
+    uint32_t  count;
+    uint64_t  bytes;
+    bool      is_replaced; // by a file whose name must be on disk first
+};
+
+// Segments that end at or before `offset` go: start file first (first_offset), then the list; the
+// files are left over.
 weir_status wr_partition_drop_before(struct wr_partition *partition, uint64_t offset,
-                                     uint64_t *bytes, struct wr_log_error *error);
+                                     struct wr_leftovers *leftovers, struct wr_log_error *error);
 // Puts the file at `path` (complete, sealed, synced, of generation > the others') in place of
 // `count` neighbours from number `first` of the list, whose offsets it covers: rename over the
-// first, then unlink the others, then sync of the directory.
+// first; the others are left over.
 weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first, uint32_t count,
                                  const char *path, const struct wr_sealed_segment *by,
-                                 struct wr_log_error *error);
+                                 struct wr_leftovers *leftovers, struct wr_log_error *error);
+// Removes leftover files and frees `leftovers`; by whoever does upkeep, with or without the commit
+// lock.
+weir_status wr_partition_remove_leftovers(const struct wr_partition *partition,
+                                          struct wr_leftovers       *leftovers,
+                                          struct wr_log_error       *error);
 // Takes everything from `offset` on away; the next batch begins there, in a new segment. Noted in
 // the start file (a cut) before anything is removed.
 weir_status wr_partition_cut(struct wr_partition *partition, uint64_t offset,

@@ -17,7 +17,7 @@ static weir_status fail(const struct wr_partition *partition, struct wr_log_erro
                        what, path, strerror(-status));
 }
 
-static weir_status sync_directory(struct wr_partition *partition, struct wr_log_error *error)
+static weir_status sync_directory(const struct wr_partition *partition, struct wr_log_error *error)
 {
     const int status = environment_of(partition)->ops->sync_directory(environment_of(partition),
                                                                       partition->directory);
@@ -35,24 +35,43 @@ static void list_remove(struct wr_partition *partition, uint32_t first, uint32_t
     (void)pthread_mutex_unlock(&partition->lock);
 }
 
-// Removes the files of `count` segments from number `first` on, and takes them out of the list.
-// What cannot be removed now is a leftover of the next opening.
-static weir_status remove_segments(struct wr_partition *partition, uint32_t first, uint32_t count,
-                                   struct wr_log_error *error)
+// Takes `count` segments from number `first` on out of the list; their files are left over.
+static void leave_over(struct wr_partition *partition, uint32_t first, uint32_t count,
+                       struct wr_leftovers *leftovers)
+{
+    if (count == 0) {
+        return;
+    }
+    leftovers->bases = wr_alloc(count * sizeof(*leftovers->bases));
+    for (uint32_t i = 0; i < count; i++) {
+        leftovers->bases[leftovers->count++] = partition->segments[first + i].base;
+        leftovers->bytes += partition->segments[first + i].bytes;
+    }
+    list_remove(partition, first, count);
+}
+
+weir_status wr_partition_remove_leftovers(const struct wr_partition *partition,
+                                          struct wr_leftovers       *leftovers,
+                                          struct wr_log_error       *error)
 {
     struct wr_environment *environment = environment_of(partition);
-    int                    status      = 0;
-    for (uint32_t i = first; i < first + count; i++) {
-        char     *path    = wr_segment_path(partition->directory, partition->segments[i].base);
-        const int removed = environment->ops->unlink(environment, path);
-        status            = removed < 0 && removed != -ENOENT && status == 0 ? removed : status;
+    // The new name is on disk before the others go: a crash never leaves a gap.
+    weir_status status  = leftovers->is_replaced ? sync_directory(partition, error) : WEIR_OK;
+    int         removed = 0;
+    for (uint32_t i = 0; i < leftovers->count && status == WEIR_OK; i++) {
+        char     *path = wr_segment_path(partition->directory, leftovers->bases[i]);
+        const int one  = environment->ops->unlink(environment, path);
+        removed        = one < 0 && one != -ENOENT && removed == 0 ? one : removed;
         wr_free(path);
     }
-    if (count > 0) {
-        list_remove(partition, first, count);
+    if (status == WEIR_OK && removed < 0) {
+        status = fail(partition, error, removed, "remove a segment", "");
+    } else if (status == WEIR_OK && leftovers->count > 0) {
+        status = sync_directory(partition, error);
     }
-    return status < 0 ? fail(partition, error, status, "remove a segment", "")
-                      : sync_directory(partition, error);
+    wr_free(leftovers->bases);
+    *leftovers = (struct wr_leftovers){ .bases = NULL };
+    return status;
 }
 
 static weir_status write_start(struct wr_partition *partition, struct wr_log_error *error)
@@ -64,10 +83,10 @@ static weir_status write_start(struct wr_partition *partition, struct wr_log_err
 // ---- dropping what is old ----
 
 weir_status wr_partition_drop_before(struct wr_partition *partition, uint64_t offset,
-                                     uint64_t *bytes, struct wr_log_error *error)
+                                     struct wr_leftovers *leftovers, struct wr_log_error *error)
 {
     const uint64_t before = partition->start.first_offset;
-    *bytes                = 0;
+    *leftovers            = (struct wr_leftovers){ .bases = NULL };
     if (offset > partition->next_offset) {
         offset = partition->next_offset;
     }
@@ -89,17 +108,19 @@ weir_status wr_partition_drop_before(struct wr_partition *partition, uint64_t of
     const uint32_t most  = partition->segment_count - (partition->file < 0 ? 1 : 0);
     while (count < most && partition->segment_count > 0 &&
            partition->segments[count].end <= partition->start.first_offset) {
-        *bytes += partition->segments[count++].bytes;
+        count++;
     }
-    return count == 0 ? WEIR_OK : remove_segments(partition, 0, count, error);
+    leave_over(partition, 0, count, leftovers);
+    return WEIR_OK;
 }
 
 // ---- putting others in their place ----
 
 weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first, uint32_t count,
                                  const char *path, const struct wr_sealed_segment *by,
-                                 struct wr_log_error *error)
+                                 struct wr_leftovers *leftovers, struct wr_log_error *error)
 {
+    *leftovers                         = (struct wr_leftovers){ .is_replaced = true };
     struct wr_environment *environment = environment_of(partition);
     WR_ASSERT(count > 0 && first + count <= partition->segment_count);
     WR_ASSERT(by->base == partition->segments[first].base &&
@@ -113,10 +134,8 @@ weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first,
     (void)pthread_mutex_lock(&partition->lock);
     partition->segments[first] = *by;
     (void)pthread_mutex_unlock(&partition->lock);
-    // The new name is on disk before the others go: a crash never leaves a gap.
-    const weir_status status = sync_directory(partition, error);
-    return status == WEIR_OK && count > 1 ? remove_segments(partition, first + 1, count - 1, error)
-                                          : status;
+    leave_over(partition, first + 1, count - 1, leftovers);
+    return WEIR_OK;
 }
 
 char *wr_partition_empty_batch(const struct wr_partition        *partition,
@@ -361,12 +380,16 @@ static weir_status cut_inside(struct wr_partition *partition, uint32_t number, u
     const struct wr_sealed_segment old       = partition->segments[number];
     char                          *temporary = wr_format("%s/cut.tmp", partition->directory);
     struct wr_sealed_segment       by;
+    struct wr_leftovers            leftovers;
     weir_status status = copy_below(partition, &old, offset, temporary, &by, error);
     if (status == WEIR_OK) {
         (void)pthread_mutex_lock(&partition->lock);
         partition->segments[number].end = offset; // so that the replacement covers it exactly
         (void)pthread_mutex_unlock(&partition->lock);
-        status = wr_partition_replace(partition, number, 1, temporary, &by, error);
+        status = wr_partition_replace(partition, number, 1, temporary, &by, &leftovers, error);
+    }
+    if (status == WEIR_OK) {
+        status = wr_partition_remove_leftovers(partition, &leftovers, error);
     }
     wr_free(temporary);
     return status;
@@ -395,7 +418,9 @@ static weir_status carry_out_cut(struct wr_partition *partition, uint64_t offset
     weir_status status = drop_empty(partition, error);
     while (status == WEIR_OK && partition->segment_count > 0 &&
            partition->segments[partition->segment_count - 1].base >= offset) {
-        status = remove_segments(partition, partition->segment_count - 1, 1, error);
+        struct wr_leftovers last = { .bases = NULL };
+        leave_over(partition, partition->segment_count - 1, 1, &last);
+        status = wr_partition_remove_leftovers(partition, &last, error);
     }
     if (status == WEIR_OK && partition->segment_count > 0 &&
         partition->segments[partition->segment_count - 1].end > offset) {

@@ -63,8 +63,9 @@ static uint64_t keep_from(const struct wr_partition *partition, const struct ret
 weir_status wr_retain_partition(struct wr_partition *partition, uint64_t *bytes,
                                 struct wr_log_error *error)
 {
-    struct wr_commit *commit = partition->topic->log->commit;
-    *bytes                   = 0;
+    struct wr_commit   *commit    = partition->topic->log->commit;
+    struct wr_leftovers leftovers = { .bases = NULL };
+    *bytes                        = 0;
     wr_commit_enter(commit);
     struct retention retention = retention_of(partition);
     wr_commit_leave(commit);
@@ -82,10 +83,12 @@ weir_status wr_retain_partition(struct wr_partition *partition, uint64_t *bytes,
     if (status == WEIR_OK) {
         const uint64_t from = keep_from(partition, &retention);
         if (partition->segment_count > 0 && partition->segments[0].end <= from) {
-            status = wr_partition_drop_before(partition, from, bytes, error);
+            status = wr_partition_drop_before(partition, from, &leftovers, error);
         }
     }
-    return wr_upkeep_end_step(partition, status, error);
+    status = wr_upkeep_end_step(partition, status, error);
+    *bytes = leftovers.bytes;
+    return wr_upkeep_clear(partition, status, &leftovers, error);
 }
 
 weir_status weir_log_retain(weir_log *log, const char *topic, uint64_t *bytes)

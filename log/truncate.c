@@ -79,12 +79,13 @@ static weir_status judge_undecided(struct truncation *truncation, uint64_t undec
 }
 
 // Under the commit lock.
-static weir_status truncation_carry_out(struct truncation *truncation)
+static weir_status truncation_carry_out(struct truncation   *truncation,
+                                        struct wr_leftovers *leftovers)
 {
     struct wr_partition *partition = truncation->partition;
-    uint64_t             bytes;
     return truncation->takes_before
-               ? wr_partition_drop_before(partition, truncation->offset, &bytes, &truncation->error)
+               ? wr_partition_drop_before(partition, truncation->offset, leftovers,
+                                          &truncation->error)
                : wr_partition_cut(partition, truncation->offset, &truncation->error);
 }
 
@@ -114,9 +115,11 @@ static weir_status truncation_run(struct truncation *truncation)
         if (!wr_upkeep_begin_step(partition, &truncation->error)) {
             return truncation->error.status;
         }
-        const bool is_same = partition->next_offset == end || truncation->takes_before;
-        status             = is_same ? truncation_carry_out(truncation) : WEIR_OK;
-        status             = wr_upkeep_end_step(partition, status, &truncation->error);
+        struct wr_leftovers leftovers = { .bases = NULL };
+        const bool          is_same   = partition->next_offset == end || truncation->takes_before;
+        status = is_same ? truncation_carry_out(truncation, &leftovers) : WEIR_OK;
+        status = wr_upkeep_end_step(partition, status, &truncation->error);
+        status = wr_upkeep_clear(partition, status, &leftovers, &truncation->error);
         if (is_same) {
             wr_live_wake_any(partition->topic->live); // readers are told at once
             return status;

@@ -72,6 +72,21 @@ weir_status wr_upkeep_end_step(struct wr_partition *partition, weir_status statu
     return status;
 }
 
+weir_status wr_upkeep_clear(struct wr_partition *partition, weir_status status,
+                            struct wr_leftovers *leftovers, struct wr_log_error *error)
+{
+    struct wr_log_error ours    = { .status = WEIR_OK };
+    const weir_status   removed = wr_partition_remove_leftovers(partition, leftovers, &ours);
+    if (removed == WEIR_DISK_FAILED) {
+        wr_commit_fail(partition->topic->log->commit, &ours);
+    }
+    if (removed != WEIR_OK && status == WEIR_OK) {
+        status = wr_log_fail(error, removed, "%s", ours.sentence);
+    }
+    wr_log_error_fini(&ours);
+    return status;
+}
+
 uint64_t *wr_upkeep_compacted_at(struct wr_partition *partition)
 {
     struct wr_upkeep *upkeep = upkeep_of(partition->topic->log);

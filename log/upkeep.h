@@ -46,6 +46,10 @@ bool wr_upkeep_begin_step(struct wr_partition *partition, struct wr_log_error *e
 // Gives it back. A disk that failed within the step poisons the log. Returns `status`.
 weir_status wr_upkeep_end_step(struct wr_partition *partition, weir_status status,
                                const struct wr_log_error *error);
+// After a step, without the commit lock: removes what it left over. A disk that fails poisons the
+// log. Returns `status`, or what failed.
+weir_status wr_upkeep_clear(struct wr_partition *partition, weir_status status,
+                            struct wr_leftovers *leftovers, struct wr_log_error *error);
 // How many bytes the partition's sealed segments had when compaction last looked at them; 0: it has
 // not yet. Between enter and leave.
 uint64_t *wr_upkeep_compacted_at(struct wr_partition *partition);

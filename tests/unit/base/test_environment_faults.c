@@ -619,7 +619,7 @@ Test(environment_faults, truncations_and_preallocations_are_sure_with_the_files_
 
 Test(environment_faults, one_seed_leaves_one_disk)
 {
-    char first[64];
+    char first[80];
     for (uint64_t seed = 0; seed < 20; seed++) {
         for (int turn = 0; turn < 2; turn++) {
             tear_down();
@@ -627,7 +627,7 @@ Test(environment_faults, one_seed_leaves_one_disk)
             scene_append();
             scene_replace();
             wr_simulation_reboot(environment, seed);
-            char now[64];
+            char now[80];
             snprintf(now, sizeof(now), "%s %d", text_of("/d/a"), is_there("/d/t"));
             cr_assert(turn == 0 || strcmp(first, now) == 0);
             memcpy(first, now, sizeof(now));

@@ -385,6 +385,67 @@ Test(reader, holds_back_until_a_transaction_is_decided)
     end();
 }
 
+// Items 0 to 9 of partition 0 and 1, and 10 to 19 of partition 0 in a transaction; closed.
+static void write_a_transaction(void)
+{
+    weir_transaction *transaction;
+    begin(&items);
+    append(0, 0, 10);
+    append(1, 0, 10);
+    cr_assert_eq(weir_transaction_open(writer, "t", &transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
+    cr_assert_eq(weir_producer_join(producer, transaction), WEIR_OK);
+    append(0, 10, 10);
+    cr_assert_eq(weir_transaction_commit(transaction), WEIR_OK);
+    weir_transaction_close(transaction);
+    close_writer();
+}
+
+// What is not decided as far as can be known is refused; what needs no decision is read.
+static void expect_no_decisions(weir_reader *reader, const char *part)
+{
+    weir_reader        *bounded;
+    uint32_t            partition = 0;
+    weir_reader_options options   = { .partitions      = &partition,
+                                      .partition_count = 1,
+                                      .is_bounded      = true };
+    expect(reader, 0, 0);
+    expect_status(reader, WEIR_DAMAGED, "the transaction at offset 10");
+    expect_status(reader, WEIR_DAMAGED, part);
+    cr_assert_eq(weir_reader_open(reading, "items", &options, &bounded), WEIR_DAMAGED);
+    cr_assert_not_null(strstr(weir_log_error(reading), "items partition 0"));
+    cr_assert_not_null(strstr(weir_log_error(reading), part), "%s", weir_log_error(reading));
+    partition = 1;
+    bounded   = open_reader(reading, &options);
+    expect(bounded, 0, 0);
+    expect_status(bounded, WEIR_AT_END, "");
+    weir_reader_close(bounded);
+}
+
+Test(reader, says_that_what_was_decided_is_damaged)
+{
+    write_a_transaction();
+    size_t      length;
+    char *const bytes = wr_simulation_bytes(
+        environment, "/log/topics/.transactions/0/00000000000000000000.segment", &length);
+    cr_assert_not_null(bytes);
+    weir_reader *reader = open_partition(0);
+    bytes[4096 + 120] ^= 1; // in the rows of the first batch
+    expect_no_decisions(reader, "topics/.transactions/0/00000000000000000000.segment");
+    weir_reader_close(reader);
+    end();
+}
+
+Test(reader, says_that_what_was_decided_is_gone)
+{
+    write_a_transaction();
+    weir_reader *reader = open_partition(0);
+    cr_assert_eq(environment->ops->unlink(environment, "/log/topics/.transactions/topic"), 0);
+    expect_no_decisions(reader, ".transactions");
+    weir_reader_close(reader);
+    end();
+}
+
 // ---- consumers ----
 
 Test(reader, goes_on_where_its_consumer_committed)
