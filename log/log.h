@@ -21,9 +21,12 @@
 //   segment     finding, reading, making one   small_file     text with a checksum
 //   catalog     the directory: lock, epoch, topics            live    what readers watch
 //   partition   appending, sealing, recovering                commit  one sync for all that wait
-//   producer    rows into batches              transactions   all or nothing
-//   reader      batches into rows              consumers      committed offsets
-//   retain, compact, truncate: upkeep          fsck           what is wrong, and nothing else
+//   producer    rows into batches              consumers      committed offsets
+//   reader      batches into rows              fsck           what is wrong, and nothing else
+//   transactions, follow_decisions, decide, transaction_handle, transaction_resolve, undecided,
+//     forget_aborted: all or nothing (deciding.h)
+//   upkeep      when: retain, truncate, and compact, out_of_date, rewrite (compaction.h)
+//   rearrange   segments taken away, or others put in their place
 //
 // Invariants
 //   offsets are dense: a batch's base offset is the end (base + span) of the one before it

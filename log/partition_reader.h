@@ -82,7 +82,7 @@ void wr_partition_reader_pass(struct wr_partition_reader *reader);
 void wr_partition_reader_seek(struct wr_partition_reader *reader, uint64_t offset);
 // Stands where a consumer committed, before the first read. Past the end: that is told.
 void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t offset);
-// The batch at `offset` belongs to a transaction that is not decided: WEIR_OK, or why that cannot be
+// The batch at `offset` is of a transaction that is not decided: WEIR_OK, or why that cannot be
 // known (in `error`).
 weir_status wr_partition_reader_undecided(struct wr_partition_reader *reader, uint64_t offset);
 // What lies at the batch at hand cannot be read, and why. Returns WR_PARTITION_FAILED.

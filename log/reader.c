@@ -115,17 +115,20 @@ static weir_status place_partition(weir_reader *reader, struct wr_partition_read
     return status;
 }
 
-// Fixes the end, before the first transaction that is not decided in `decided`, if those are known.
+// Fixes the end, before the first transaction that is not decided in `decided`.
 static weir_status bound_partition(weir_reader *reader, struct wr_partition_reader *partition,
                                    const struct wr_decisions *decided)
 {
     struct wr_partition_reader scout;
-    weir_status                status =
-        wr_partition_reader_init(&scout, reader->log, reader->topic, partition->number,
-                                                PIECE_BYTES_MANY)
-                           ? wr_seek_committed_end(&scout, partition->next, decided, &partition->end)
-                           : scout.error.status;
-    if (status == WEIR_OK && partition->end < scout.known.readable) {
+    const bool  is_known = wr_partition_reader_init(&scout, reader->log, reader->topic,
+                                                    partition->number, PIECE_BYTES_MANY);
+    weir_status status   = scout.error.status;
+    if (is_known) {
+        status = wr_seek_committed_end(&scout, partition->next, decided, &partition->end);
+    }
+    if (status == WEIR_OK && partition->end > scout.known.readable) {
+        partition->end = scout.known.readable; // what a cut takes back lies behind it
+    } else if (status == WEIR_OK && partition->end < scout.known.readable) {
         status = wr_partition_reader_undecided(&scout, partition->end);
     }
     if (status != WEIR_OK) {

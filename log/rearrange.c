@@ -350,13 +350,12 @@ static weir_status copy_below(struct wr_partition *partition, const struct wr_se
 {
     struct wr_environment   *environment = environment_of(partition);
     struct wr_segment_header header;
-    struct copy              copy = {
-                     .partition = partition, .upto = upto, .position = WR_SEGMENT_HEADER_BYTES, .error = error
-    };
-    char             *path   = wr_segment_path(partition->directory, old->base);
+    struct copy              copy = { .partition = partition, .upto = upto, .error = error };
+    char                    *path = wr_segment_path(partition->directory, old->base);
     const weir_status opened = wr_segment_open(environment, path, WR_OPEN_READ, &partition->place,
                                                old->base, &copy.from, &header, error);
     wr_free(path);
+    copy.position = WR_SEGMENT_HEADER_BYTES;
     if (opened != WEIR_OK) {
         return opened;
     }

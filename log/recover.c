@@ -242,7 +242,36 @@ void wr_found_fini(struct wr_found *found)
     *found = (struct wr_found){ .count = 0 };
 }
 
+// Whether a segment from before the last cut goes on past its offset.
+static bool has_unfinished_cut(const struct wr_found *found)
+{
+    const struct wr_partition_start *start = &found->start;
+    if (start->cut_count == 0) {
+        return false;
+    }
+    const struct wr_partition_cut *last = &start->cuts[start->cut_count - 1];
+    for (uint32_t i = 0; i < found->count; i++) {
+        const struct wr_found_segment *segment = &found->segments[i];
+        if (segment->is_sealed && segment->cut < last->number &&
+            segment->sealed.end > last->offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // ---- looking, for readers ----
+
+// Nothing behind the offset of an unfinished cut is read, and who has read it already hears of the
+// cut when a writer has finished it.
+static void look_before_cut(const struct wr_found *found, struct wr_live_position *position)
+{
+    const struct wr_partition_cut *last = found->start.cuts + found->start.cut_count - 1;
+    position->cut                       = last->number - 1;
+    if (position->readable > last->offset) {
+        position->readable = last->offset;
+    }
+}
 
 static weir_status all_gone(const char *directory, uint64_t durable, uint64_t next_offset,
                             struct wr_log_error *error)
@@ -280,6 +309,9 @@ weir_status wr_partition_look(struct wr_environment *environment, const char *di
         }
     } else if (found.start.durable > found.next_offset) {
         status = all_gone(directory, found.start.durable, found.next_offset, error);
+    }
+    if (status == WEIR_OK && has_unfinished_cut(&found)) {
+        look_before_cut(&found, position);
     }
     position->durable = position->readable;
     wr_found_fini(&found);
@@ -490,24 +522,6 @@ static weir_status settle(struct wr_partition *partition, struct wr_found *found
     return status;
 }
 
-// Whether a segment from before the last cut goes on past its offset.
-static bool has_unfinished_cut(const struct wr_partition *partition, const struct wr_found *found)
-{
-    const struct wr_partition_start *start = &partition->start;
-    if (start->cut_count == 0) {
-        return false;
-    }
-    const struct wr_partition_cut *last = &start->cuts[start->cut_count - 1];
-    for (uint32_t i = 0; i < found->count; i++) {
-        const struct wr_found_segment *segment = &found->segments[i];
-        if (segment->is_sealed && segment->cut < last->number &&
-            segment->sealed.end > last->offset) {
-            return true;
-        }
-    }
-    return false;
-}
-
 weir_status wr_partition_recover(struct wr_partition *partition, struct wr_log_error *error)
 {
     struct wr_found found;
@@ -521,7 +535,7 @@ weir_status wr_partition_recover(struct wr_partition *partition, struct wr_log_e
     partition->next_offset        = found.next_offset;
     partition->durable            = partition->next_offset;
     partition->vouched            = partition->next_offset;
-    partition->has_unfinished_cut = has_unfinished_cut(partition, &found);
+    partition->has_unfinished_cut = has_unfinished_cut(&found);
     status                        = settle(partition, &found, error);
     found.start.cuts              = NULL; // the partition's
     found.start.cut_count         = 0;

@@ -120,6 +120,24 @@ static struct wr_decision *open_ones(struct wr_transactions *transactions, uint6
     return records;
 }
 
+// Numbers of this epoch must not have been given out before.
+static weir_status check_numbers(struct wr_transactions *transactions, uint64_t first,
+                                 struct wr_log_error *error)
+{
+    const weir_log *log = transactions->log;
+    wr_transactions_lock(transactions);
+    const uint64_t top = transactions->decisions.top;
+    wr_transactions_unlock(transactions);
+    return top <= first
+               ? WEIR_OK
+               : wr_log_fail(error, WEIR_DAMAGED,
+                             "log %s: topic %s: transactions of epoch %u are decided, but the "
+                             "log's epoch file had not come to %u yet: that file is an older one, "
+                             "put back",
+                             log->directory, WR_TRANSACTIONS_TOPIC, (unsigned)((top - 1) >> 32),
+                             log->epoch);
+}
+
 // Names what earlier epochs left open as aborted, durably; numbers of this one come behind.
 static weir_status end_earlier_epochs(struct wr_transactions *transactions,
                                       struct wr_log_error    *error)
@@ -150,6 +168,9 @@ weir_status wr_transactions_start(struct wr_transactions *transactions, bool cre
         status = open_topic(transactions, creates, error);
         if (status == WEIR_OK) {
             status = read_decisions(transactions, error);
+        }
+        if (status == WEIR_OK) {
+            status = check_numbers(transactions, (uint64_t)transactions->log->epoch << 32, error);
         }
         if (status == WEIR_OK) {
             status = end_earlier_epochs(transactions, error);

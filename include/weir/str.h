@@ -37,6 +37,9 @@ static inline const char *weir_str_bytes(const weir_str *s)
     return weir_str_is_inline(s) ? s->head : s->rest.bytes;
 }
 
+// gcc takes the copy of a long string's first bytes for one of a short literal's that it inlined.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Warray-bounds"
 // A string over `length` bytes; short ones are copied into it, long ones stay borrowed.
 static inline weir_str weir_str_of(const char *bytes, size_t length)
 {
@@ -53,6 +56,7 @@ static inline weir_str weir_str_of(const char *bytes, size_t length)
     }
     return s;
 }
+#pragma GCC diagnostic pop
 
 // A string over a NUL-terminated text.
 static inline weir_str weir_str_from(const char *text) { return weir_str_of(text, strlen(text)); }

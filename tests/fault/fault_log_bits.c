@@ -13,8 +13,8 @@
 // The log was closed, so that its start files vouch for each partition's end: a shorter log is a
 // damaged one. A crash leaves the end to the last batches themselves, which is not tried here.
 //
-// At small and normal size not all bits and lengths of the middle of segments are tried: see
-// `stride_of`.
+// At small and normal size not all bits and lengths are tried, but one in so many as the program
+// prints (`stride_of`); at full size all are.
 #include "log/log.h"
 
 #include "../support/trial.h"
@@ -32,6 +32,7 @@
 #define RECORDS_MAX 200u
 #define FILES_MAX   64u
 #define BLOCK       4096u
+#define EDGE        256u
 #define WORKERS     2u
 #define WRONG_TOLD  40u
 
@@ -330,14 +331,31 @@ static void try_bytes(enum damage damage, const struct file *file, const char *b
 
 // ---- the damages ----
 
+// Odd ones, so that all bits of a byte have their turn.
+static uint64_t stride_of_edges(void) { return trial_size(31, 1, 1); }
+static uint64_t stride_of_tails(void) { return trial_size(31, 5, 1); }
+static uint64_t stride_inside(void) { return trial_size(499, 31, 1); }
+static uint64_t stride_of_memory(void) { return trial_size(997, 61, 1); }
+
 static uint64_t stride_of(const struct file *file, size_t at)
 {
     const bool is_segment = strstr(file->path, ".segment") != NULL;
-    const bool is_inside = is_segment && at >= 256 && at + 256 < file->length && at < file->tail_at;
     if (file->is_memory || strstr(file->path, "ballast") != NULL) {
-        return trial_size(997, 61, 1);
+        return stride_of_memory();
     }
-    return is_inside ? trial_size(499, 8, 1) : trial_size(31, 1, 1);
+    if (!is_segment || at < EDGE || at + EDGE >= file->length) {
+        return stride_of_edges();
+    }
+    return at >= file->tail_at ? stride_of_tails() : stride_inside();
+}
+
+static void tell_strides(void)
+{
+    printf("tried is one bit and length in %llu of small files and of %u bytes at both ends of "
+           "segments,\n  in %llu of the last batches, in %llu of the rest of segments, in %llu of "
+           "shared memory\n",
+           (number)stride_of_edges(), EDGE, (number)stride_of_tails(), (number)stride_inside(),
+           (number)stride_of_memory());
 }
 
 static void flip_all(uint32_t worker)
@@ -659,6 +677,7 @@ int main(void)
     restore();
     printf("%zu bytes, %u and %u records\n", bytes, original.counts[0], original.counts[1]);
 
+    tell_strides();
     const bool     is_good = run_workers();
     uint64_t       wrong_count;
     const uint64_t sum = report(&wrong_count);

@@ -212,6 +212,40 @@ Test(compact, it_happens_by_itself_when_half_is_out_of_date_and_not_before)
     bench_close(&bench);
 }
 
+// Compaction may make a file longer than it was: its rows are packed as the topic says now.
+Test(compact, a_reader_that_looked_before_reads_a_new_file_to_its_end)
+{
+    struct wr_environment *environment = wr_environment_open_simulated(1, false);
+    weir_log              *log         = trial_open(environment, true);
+    struct wr_log_error    error       = { .status = WEIR_OK };
+    weir_topic             topic       = trial_topic("t", 1);
+    weir_producer         *producer;
+    weir_reader           *reader;
+    weir_log_rows          rows = { .count = 0 };
+    topic.is_compacted          = true;
+    topic.compression           = WEIR_COMPRESSION_LZ4;
+    trial_create(log, &topic);
+    cr_assert_eq(weir_producer_open(log, "t", NULL, &producer), WEIR_OK);
+    cr_assert_eq(trial_append(producer, 0, 1000), WEIR_OK);
+    cr_assert_eq(trial_append(producer, 0, 1), WEIR_OK); // one is out of date
+    cr_assert_eq(weir_producer_close(producer), WEIR_OK);
+    cr_assert_eq(
+        weir_reader_open(log, "t", &(weir_reader_options){ .start = WEIR_START_EARLIEST }, &reader),
+        WEIR_OK);
+    topic.compression = WEIR_COMPRESSION_NONE;
+    trial_create(log, &topic);
+    wr_commit_enter(log->commit);
+    cr_assert_eq(wr_partition_seal(wr_catalog_topic(log, "t", &error)->partitions[0], &error),
+                 WEIR_OK);
+    wr_commit_leave(log->commit);
+    cr_assert_eq(weir_log_compact(log, "t", NULL), WEIR_OK);
+    cr_expect_eq(weir_reader_next(reader, 0, &rows), WEIR_OK);
+    cr_expect_eq(rows.count, 1000);
+    weir_reader_close(reader);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    wr_environment_close(environment);
+}
+
 Test(compact, a_topic_that_keeps_all_is_refused)
 {
     struct bench     bench = bench_open();

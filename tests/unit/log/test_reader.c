@@ -1,3 +1,4 @@
+#include "log/catalog.h"
 #include "log/log.h"
 #include "log/reader.h"
 
@@ -321,6 +322,65 @@ Test(reader, keeps_offsets_where_compaction_left_gaps)
     expect(reader, 300, 300);
     weir_reader_close(reader);
     end();
+}
+
+// The machine stops at one change of a truncation. True: it has been noted and nothing else says
+// so.
+static bool stop_in_truncation(uint64_t change)
+{
+    begin(&items);
+    for (uint64_t i = 0; i < 3; i++) {
+        append(0, i * 10, 10);
+    }
+    wr_simulation_fault_at(environment, wr_simulation_changes(environment) + change,
+                           WR_DISK_CRASH_AFTER);
+    const bool stops = weir_log_truncate_from(writer, "items", 0, 15) != WEIR_OK;
+    (void)weir_producer_close(producer);
+    (void)weir_log_close(writer);
+    writer = NULL;
+    (void)weir_log_close(reading);
+    wr_simulation_reboot(environment, change);
+    reading = open_log(false);
+    return stops;
+}
+
+static uint32_t count_to_end(const weir_reader_options *options)
+{
+    weir_reader  *reader = open_reader(reading, options);
+    weir_log_rows rows;
+    weir_status   status;
+    uint32_t      count = 0;
+    while ((status = weir_reader_next(reader, 0, &rows)) == WEIR_OK) {
+        count += rows.count;
+    }
+    cr_expect_eq(status, WEIR_AT_END, "%s", weir_reader_error(reader));
+    weir_reader_close(reader);
+    return count;
+}
+
+Test(reader, does_not_show_what_an_unfinished_truncation_takes_back)
+{
+    bool     stops = true;
+    uint32_t noted = 0;
+    for (uint64_t change = 0; stops; change++) {
+        stops                           = stop_in_truncation(change);
+        struct wr_partition_start start = { .cut_count = 0 };
+        struct wr_log_error       error = { .status = WEIR_OK };
+        const char               *place = "/log/topics/items/0";
+        const uint32_t            expected =
+            wr_partition_start_read(environment, place, &start, &error) == WEIR_OK &&
+                    start.cut_count > 0
+                           ? 15
+                           : 30;
+        cr_expect_eq(count_to_end(&(weir_reader_options){ .is_bounded = true }), expected);
+        cr_expect_eq(
+            count_to_end(&(weir_reader_options){ .is_bounded = true, .reads_uncommitted = true }),
+            expected, "stopped at change %u", (unsigned)change);
+        noted += stops && start.cut_count > 0;
+        wr_partition_start_fini(&start);
+        end();
+    }
+    cr_expect_gt(noted, 1);
 }
 
 // ---- damage ----

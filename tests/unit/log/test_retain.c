@@ -82,6 +82,22 @@ Test(retain, an_idle_topic_empties_by_age)
     bench_close(&bench);
 }
 
+Test(retain, the_segment_being_written_goes_on_while_one_of_its_records_is_young)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    bench_fill(&bench, 4 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(9));
+    bench_fill(&bench, 4 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(2));
+    cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
+    bench_fill(&bench, 4 << 10);
+    cr_expect_eq(bench_info(&bench).first_offset, 0);
+    cr_expect_eq(bench_info(&bench).segments, 1);
+    bench_close(&bench);
+}
+
 Test(retain, as_many_bytes_as_asked_for_stay_and_at_most_a_segment_more)
 {
     weir_topic topic   = trial_topic("t", 1);

@@ -146,6 +146,37 @@ Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_n
     shop_close(&shop);
 }
 
+static void commit_one(struct shop *shop)
+{
+    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
+    shop_append(shop);
+    cr_assert_eq(weir_transaction_commit(shop->transaction), WEIR_OK);
+    shop_close_handles(shop);
+    cr_assert_eq(weir_log_close(shop->log), WEIR_OK);
+}
+
+Test(transactions, numbers_are_not_given_out_again_when_an_older_epoch_file_is_put_back)
+{
+    struct shop shop = shop_open();
+    char        older[100];
+    size_t      length;
+    const char *epoch = wr_simulation_bytes(shop.environment, "/log/epoch", &length);
+    cr_assert(epoch != NULL && length <= sizeof(older));
+    memcpy(older, epoch, length);
+    commit_one(&shop);
+    shop.log = trial_open(shop.environment, true);
+    shop_open_handles(&shop);
+    commit_one(&shop);
+
+    const weir_log_options options = { .writes = true };
+    wr_simulation_import(shop.environment, "/log/epoch", older, length);
+    cr_assert_eq(wr_log_open_in(shop.environment, "/log", &options, &shop.log), WEIR_DAMAGED);
+    cr_assert_not_null(strstr(weir_log_error(shop.log), "epoch file"), "%s",
+                       weir_log_error(shop.log));
+    (void)weir_log_close(shop.log);
+    wr_environment_close(shop.environment);
+}
+
 Test(transactions, a_prepared_one_outlives_the_process_and_is_committed_by_its_id)
 {
     struct shop shop = shop_open();
@@ -389,6 +420,26 @@ static bool crash_once(uint64_t at, enum wr_disk_fault fault, bool prepares)
     }
     shop_close(&shop);
     return true;
+}
+
+Test(transactions, a_decision_that_did_not_reach_the_disk_is_seen_by_nobody)
+{
+    for (uint64_t at = 0; at < 2; at++) { // its write fails, then its sync
+        struct shop shop = shop_open();
+        cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+        shop_append(&shop);
+        cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+        cr_assert_eq(weir_producer_flush(shop.b, -1), WEIR_OK);
+        const uint64_t number  = wr_transaction_number(shop.transaction);
+        const uint64_t changes = wr_simulation_changes(shop.environment);
+        wr_simulation_fault_at(shop.environment, changes + at, WR_DISK_EIO);
+        cr_expect_neq(weir_transaction_commit(shop.transaction), WEIR_OK);
+        cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_OPEN);
+        cr_expect_eq(shop_count(shop.log), 0);
+        shop_close_handles(&shop);
+        cr_expect_neq(weir_log_close(shop.log), WEIR_OK);
+        wr_environment_close(shop.environment);
+    }
 }
 
 Test(transactions, a_power_cut_anywhere_leaves_all_or_nothing, .timeout = 250)
