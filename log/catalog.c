@@ -366,6 +366,10 @@ weir_status wr_catalog_check_epoch(weir_log *log, struct wr_log_error *error)
 {
     uint32_t          newest;
     const weir_status status = wr_catalog_read_epoch(log, &newest, error);
+    if (status == WEIR_NO_MEMORY) { // no descriptor now: the next round looks
+        wr_log_error_fini(error);
+        return WEIR_OK;
+    }
     if (status != WEIR_OK || newest == log->epoch) {
         return status;
     }

@@ -204,7 +204,7 @@ static bool round_write(struct round *round)
         const weir_status status =
             wr_partition_write(turn->partition, &turn->written, &round->error);
         open_add(round->commit, turn->partition);
-        if (status == WEIR_FULL) {
+        if (status == WEIR_FULL || status == WEIR_NO_MEMORY) { // or no descriptor: tried again
             round->is_full = true;
             ready_add(round->commit, turn->partition);
         } else if (status != WEIR_OK) {
@@ -324,8 +324,8 @@ static bool commit_round(struct wr_commit *commit, bool syncs)
 {
     struct round round = { .commit = commit };
     wr_commit_pull_any(commit);
-    if (wr_commit_poison(commit, &round.error) != WEIR_OK ||
-        (commit->is_full && now_us(commit) < commit->next_try_us)) {
+    commit->is_idle = wr_commit_poison(commit, &round.error) != WEIR_OK;
+    if (commit->is_idle || (commit->is_full && now_us(commit) < commit->next_try_us)) {
         wr_log_error_fini(&round.error);
         return false;
     }
@@ -386,16 +386,17 @@ static int64_t next_due(struct wr_commit *commit)
 {
     int64_t due = commit->next_upkeep_us;
     wr_commit_enter(commit);
-    for (uint32_t i = 0; i < commit->open_count; i++) {
+    if (commit->is_full || !commit->has_ballast) {
+        due = commit->next_try_us < due ? commit->next_try_us : due;
+    }
+    // On a full disk nothing else is worth a try, and a poisoned log has nothing to do.
+    for (uint32_t i = 0; i < commit->open_count && !commit->is_full && !commit->is_idle; i++) {
         const int64_t mark = commit->open[i]->last_commit_us + commit->log->options.mark_after;
         due                = mark < due ? mark : due;
         if (commit->open[i]->is_dirty && commit->next_sync_us < due &&
             commit->log->options.durability == WEIR_DURABLE_INTERVAL) {
             due = commit->next_sync_us;
         }
-    }
-    if (commit->is_full || !commit->has_ballast) {
-        due = commit->next_try_us < due ? commit->next_try_us : due;
     }
     wr_commit_leave(commit);
     return due;
@@ -425,6 +426,21 @@ static bool thread_wait(struct wr_commit *commit, int64_t due)
     return goes_on;
 }
 
+static bool commit_is_open(struct wr_commit *commit)
+{
+    (void)pthread_mutex_lock(&commit->lock);
+    const bool is_open = commit->is_open && !commit->is_stopping;
+    (void)pthread_mutex_unlock(&commit->lock);
+    return is_open;
+}
+
+void wr_commit_begin_upkeep(struct wr_commit *commit)
+{
+    (void)pthread_mutex_lock(&commit->lock);
+    commit->is_open = true;
+    (void)pthread_mutex_unlock(&commit->lock);
+}
+
 static void *commit_main(void *opaque)
 {
     struct wr_commit *commit      = opaque;
@@ -433,7 +449,9 @@ static void *commit_main(void *opaque)
     while (thread_wait(commit, has_written ? now_us(commit) : next_due(commit))) {
         has_written = wr_commit_run(commit, false);
         if (now_us(commit) >= commit->next_upkeep_us) {
-            wr_upkeep_run(commit->log);
+            if (commit_is_open(commit)) {
+                wr_upkeep_run(commit->log);
+            }
             commit->next_upkeep_us = now_us(commit) + UPKEEP_US;
         }
     }
@@ -613,7 +631,8 @@ weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partit
                            const struct wr_ticket *ticket, uint64_t batches, int64_t timeout_us,
                            struct wr_log_error *error)
 {
-    const int64_t until = timeout_us < 0 ? NEVER : now_us(commit) + timeout_us;
+    const int64_t now   = now_us(commit);
+    const int64_t until = timeout_us < 0 || timeout_us > NEVER - now ? NEVER : now + timeout_us;
     if (!commit->has_thread) {
         return wait_alone(commit, partition, ticket, batches, until, error);
     }

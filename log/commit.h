@@ -22,7 +22,8 @@ struct wr_commit {
     pthread_cond_t        has_work, has_room;
     uint64_t              buffered_bytes; // queued and not yet written
     bool                  is_asked, is_stopping;
-    weir_status           poison; // WEIR_OK, or why nothing is written any more
+    bool                  is_open; // the log is: what is old may be seen to
+    weir_status           poison;  // WEIR_OK, or why nothing is written any more
     struct wr_log_error   poison_error;
     struct wr_partition **ready; // have something queued
     uint32_t              ready_count, ready_capacity;
@@ -35,6 +36,7 @@ struct wr_commit {
     struct wr_partition **open; // have something to sync or to vouch for
     uint32_t              open_count, open_capacity;
     bool                  is_full, has_ballast;
+    bool                  is_idle;      // poisoned, as the last round found
     int64_t               next_try_us;  // on a full disk
     int64_t               next_sync_us; // of WEIR_DURABLE_INTERVAL
 
@@ -44,6 +46,8 @@ struct wr_commit {
 };
 
 weir_status wr_commit_start(weir_log *log); // the thread, in a real environment
+// From now on what is old is seen to by itself; when the log has been opened.
+void wr_commit_begin_upkeep(struct wr_commit *commit);
 // Commits what is left, writes the marks of a clean close, ends the thread. WEIR_OK or what went
 // wrong, which is the log's error then.
 weir_status wr_commit_stop(weir_log *log);

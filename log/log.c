@@ -60,6 +60,9 @@ weir_status wr_log_status_of(int error)
     case EDQUOT: return WEIR_FULL;
     case ENOENT: return WEIR_NOT_FOUND;
     case EIO: return WEIR_DISK_FAILED;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return WEIR_NO_MEMORY;
     default: return WEIR_UNREACHABLE;
     }
 }
@@ -153,6 +156,24 @@ static void see_to_ballast(weir_log *log)
     wr_commit_leave(log->commit);
 }
 
+// A weaker durability says what it may cost.
+static void warn_of_loss(const weir_log *log)
+{
+    if (log->options.durability == WEIR_DURABLE_INTERVAL) {
+        wr_log_warn(
+            log,
+            "log %s: durability interval: if the machine crashes, up to the last %lld ms of "
+            "acknowledged records may be lost; a crash of the process loses none",
+            log->directory, log->options.interval / 1000);
+    } else if (log->options.durability == WEIR_DURABLE_OS) {
+        wr_log_warn(log,
+                    "log %s: durability os: if the machine crashes, acknowledged records that the "
+                    "system has not written yet may be lost, typically those of the last 30 s; a "
+                    "crash of the process loses none",
+                    log->directory);
+    }
+}
+
 static weir_status open_writer(weir_log *log)
 {
     weir_status status = wr_catalog_lock(log);
@@ -167,6 +188,8 @@ static weir_status open_writer(weir_log *log)
     }
     if (status == WEIR_OK) {
         see_to_ballast(log);
+        warn_of_loss(log);
+        wr_commit_begin_upkeep(log->commit);
     }
     return status;
 }

@@ -76,7 +76,8 @@ void wr_partition_close_file(struct wr_partition *partition)
     struct wr_environment *environment = partition->topic->log->environment;
     if (partition->file >= 0) {
         environment->ops->close(environment, partition->file);
-        partition->file = -1;
+        partition->file     = -1;
+        partition->is_dirty = false;
         wr_segment_index_fini(&partition->index);
     }
     wr_free(partition->path);

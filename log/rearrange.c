@@ -124,7 +124,7 @@ weir_status wr_partition_replace(struct wr_partition *partition, uint32_t first,
     struct wr_environment *environment = environment_of(partition);
     WR_ASSERT(count > 0 && first + count <= partition->segment_count);
     WR_ASSERT(by->base == partition->segments[first].base &&
-              by->end == partition->segments[first + count - 1].end);
+              by->end <= partition->segments[first + count - 1].end);
     char     *name    = wr_segment_path(partition->directory, by->base);
     const int renamed = environment->ops->rename(environment, path, name);
     wr_free(name);
@@ -382,9 +382,6 @@ static weir_status cut_inside(struct wr_partition *partition, uint32_t number, u
     struct wr_leftovers            leftovers;
     weir_status status = copy_below(partition, &old, offset, temporary, &by, error);
     if (status == WEIR_OK) {
-        (void)pthread_mutex_lock(&partition->lock);
-        partition->segments[number].end = offset; // so that the replacement covers it exactly
-        (void)pthread_mutex_unlock(&partition->lock);
         status = wr_partition_replace(partition, number, 1, temporary, &by, &leftovers, error);
     }
     if (status == WEIR_OK) {

@@ -134,13 +134,12 @@ static weir_status judge_neighbours(const struct wr_found *found, const char *di
 static weir_status judge_ends(const struct wr_found *found, const char *directory,
                               struct wr_log_error *error)
 {
-    const uint64_t newest = found->start.newest_base;
-    if (newest != UINT64_MAX &&
-        (found->count == 0 || found->segments[found->count - 1].base < newest)) {
-        const struct wr_found_segment *last = found->segments + found->count - 1;
-        if (found->count > 0 && last->is_sealed && last->sealed.end > newest) {
-            return WEIR_OK; // merged by compaction
-        }
+    const uint64_t                 newest = found->start.newest_base;
+    const struct wr_found_segment *last =
+        found->count > 0 ? &found->segments[found->count - 1] : NULL;
+    const bool has_newest = found->count > 0 && (last->base >= newest || // or merged by compaction
+                                                 (last->is_sealed && last->sealed.end > newest));
+    if (newest != UINT64_MAX && !has_newest) {
         return wr_log_fail(error, WEIR_DAMAGED,
                            "%s: the newest segment is missing: it began at offset %llu", directory,
                            (unsigned long long)newest);
@@ -362,6 +361,10 @@ static weir_status go_on_in(struct wr_partition *partition, struct wr_tail *tail
         status = environment->ops->truncate(environment, file, tail->position);
         if (status >= 0) {
             status = environment->ops->preallocate(environment, file, partition->room_bytes);
+        }
+        if (status == -ENOSPC) { // it can be opened all the same, to make room
+            partition->room_bytes = tail->position;
+            status                = 0;
         }
         if (status >= 0 && environment->ops->sync_data(environment, file) < 0) {
             status = -EIO; // never tried again
