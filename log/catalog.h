@@ -52,6 +52,8 @@ char               *wr_topic_partition_directory(const struct wr_topic *topic, u
 struct wr_log_place wr_topic_place(const struct wr_topic *topic, uint32_t partition);
 // For a reader without the writer's live memory: tries again to map it (a writer may have come).
 struct wr_live *wr_topic_live(struct wr_topic *topic);
+// Whether it was deleted since it was read, by whichever process: looks at its file. Any thread.
+bool wr_topic_is_gone(const struct wr_topic *topic);
 // The type that rows of this version were written as, read anew if it is not known yet; valid until
 // the log is closed. NULL: there is no such version, or `error` says why it cannot be read. Any
 // thread.

@@ -226,7 +226,8 @@ weir_status wr_compact_partition(struct wr_partition *partition, bool only_if_du
     if (!partition->topic->settings.is_compacted || partition->topic->settings.key == NULL) {
         return WEIR_OK;
     }
-    if (wr_transactions_least_undecided(partition, &undecided, error) != WEIR_OK) {
+    if (wr_upkeep_check(partition, error) != WEIR_OK ||
+        wr_transactions_least_undecided(partition, &undecided, error) != WEIR_OK) {
         return error->status;
     }
     wr_segment_cursor_init(&compaction.cursor, log->environment, -1, partition->seed, 0, 0);

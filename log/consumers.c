@@ -14,6 +14,7 @@ struct offset {
     uint32_t  partition;
     uint64_t  offset;
     weir_time committed_at;
+    uint64_t  cut; // the last truncation that was heard of
 };
 
 // A topic's offsets, by rising partition.
@@ -119,8 +120,12 @@ static char *topic_text(char *text, const struct topic_offsets *topic)
     for (uint32_t i = 0; i < topic->count; i++) {
         const struct offset *offset = &topic->offsets[i];
         text                        = longer;
-        longer = wr_format("%spartition %" PRIu32 " offset %" PRIu64 " at %lld\n", text,
+        longer = wr_format("%spartition %" PRIu32 " offset %" PRIu64 " at %lld", text,
                            offset->partition, offset->offset, offset->committed_at);
+        wr_free(text);
+        text   = longer;
+        longer = offset->cut > 0 ? wr_format("%s cut %" PRIu64 "\n", text, offset->cut)
+                                 : wr_format("%s\n", text);
         wr_free(text);
     }
     return longer;
@@ -151,14 +156,19 @@ static bool topic_parse(struct offsets *offsets, char *line)
            offsets_insert(offsets, offsets->count, space + 1, &id) != NULL;
 }
 
-// "3 offset 900 at 1767225600000000"
+// "3 offset 900 at 1767225600000000", or that and " cut 2"
 static bool offset_parse(struct offsets *offsets, const char *line)
 {
     uint64_t      partition, at;
     struct offset offset;
     if (line == NULL || offsets->count == 0 || !wr_text_number(&line, UINT32_MAX, &partition) ||
         !wr_text_word(&line, " offset ") || !wr_text_number(&line, UINT64_MAX, &offset.offset) ||
-        !wr_text_word(&line, " at ") || !wr_text_number(&line, WEIR_TIME_MAX, &at) || *line != 0) {
+        !wr_text_word(&line, " at ") || !wr_text_number(&line, WEIR_TIME_MAX, &at)) {
+        return false;
+    }
+    offset.cut = 0;
+    if (*line != 0 && (!wr_text_word(&line, " cut ") ||
+                       !wr_text_number(&line, UINT64_MAX, &offset.cut) || *line != 0)) {
         return false;
     }
     offset.partition    = (uint32_t)partition;
@@ -295,7 +305,7 @@ void wr_consumer_give(struct wr_consumer *consumer)
 }
 
 bool wr_consumer_offset(const struct wr_consumer *consumer, const struct wr_topic *topic,
-                        uint32_t partition, uint64_t *offset)
+                        uint32_t partition, uint64_t *offset, uint64_t *cut)
 {
     for (uint32_t i = 0; i < consumer->offsets.count; i++) {
         const struct topic_offsets *found = &consumer->offsets.topics[i];
@@ -305,6 +315,7 @@ bool wr_consumer_offset(const struct wr_consumer *consumer, const struct wr_topi
         for (uint32_t j = 0; j < found->count; j++) {
             if (found->offsets[j].partition == partition) {
                 *offset = found->offsets[j].offset;
+                *cut    = found->offsets[j].cut;
                 return true;
             }
         }
@@ -313,15 +324,15 @@ bool wr_consumer_offset(const struct wr_consumer *consumer, const struct wr_topi
 }
 
 weir_status wr_consumer_commit(struct wr_consumer *consumer, const struct wr_topic *topic,
-                               const uint32_t *partitions, const uint64_t *offsets, uint32_t count,
-                               struct wr_log_error *error)
+                               const uint32_t *partitions, const uint64_t *offsets,
+                               const uint64_t *cuts, uint32_t count, struct wr_log_error *error)
 {
     weir_log             *log      = consumer->log;
     const int64_t         wall     = log->environment->ops->wall_us(log->environment);
     struct offsets        next     = offsets_copy(&consumer->offsets);
     struct topic_offsets *of_topic = offsets_of(&next, topic->settings.name, &topic->id);
     for (uint32_t i = 0; i < count; i++) {
-        const struct offset offset = { partitions[i], offsets[i], wall > 0 ? wall : 0 };
+        const struct offset offset = { partitions[i], offsets[i], wall > 0 ? wall : 0, cuts[i] };
         WR_ASSERT(partitions[i] < topic->settings.partitions);
         offset_set(of_topic, &offset);
     }
@@ -403,6 +414,22 @@ weir_status weir_log_list_consumers(weir_log *log,
     return listing.error.status == WEIR_OK ? WEIR_OK : wr_log_keep(log, &listing.error);
 }
 
+// The number of the partition's last truncation.
+static weir_status cut_now(const struct wr_topic *topic, uint32_t partition, uint64_t *cut,
+                           struct wr_log_error *error)
+{
+    struct wr_partition_start start;
+    char *const               directory = wr_topic_partition_directory(topic, partition);
+    const weir_status         status =
+        wr_partition_start_read(topic->log->environment, directory, &start, error);
+    wr_free(directory);
+    if (status == WEIR_OK) {
+        *cut = start.cut_count > 0 ? start.cuts[start.cut_count - 1].number : 0;
+        wr_partition_start_fini(&start);
+    }
+    return status;
+}
+
 static weir_status consumer_set(weir_log *log, const char *consumer, const char *topic,
                                 uint32_t partition, uint64_t offset, struct wr_log_error *error)
 {
@@ -415,10 +442,14 @@ static weir_status consumer_set(weir_log *log, const char *consumer, const char 
                            "log %s: topic %s has no partition %" PRIu32 "; it has %" PRIu32,
                            log->directory, topic, partition, found->settings.partitions);
     }
+    uint64_t            cut;
     struct wr_consumer *taken;
     weir_status         status = wr_consumer_take(log, consumer, &taken, error);
     if (status == WEIR_OK) {
-        status = wr_consumer_commit(taken, found, &partition, &offset, 1, error);
+        status = cut_now(found, partition, &cut, error);
+        if (status == WEIR_OK) {
+            status = wr_consumer_commit(taken, found, &partition, &offset, &cut, 1, error);
+        }
         wr_consumer_give(taken);
     }
     return status;

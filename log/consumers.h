@@ -7,6 +7,7 @@
 //   weir consumer 1
 //   topic ID NAME                      ID: 32 hexadecimal digits; a topic made anew has another
 //   partition 0 offset 17 at 1767225600000000
+//   partition 1 offset 40 at 1767225600000000 cut 2    truncations heard of; missing: 0
 //   ...
 //   crc32c 1a2b3c4d
 //
@@ -27,14 +28,15 @@ weir_status wr_consumer_take(weir_log *log, const char *name, struct wr_consumer
                              struct wr_log_error *error);
 // Lets go of the name; what was not committed is forgotten. NULL is nobody.
 void wr_consumer_give(struct wr_consumer *consumer);
-// What comes next in the topic's partition, as it was committed. False: nothing was.
+// What comes next in the topic's partition, as it was committed, and the number of the last
+// truncation that was heard of then. False: nothing was.
 bool wr_consumer_offset(const struct wr_consumer *consumer, const struct wr_topic *topic,
-                        uint32_t partition, uint64_t *offset);
-// Keeps offsets[i] of partitions[i] of the topic, durably, together; other partitions and topics
-// stay as they are. On failure the offsets before are still the ones that are kept, unless the disk
-// failed: then either.
+                        uint32_t partition, uint64_t *offset, uint64_t *cut);
+// Keeps offsets[i] and cuts[i] of partitions[i] of the topic, durably, together; other partitions
+// and topics stay as they are. On failure the offsets before are still the ones that are kept,
+// unless the disk failed: then either.
 weir_status wr_consumer_commit(struct wr_consumer *consumer, const struct wr_topic *topic,
-                               const uint32_t *partitions, const uint64_t *offsets, uint32_t count,
-                               struct wr_log_error *error);
+                               const uint32_t *partitions, const uint64_t *offsets,
+                               const uint64_t *cuts, uint32_t count, struct wr_log_error *error);
 
 #endif // WR_LOG_CONSUMERS_H

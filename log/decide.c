@@ -22,6 +22,12 @@ weir_status wr_transactions_settle(weir_log *log, struct wr_log_error *error)
         wr_commit_enter(commit);
         const bool is_full = commit->is_full;
         wr_commit_leave(commit);
+        if (is_full && wr_upkeep_is_stopping(log)) { // who closes the log waits for who is here
+            return wr_log_fail(error, WEIR_FULL,
+                               "log %s: the disk is full and the log is being closed; make room, "
+                               "then open it again",
+                               log->directory);
+        }
         if (is_full) {
             const uint32_t nothing = 0;
             log->environment->ops->wait_word(log->environment, &nothing, 0, FULL_DISK_WAIT_US);

@@ -37,7 +37,8 @@ struct weir_transaction {
     char                    *name;
     struct wr_begun         *current;     // NULL: none
     bool                     is_prepared; // the current one
-    bool                     is_deciding; // its thread is in a decision
+    bool                     is_deciding; // its thread, or one that fences it, is in a decision
+    bool                     is_ending;   // ... about the current one, which takes no more records
     bool                     is_fenced;
     bool                     is_open; // in the list of handles; set once, by its thread
     struct wr_log_error      error;   // its thread's
@@ -53,6 +54,7 @@ struct wr_transactions {
     pthread_cond_t       settles;
     pthread_mutex_t      start_lock; // held while the topic is made and read
     bool                 is_started;
+    bool                 is_known;  // what earlier processes left; also when there is no topic yet
     struct wr_partition *partition; // of .transactions
     uint64_t             next_number;
     weir_transaction    *handles;

@@ -74,12 +74,12 @@ static void slot_write(struct slot *slot, bool is_published, const uint64_t *wor
 {
     const uint64_t odd = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED) | 1;
     __atomic_store_n(&slot->sequence, odd, __ATOMIC_RELAXED);
-    // Each of these carries the odd sequence with it; pairs with the loads in wr_live_read.
+    // Each of these carries the odd sequence with it; pairs with the loads in wr_live_look.
     __atomic_store_n(&slot->is_published, is_published, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < SLOT_WORDS; i++) {
         __atomic_store_n(&slot->words[i], words[i], __ATOMIC_RELEASE);
     }
-    // Pairs with the first load in wr_live_read.
+    // Pairs with the first load in wr_live_look.
     __atomic_store_n(&slot->sequence, odd + 1, __ATOMIC_RELEASE);
 }
 
@@ -93,7 +93,8 @@ void wr_live_publish(struct wr_live *live, uint32_t partition,
     slot_write(&live->slots[partition], true, words);
 }
 
-bool wr_live_read(const struct wr_live *live, uint32_t partition, struct wr_live_position *position)
+enum wr_live_look wr_live_look(const struct wr_live *live, uint32_t partition,
+                               struct wr_live_position *position)
 {
     WR_ASSERT(partition < live->partitions);
     const struct slot *slot = &live->slots[partition];
@@ -107,10 +108,15 @@ bool wr_live_read(const struct wr_live *live, uint32_t partition, struct wr_live
         const uint64_t after = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED);
         if (before == after && before % 2 == 0) {
             memcpy(position, words, sizeof(words));
-            return is_published;
+            return is_published ? WR_LIVE_KNOWN : WR_LIVE_VOID;
         }
     }
-    return false; // its writer was killed, or rests, within a publication
+    return WR_LIVE_BUSY;
+}
+
+bool wr_live_read(const struct wr_live *live, uint32_t partition, struct wr_live_position *position)
+{
+    return wr_live_look(live, partition, position) == WR_LIVE_KNOWN;
 }
 
 // ---- the head ----

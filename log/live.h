@@ -44,8 +44,14 @@ uint32_t wr_live_epoch(const struct wr_live *live);
 
 void wr_live_publish(struct wr_live *live, uint32_t partition,
                      const struct wr_live_position *position);
-// False: nothing has been published in this slot by the writer whose epoch it is (yet), or a writer
-// was killed in the midst of it.
+enum wr_live_look {
+    WR_LIVE_KNOWN, // *position is what was published last
+    WR_LIVE_VOID,  // nothing has been published in this slot by the writer whose epoch it is (yet)
+    WR_LIVE_BUSY,  // a writer is in the midst of a publication; or was killed there
+};
+enum wr_live_look wr_live_look(const struct wr_live *live, uint32_t partition,
+                               struct wr_live_position *position);
+// The same for who does not ask why nothing is known.
 bool wr_live_read(const struct wr_live *live, uint32_t partition,
                   struct wr_live_position *position);
 

@@ -200,6 +200,7 @@ static void log_let_go(weir_log *log)
     log->transactions = NULL;
     wr_catalog_close_topics(log);
     if (log->commit != NULL) {
+        wr_upkeep_close(log);
         wr_commit_close(log->commit);
         log->commit = NULL;
     }

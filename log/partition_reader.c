@@ -4,6 +4,7 @@
 #include "log/partition.h"
 #include "log/transactions.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,11 @@
 
 // Files may vanish between listing and opening, but not for ever.
 #define FIND_TRIES 64
+
+// How long an opening waits for a writer that is in the midst of a publication, before it takes
+// that for one that was killed there.
+#define BUSY_TRIES   100u
+#define BUSY_WAIT_US 10000
 
 typedef unsigned long long shown; // as %llu
 
@@ -23,6 +29,21 @@ typedef unsigned long long shown; // as %llu
 
 // ---- how far ----
 
+// While nothing is known it waits for a writer in the midst of a publication: the files may hold
+// what that has not synced yet.
+static enum wr_live_look look_at_slot(struct wr_partition_reader *reader,
+                                      struct wr_live_position    *position)
+{
+    enum wr_live_look look  = wr_live_look(reader->live, reader->number, position);
+    uint32_t          tries = reader->is_known ? BUSY_TRIES : 0;
+    for (; look == WR_LIVE_BUSY && tries < BUSY_TRIES; tries++) {
+        reader->environment->ops->wait_word(reader->environment, wr_live_word(reader->live),
+                                            wr_live_word_now(reader->live), BUSY_WAIT_US);
+        look = wr_live_look(reader->live, reader->number, position);
+    }
+    return look;
+}
+
 // False: there is none, or it says nothing about this partition yet.
 static bool look_at_live(struct wr_partition_reader *reader)
 {
@@ -30,16 +51,34 @@ static bool look_at_live(struct wr_partition_reader *reader)
         return false;
     }
     const uint32_t word = wr_live_word_now(reader->live);
-    if (reader->is_known && word == reader->seen_word) {
+    if (reader->is_seen && word == reader->seen_word) {
         return true;
     }
     struct wr_live_position position;
-    if (!wr_live_read(reader->live, reader->number, &position)) {
-        return false;
+    switch (look_at_slot(reader, &position)) {
+    case WR_LIVE_VOID: return false;
+    case WR_LIVE_BUSY: return reader->is_known; // what is known holds; it is looked again
+    case WR_LIVE_KNOWN: break;
     }
     reader->known     = position;
     reader->seen_word = word;
+    reader->is_seen   = true;
     reader->is_known  = true;
+    return true;
+}
+
+// The topic was deleted: keeps the sentence. What the log itself keeps is never deleted.
+static bool meet_deletion(struct wr_partition_reader *reader)
+{
+    if (strcmp(reader->topic->settings.name, WR_TRANSACTIONS_TOPIC) == 0 ||
+        !(reader->is_gone || wr_topic_is_gone(reader->topic))) {
+        return false;
+    }
+    reader->is_gone = true;
+    (void)wr_log_fail(&reader->error, WEIR_NOT_FOUND,
+                      "log %s: topic %s was deleted; partition %u was read up to offset %llu",
+                      reader->log->directory, reader->topic->settings.name, reader->number,
+                      (shown)reader->next);
     return true;
 }
 
@@ -47,14 +86,20 @@ static bool look_at_live(struct wr_partition_reader *reader)
 static bool look_at_files(struct wr_partition_reader *reader)
 {
     const int64_t now_us = wr_now_us(reader->environment);
-    if (reader->is_known && now_us < reader->look_again_us) {
+    if (reader->is_known && !reader->is_gone && now_us < reader->look_again_us) {
         return true;
     }
     reader->look_again_us = now_us + LOOK_EVERY_US;
     if (reader->live == NULL) {
         reader->live = wr_topic_live(reader->topic);
         if (look_at_live(reader)) {
+            reader->look_again_us = 0; // when that holds no more
             return true;
+        }
+    }
+    if (reader->is_gone || reader->live == NULL || !wr_live_is_current(reader->live)) {
+        if (meet_deletion(reader)) {
+            return false;
         }
     }
     struct wr_live_position position;
@@ -65,6 +110,7 @@ static bool look_at_files(struct wr_partition_reader *reader)
     }
     reader->known    = position;
     reader->is_known = true;
+    reader->is_seen  = false;
     return true;
 }
 
@@ -97,6 +143,7 @@ bool wr_partition_reader_init(struct wr_partition_reader *reader, weir_log *log,
         .place       = wr_topic_place(topic, number),
         .directory   = wr_topic_partition_directory(topic, number),
         .end         = UINT64_MAX,
+        .doubted     = UINT64_MAX,
         .file        = -1,
     };
     reader->seed = wr_log_crc_seed(&reader->place);
@@ -126,7 +173,7 @@ static bool list_segments(struct wr_partition_reader *reader)
     wr_free(reader->bases);
     const int status = wr_segment_list(reader->environment, reader->directory, &reader->bases,
                                        &reader->base_count);
-    if (status < 0) {
+    if (status < 0 && !(status == -ENOENT && meet_deletion(reader))) {
         (void)FAIL(reader, wr_log_status_of(-status), "cannot list %s: %s", reader->directory,
                    strerror(-status));
     }
@@ -158,12 +205,17 @@ static enum find open_segment(struct wr_partition_reader *reader, uint64_t base,
         reader->file = -1;
         return status == WEIR_NOT_FOUND ? FIND_GONE : FIND_FAILED;
     }
-    *is_sealed = base != reader->known.segment_base && known >= 0 &&
-                 wr_segment_read_footer(reader->environment, reader->file, info.size_bytes,
-                                        reader->seed, &footer, index);
+    *is_sealed =
+        known >= 0 && wr_segment_read_footer(reader->environment, reader->file, info.size_bytes,
+                                             reader->seed, &footer, index);
+    if (*is_sealed && base == reader->known.segment_base &&
+        index->end_offset > reader->known.readable) { // being sealed: it may not be synced yet
+        wr_segment_index_fini(index);
+        *is_sealed = false;
+    }
     if (!*is_sealed || index->end_offset > at) {
         reader->file_base = base;
-        reader->is_whole  = header.generation > 0;
+        reader->is_whole  = *is_sealed || header.generation > 0;
         return FIND_OPEN;
     }
     wr_segment_index_fini(index);
@@ -253,11 +305,12 @@ bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
 
 uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader)
 {
-    // A sealed file ends with its footer, behind which nobody reads. One that upkeep has put in the
-    // place of the segment that was the newest when last looked is another length than that was.
-    return reader->file_base == reader->known.segment_base && !reader->is_whole
-               ? reader->known.segment_bytes
-               : UINT64_MAX / 2;
+    // A sealed file ends with its footer, behind which nobody reads.
+    if (reader->file_base != reader->known.segment_base || reader->is_whole) {
+        return UINT64_MAX / 2;
+    }
+    const uint64_t bytes = reader->known.segment_bytes, position = reader->cursor.position;
+    return bytes > position ? bytes : position;
 }
 
 // Opens the segment of the next offset, with the cursor at or a little before it; what is before it
@@ -296,8 +349,8 @@ static bool open_at_next(struct wr_partition_reader *reader)
 
 // ---- truncation from an offset ----
 
-// Hears of the cuts made since. True if records it has passed were taken back: told.
-static bool take_cuts(struct wr_partition_reader *reader)
+// Hears of the cuts made since: *least is the least offset of them. False: told why not.
+static bool hear_of_cuts(struct wr_partition_reader *reader, uint64_t *least)
 {
     struct wr_partition_start start;
     reader_close_file(reader);
@@ -305,17 +358,28 @@ static bool take_cuts(struct wr_partition_reader *reader)
     reader->bases = NULL;
     if (wr_partition_start_read(reader->environment, reader->directory, &start, &reader->error) !=
         WEIR_OK) {
-        return true;
+        return false;
     }
-    uint64_t least = UINT64_MAX, newest = reader->known.cut;
+    uint64_t newest = reader->known.cut;
+    *least          = UINT64_MAX;
     for (uint32_t i = 0; i < start.cut_count; i++) {
         if (start.cuts[i].number > reader->cut) {
-            least = start.cuts[i].offset < least ? start.cuts[i].offset : least;
+            *least = start.cuts[i].offset < *least ? start.cuts[i].offset : *least;
         }
         newest = start.cuts[i].number > newest ? start.cuts[i].number : newest;
     }
     wr_partition_start_fini(&start);
     reader->cut = newest;
+    return true;
+}
+
+// Hears of the cuts made since. True if records it has passed were taken back: told.
+static bool take_cuts(struct wr_partition_reader *reader)
+{
+    uint64_t least;
+    if (!hear_of_cuts(reader, &least)) {
+        return true;
+    }
     if (reader->end != UINT64_MAX && least < reader->end) {
         reader->end = least; // what comes there now was not there when it was opened
     }
@@ -344,16 +408,30 @@ enum wr_partition_state wr_partition_reader_damage(struct wr_partition_reader *r
     return WR_PARTITION_FAILED;
 }
 
-// What the cursor could not take for a batch: damage, unless the partition was cut meanwhile.
+// The open file and what is known do not fit: perhaps it was replaced since it was opened. True: it
+// is to be opened anew; once at each place.
+static bool doubt_file(struct wr_partition_reader *reader)
+{
+    const uint64_t at = reader->cursor.next_offset;
+    if (reader->is_whole || reader->doubted == at) {
+        return false;
+    }
+    reader->doubted = at;
+    reader_close_file(reader);
+    return true;
+}
+
+// What the cursor could not take for a batch: damage, unless the partition was cut meanwhile or the
+// file replaced.
 static enum wr_partition_state meet_invalid(struct wr_partition_reader *reader)
 {
     const char *reason    = reader->cursor.reason;
     reader->look_again_us = 0;
-    reader->is_known      = false;
+    reader->is_seen       = false;
     if (!wr_partition_reader_look(reader)) {
         return WR_PARTITION_FAILED;
     }
-    if (reader->known.cut > reader->cut) {
+    if (reader->known.cut > reader->cut || doubt_file(reader)) {
         return WR_PARTITION_BATCH; // once more
     }
     return wr_partition_reader_damage(reader, reason);
@@ -390,6 +468,7 @@ static void meet_batch(struct wr_partition_reader *reader, uint32_t epoch_before
         return;
     }
     reader->holds_batch = true;
+    reader->doubted     = UINT64_MAX;
     reader->read_bytes += header->bytes;
 }
 
@@ -405,13 +484,16 @@ static enum wr_partition_state reader_step(struct wr_partition_reader *reader)
             return WR_PARTITION_FAILED;
         }
     }
+    if (reader->cursor.next_offset >= reader->known.readable) {
+        return WR_PARTITION_QUIET; // what may lie there is not to be read yet
+    }
     const uint32_t epoch   = reader->cursor.least_epoch;
-    const uint64_t limit   = wr_partition_reader_limit(reader);
-    reader->cursor.limit   = limit > reader->cursor.position ? limit : reader->cursor.position;
+    reader->cursor.limit   = wr_partition_reader_limit(reader);
     reader->batch_position = reader->cursor.position;
     switch (wr_segment_cursor_next(&reader->cursor, &reader->header, &reader->batch)) {
     case WR_CURSOR_BATCH: meet_batch(reader, epoch); return WR_PARTITION_BATCH;
-    case WR_CURSOR_END: return WR_PARTITION_QUIET;
+    case WR_CURSOR_END: // although there is more
+        return doubt_file(reader) ? WR_PARTITION_BATCH : WR_PARTITION_QUIET;
     case WR_CURSOR_LATER: return WR_PARTITION_LATER;
     case WR_CURSOR_INVALID: return meet_invalid(reader);
     case WR_CURSOR_FAILED: break;
@@ -497,10 +579,21 @@ void wr_partition_reader_pass(struct wr_partition_reader *reader)
     reader->holds_batch = false;
 }
 
-void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t offset)
+void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t offset, uint64_t cut)
 {
-    reader->next = offset;
-    if (offset > reader->known.readable) {
+    uint64_t least = UINT64_MAX;
+    reader->next   = offset;
+    reader->cut    = cut;
+    if (reader->known.cut > cut && !hear_of_cuts(reader, &least)) {
+        reader->has_news = true; // and it is tried again
+    } else if (least < offset) {
+        reader->next     = least;
+        reader->has_news = true;
+        (void)FAIL(reader, WEIR_CONFLICT,
+                   "the consumer has committed offset %llu, but records from offset %llu on were "
+                   "taken back by a truncation since; it stands at offset %llu now",
+                   (shown)offset, (shown)least, (shown)least);
+    } else if (offset > reader->known.readable) {
         reader->next     = reader->known.readable;
         reader->has_news = true;
         (void)FAIL(reader, WEIR_CONFLICT,
@@ -515,6 +608,7 @@ void wr_partition_reader_seek(struct wr_partition_reader *reader, uint64_t offse
     const struct wr_live_position *known = &reader->known;
     reader_close_file(reader);
     reader->is_damaged = false;
+    reader->doubted    = UINT64_MAX;
     reader->next       = offset < known->first_offset ? known->first_offset
                          : offset > known->readable   ? known->readable
                                                       : offset;

@@ -9,6 +9,10 @@
 // truncation or a seek, which are told; `file` >= 0 means that the cursor stands in it, at or
 // before `next`.
 //
+// The file of the newest segment is read as far as the writer says. Once that is sealed, upkeep may
+// put a smaller one in its place, and the writer speaks of that: whoever still has the old file
+// sees that the two do not fit (doubt_file), and opens the new one.
+//
 // Thread rule: belongs to one thread, but for reads under way.
 #ifndef WR_LOG_PARTITION_READER_H
 #define WR_LOG_PARTITION_READER_H
@@ -17,12 +21,13 @@
 #include "log/segment.h"
 
 enum wr_partition_state {
-    WR_PARTITION_BATCH,  // header and batch are at hand
-    WR_PARTITION_QUIET,  // there is nothing new
-    WR_PARTITION_LATER,  // a read is under way
-    WR_PARTITION_HELD,   // the next batch belongs to a transaction that is not decided
-    WR_PARTITION_ENDED,  // `next` is at `end`
-    WR_PARTITION_FAILED, // error says how; told once, but for WEIR_DAMAGED and failing disks
+    WR_PARTITION_BATCH, // header and batch are at hand
+    WR_PARTITION_QUIET, // there is nothing new
+    WR_PARTITION_LATER, // a read is under way
+    WR_PARTITION_HELD,  // the next batch belongs to a transaction that is not decided
+    WR_PARTITION_ENDED, // `next` is at `end`
+    // error says how; told once, but for WEIR_DAMAGED, failing disks and a topic that was deleted
+    WR_PARTITION_FAILED,
 };
 
 struct wr_partition_reader {
@@ -40,6 +45,8 @@ struct wr_partition_reader {
     struct wr_live         *live; // NULL: no writer's memory yet
     struct wr_live_position known;
     bool                    is_known;
+    bool                    is_gone;       // the topic was deleted
+    bool                    is_seen;       // `known` is what live said at `seen_word`
     uint32_t                seen_word;     // of live
     int64_t                 look_again_us; // without live
     uint64_t                cut;           // truncations that it has heard of
@@ -49,7 +56,8 @@ struct wr_partition_reader {
     uint32_t                 base_count;
     int                      file; // -1: none
     uint64_t                 file_base;
-    bool                     is_whole; // upkeep made the file: it is sealed, and read to its end
+    bool                     is_whole; // the file is sealed, and read to its end
+    uint64_t                 doubted;  // where the file was opened anew last; UINT64_MAX: nowhere
     char                    *path;     // of the file
     struct wr_segment_cursor cursor;
 
@@ -80,8 +88,9 @@ enum wr_partition_state wr_partition_reader_next(struct wr_partition_reader *rea
 void wr_partition_reader_pass(struct wr_partition_reader *reader);
 // Stands at `offset`, kept between the partition's first and its end.
 void wr_partition_reader_seek(struct wr_partition_reader *reader, uint64_t offset);
-// Stands where a consumer committed, before the first read. Past the end: that is told.
-void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t offset);
+// Stands where a consumer committed that had heard of truncations up to number `cut`, before the
+// first read. Past the end, or behind what a later one took back: that is told.
+void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t offset, uint64_t cut);
 // The batch at `offset` is of a transaction that is not decided: WEIR_OK, or why that cannot be
 // known (in `error`).
 weir_status wr_partition_reader_undecided(struct wr_partition_reader *reader, uint64_t offset);
@@ -95,7 +104,7 @@ enum wr_partition_state wr_partition_reader_damage(struct wr_partition_reader *r
 // footer's index (to be finished) if it is sealed: *is_sealed. False: `error` says why.
 bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
                               struct wr_segment_index *index, bool *is_sealed);
-// How much of the open file may be read.
+// How much of the open file may be read; the cursor never stands behind that.
 uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader);
 
 #endif // WR_LOG_PARTITION_READER_H

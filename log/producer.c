@@ -211,7 +211,7 @@ static void producer_leave(weir_producer *producer, const weir_transaction *tran
     (void)pthread_mutex_lock(&producer->lock);
     if (producer->transaction == transaction) {
         queue_all(producer);
-        producer->is_fenced          = wr_transaction_check(transaction) != WEIR_OK;
+        producer->is_fenced          = wr_transaction_check(transaction) == WEIR_FENCED;
         producer->transaction        = NULL;
         producer->transaction_number = 0;
     }
@@ -233,7 +233,16 @@ void wr_producers_leave_any(weir_log *log, const weir_transaction *transaction)
 static weir_status follow_transaction(weir_producer *producer)
 {
     const weir_transaction *transaction = producer->transaction;
-    if (transaction != NULL ? wr_transaction_check(transaction) != WEIR_OK : producer->is_fenced) {
+    const weir_status       status      = transaction != NULL   ? wr_transaction_check(transaction)
+                                          : producer->is_fenced ? WEIR_FENCED
+                                                                : WEIR_OK;
+    if (status == WEIR_CONFLICT) {
+        return wr_log_fail(&producer->error, WEIR_CONFLICT,
+                           "log %s: topic %s: a record may not be appended while its transaction "
+                           "is being decided, or once it is prepared; begin another first",
+                           producer->log->directory, producer->topic->settings.name);
+    }
+    if (status == WEIR_FENCED) {
         return wr_log_fail(&producer->error, WEIR_FENCED,
                            "log %s: the transaction's name was opened again; this one may not "
                            "append any more",

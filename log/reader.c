@@ -88,12 +88,12 @@ static weir_status find_time(const weir_reader *reader, struct wr_partition_read
 static weir_status place_partition(weir_reader *reader, struct wr_partition_reader *partition,
                                    const weir_reader_options *options)
 {
-    uint64_t offset;
+    uint64_t offset, cut;
     switch (options->start) {
     case WEIR_START_DEFAULT:
         if (reader->consumer != NULL &&
-            wr_consumer_offset(reader->consumer, reader->topic, partition->number, &offset)) {
-            wr_partition_reader_resume(partition, offset);
+            wr_consumer_offset(reader->consumer, reader->topic, partition->number, &offset, &cut)) {
+            wr_partition_reader_resume(partition, offset, cut);
         }
         return WEIR_OK;
     case WEIR_START_EARLIEST: return WEIR_OK;
@@ -491,6 +491,29 @@ void wr_reader_set_wake(weir_reader *reader, void (*wake)(void *waker), void *wa
     }
 }
 
+void wr_reader_resume(weir_reader *reader, uint32_t partition, uint64_t offset, uint64_t cut)
+{
+    struct wr_partition_reader *found = reader_partition(reader, partition);
+    if (found != NULL) {
+        wr_partition_reader_resume(found, offset, cut);
+    }
+}
+
+uint64_t wr_reader_cut(weir_reader *reader, uint32_t partition)
+{
+    const struct wr_partition_reader *found = reader_partition(reader, partition);
+    return found != NULL ? found->cut : 0;
+}
+
+bool wr_reader_is_gone(const weir_reader *reader)
+{
+    bool is_gone = false;
+    for (uint32_t i = 0; i < reader->partition_count; i++) {
+        is_gone |= reader->partitions[i].is_gone;
+    }
+    return is_gone;
+}
+
 uint64_t wr_reader_end_offset(weir_reader *reader, uint32_t partition)
 {
     struct wr_partition_reader *found = reader_partition(reader, partition);
@@ -559,13 +582,16 @@ weir_status weir_reader_commit(weir_reader *reader)
     const uint32_t count   = reader->partition_count;
     uint32_t      *numbers = wr_alloc((count + 1) * sizeof(*numbers));
     uint64_t      *offsets = wr_alloc((count + 1) * sizeof(*offsets));
+    uint64_t      *cuts    = wr_alloc((count + 1) * sizeof(*cuts));
     for (uint32_t i = 0; i < count; i++) {
         numbers[i] = reader->partitions[i].number;
         offsets[i] = reader->partitions[i].next;
+        cuts[i]    = reader->partitions[i].cut;
     }
-    const weir_status status =
-        wr_consumer_commit(reader->consumer, reader->topic, numbers, offsets, count, reader->error);
+    const weir_status status = wr_consumer_commit(reader->consumer, reader->topic, numbers, offsets,
+                                                  cuts, count, reader->error);
     wr_free(numbers);
     wr_free(offsets);
+    wr_free(cuts);
     return status;
 }

@@ -30,6 +30,12 @@ weir_status wr_reader_poll(weir_reader *reader, weir_log_rows *rows, struct wr_r
 // any thread when to poll again. It is not called any more once the reader is closed. Finding and
 // opening the next segment is still done by the caller of poll.
 void wr_reader_set_wake(weir_reader *reader, void (*wake)(void *waker), void *waker);
+// Before the first poll: stands where a consumer committed; if that was taken back it is told.
+void wr_reader_resume(weir_reader *reader, uint32_t partition, uint64_t offset, uint64_t cut);
+// The number of the partition's last truncation that the reader has heard of.
+uint64_t wr_reader_cut(weir_reader *reader, uint32_t partition);
+// Whether the topic was deleted: then nothing comes any more.
+bool wr_reader_is_gone(const weir_reader *reader);
 // The end of a partition now (what may be read), for a bar of progress; and bytes read so far.
 uint64_t wr_reader_end_offset(weir_reader *reader, uint32_t partition);
 uint64_t wr_reader_bytes(const weir_reader *reader);

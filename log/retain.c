@@ -66,6 +66,9 @@ weir_status wr_retain_partition(struct wr_partition *partition, uint64_t *bytes,
     struct wr_commit   *commit    = partition->topic->log->commit;
     struct wr_leftovers leftovers = { .bases = NULL };
     *bytes                        = 0;
+    if (wr_upkeep_check(partition, error) != WEIR_OK) {
+        return error->status;
+    }
     wr_commit_enter(commit);
     struct retention retention = retention_of(partition);
     wr_commit_leave(commit);

@@ -36,7 +36,7 @@ static weir_status open_at(struct wr_partition_reader *scout, uint64_t *at,
 {
     scout->next = *at;
     while (!wr_partition_reader_open(scout, scout->next, index, is_sealed)) {
-        if (scout->error.status != WEIR_NOT_FOUND) {
+        if (scout->error.status != WEIR_NOT_FOUND || scout->is_gone) {
             return scout->error.status;
         }
         if (scout->next >= scout->known.readable) {

@@ -210,18 +210,23 @@ static weir_status topic_recover(struct wr_topic *topic, struct wr_log_error *er
 
 // ---- a reader's ----
 
-// Whether the directory still holds the topic that was read: its name may have gone to another.
-static bool topic_is_there(const struct wr_topic *topic)
+// Whether the directory still holds the topic that was read. WEIR_NOT_FOUND: it was deleted, and
+// its name may have gone to another.
+static weir_status topic_look(const struct wr_topic *topic)
 {
-    struct wr_log_error error = { .status = WEIR_OK };
-    struct wr_topic    *now   = topic_load(topic->log, topic->settings.name, &error);
-    const bool is_there       = now != NULL && memcmp(&now->id, &topic->id, sizeof(now->id)) == 0;
+    struct wr_log_error error  = { .status = WEIR_OK };
+    struct wr_topic    *now    = topic_load(topic->log, topic->settings.name, &error);
+    weir_status         status = error.status;
     if (now != NULL) {
+        const bool is_same = memcmp(&now->id, &topic->id, sizeof(now->id)) == 0;
+        status             = is_same ? WEIR_OK : WEIR_NOT_FOUND;
         wr_topic_free(now);
     }
     wr_log_error_fini(&error);
-    return is_there;
+    return status;
 }
+
+bool wr_topic_is_gone(const struct wr_topic *topic) { return topic_look(topic) == WEIR_NOT_FOUND; }
 
 struct wr_live *wr_topic_live(struct wr_topic *topic)
 {
@@ -232,7 +237,7 @@ struct wr_live *wr_topic_live(struct wr_topic *topic)
         char *const     path = wr_format("%s/live", topic->directory);
         struct wr_live *live =
             wr_live_open_reader(log->environment, path, topic->settings.partitions, &io_error);
-        if (live != NULL && !topic_is_there(topic)) { // then it may be another topic's
+        if (live != NULL && topic_look(topic) != WEIR_OK) { // then it may be another topic's
             wr_live_close(live);
             live = NULL;
         }

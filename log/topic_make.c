@@ -15,6 +15,7 @@
 #include "log/producer.h"
 #include "log/small_file.h"
 #include "log/topic_file.h"
+#include "log/upkeep.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -500,10 +501,12 @@ weir_status weir_log_delete_topic(weir_log *log, const char *name)
         status = writer_check(log, name, &error);
     }
     if (status == WEIR_OK) {
+        wr_upkeep_enter(log); // what it does to a topic ends before that is gone
         (void)pthread_mutex_lock(&log->catalog_lock);
         struct wr_topic *topic = wr_catalog_find_topic(log, name, &error);
         status                 = topic == NULL ? error.status : topic_delete(topic, &error);
         (void)pthread_mutex_unlock(&log->catalog_lock);
+        wr_upkeep_leave(log);
     }
     if (status != WEIR_OK) {
         return wr_log_keep(log, &error);

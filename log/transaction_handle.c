@@ -23,8 +23,9 @@ weir_status wr_transaction_check(const weir_transaction *transaction)
     struct wr_transactions *transactions = transaction->log->transactions;
     wr_transactions_lock(transactions);
     const bool is_fenced = transaction->is_fenced;
+    const bool is_over   = transaction->is_ending || transaction->is_prepared;
     wr_transactions_unlock(transactions);
-    return is_fenced ? WEIR_FENCED : WEIR_OK;
+    return is_fenced ? WEIR_FENCED : is_over ? WEIR_CONFLICT : WEIR_OK;
 }
 
 void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition,
@@ -92,10 +93,11 @@ static void handle_unlink(struct wr_transactions *transactions, weir_transaction
     *at = transaction->next;
 }
 
-// Fences the other handle of the name, when its decision under way is over, and takes its open
-// transaction from it. False: there is no (other) one with something to take.
-static bool fence_others(struct wr_transactions *transactions, const weir_transaction *by,
-                         uint64_t *number)
+// Fences the other handles of the name, when their decisions under way are over. The one with an
+// open transaction, which keeps it and is_deciding until the caller has aborted it: what its
+// producers have gathered is still that one's. NULL: there is none.
+static weir_transaction *fence_others(struct wr_transactions *transactions,
+                                      const weir_transaction *by)
 {
     weir_transaction *other = transactions->handles;
     while (other != NULL) {
@@ -106,19 +108,18 @@ static bool fence_others(struct wr_transactions *transactions, const weir_transa
         if (is_other && other->is_deciding) {
             (void)pthread_cond_wait(&transactions->settles, &transactions->lock);
             other = transactions->handles; // it may be closed by now
-        } else if (is_other && other->current != NULL) {
-            const bool is_open = !other->is_prepared;
-            *number            = other->current->number;
-            other->current     = NULL;
-            other->is_prepared = false;
-            if (is_open) {
-                return true;
-            }
+        } else if (is_other && other->current != NULL && !other->is_prepared) {
+            other->is_deciding = true;
+            return other;
         } else {
+            if (is_other) { // a prepared one is nobody's from now on
+                other->current     = NULL;
+                other->is_prepared = false;
+            }
             other = other->next;
         }
     }
-    return false;
+    return NULL;
 }
 
 static bool name_is_right(const char *name)
@@ -133,7 +134,7 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     opened->log              = log;
     opened->name             = wr_copy_text(name);
     *transaction             = opened;
-    if (log->epoch == 0) {
+    if (log->commit == NULL) {
         return wr_transaction_fail(opened, WEIR_USAGE,
                                    "the log was opened for reading; open it with `writes`");
     }
@@ -145,14 +146,16 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
         return status;
     }
     struct wr_transactions *transactions = log->transactions;
-    uint64_t                number       = 0;
+    weir_transaction       *other;
     wr_transactions_lock(transactions);
     handle_link(transactions, opened);
     opened->is_open = true;
-    while (status == WEIR_OK && fence_others(transactions, opened, &number)) {
+    while (status == WEIR_OK && (other = fence_others(transactions, opened)) != NULL) {
+        const uint64_t number = other->current->number;
         wr_transactions_unlock(transactions);
         status =
             wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", &opened->error);
+        wr_transaction_leave(other); // which is not closed before
         wr_transactions_lock(transactions);
     }
     wr_transactions_unlock(transactions);
@@ -174,6 +177,7 @@ static weir_status handle_enter(weir_transaction *transaction, const char *verb,
         status = WEIR_CONFLICT;
     } else {
         transaction->is_deciding = true;
+        transaction->is_ending   = true;
         *number                  = transaction->current->number;
     }
     wr_transactions_unlock(transactions);
@@ -193,6 +197,7 @@ void wr_transaction_leave(weir_transaction *transaction)
     struct wr_transactions *transactions = transaction->log->transactions;
     wr_transactions_lock(transactions);
     transaction->is_deciding = false;
+    transaction->is_ending   = false;
     (void)pthread_cond_broadcast(&transactions->settles);
     wr_transactions_unlock(transactions);
 }
@@ -222,9 +227,15 @@ weir_status weir_transaction_abort(weir_transaction *transaction)
 
 void weir_transaction_close(weir_transaction *transaction)
 {
+    if (transaction == NULL) {
+        return;
+    }
     struct wr_transactions *transactions = transaction->log->transactions;
     if (transaction->is_open) {
         wr_transactions_lock(transactions);
+        while (transaction->is_deciding) { // who fences it still aborts what it had open
+            (void)pthread_cond_wait(&transactions->settles, &transactions->lock);
+        }
         const bool is_open =
             !transaction->is_fenced && transaction->current != NULL && !transaction->is_prepared;
         wr_transactions_unlock(transactions);

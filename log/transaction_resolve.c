@@ -41,9 +41,11 @@ weir_status weir_transaction_resolve(weir_transaction *transaction, uint64_t id,
         return wr_transaction_unopened(transaction);
     }
     wr_transactions_lock(transactions);
-    const bool  is_fenced    = transaction->is_fenced;
-    weir_status status       = resolve_judge(transaction, id, commits, &is_due);
-    transaction->is_deciding = !is_fenced && is_due;
+    const bool  is_fenced = transaction->is_fenced;
+    weir_status status    = resolve_judge(transaction, id, commits, &is_due);
+    if (!is_fenced && is_due) {
+        transaction->is_deciding = true;
+    }
     wr_transactions_unlock(transactions);
     if (is_fenced) {
         return wr_transaction_fenced(transaction);

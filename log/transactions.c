@@ -36,6 +36,7 @@
 #include "log/catalog.h"
 #include "log/commit.h"
 #include "log/deciding.h"
+#include "log/upkeep.h"
 
 #define SEGMENT_BYTES (1u << 20)
 
@@ -200,6 +201,11 @@ weir_status wr_transactions_open_writer(weir_log *log)
     }
     if (status != WEIR_OK) {
         (void)wr_log_fail(&log->error, status, "%s", error.sentence);
+    } else {
+        wr_transactions_lock(log->transactions);
+        log->transactions->is_known = true;
+        wr_transactions_unlock(log->transactions);
+        wr_upkeep_open(log);
     }
     wr_log_error_fini(&error);
     return status;

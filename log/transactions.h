@@ -53,7 +53,10 @@ struct wr_live *wr_transactions_live(weir_log *log);
 
 // The number under which a producer joined to it appends now; 0: none is begun.
 uint64_t wr_transaction_number(const weir_transaction *transaction);
-// WEIR_OK, or WEIR_FENCED when its name was opened again.
+// WEIR_OK; WEIR_FENCED when its name was opened again; WEIR_CONFLICT while its transaction is being
+// decided, or is prepared, and takes no more records. A producer asks under its own lock, before
+// the number and until what it appends can be pulled: a decision is flagged first and pulls then,
+// so what is appended is either in what it waits for or refused.
 weir_status wr_transaction_check(const weir_transaction *transaction);
 // Noted by the producer when it first queues a batch for a partition in this transaction, so that
 // prepare and commit know what to wait for.
@@ -63,7 +66,8 @@ void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *pa
 // ---- for upkeep ----
 
 // The least offset of the partition at which a batch of an undecided transaction may lie;
-// UINT64_MAX: there is none. Cheap, but for the first time after an opening with prepared ones.
+// UINT64_MAX: there is none. WEIR_CONFLICT: it is not known yet, for the log is still opening.
+// Cheap, but for the first time after an opening with prepared ones.
 weir_status wr_transactions_least_undecided(struct wr_partition *partition, uint64_t *offset,
                                             struct wr_log_error *error);
 // Forgets aborted numbers that nothing stored bears any more, when there are many. Now and then, by

@@ -99,6 +99,18 @@ static uint64_t least_begun_here(const struct wr_transactions *transactions,
     return least;
 }
 
+// Whether it is known what earlier processes left undecided.
+static bool is_known_yet(struct wr_transactions *transactions)
+{
+    if (transactions == NULL) {
+        return false;
+    }
+    wr_transactions_lock(transactions);
+    const bool is_known = transactions->is_known;
+    wr_transactions_unlock(transactions);
+    return is_known;
+}
+
 weir_status wr_transactions_least_undecided(struct wr_partition *partition, uint64_t *offset,
                                             struct wr_log_error *error)
 {
@@ -106,8 +118,12 @@ weir_status wr_transactions_least_undecided(struct wr_partition *partition, uint
     uint32_t                count        = 0;
     weir_status             status       = WEIR_OK;
     *offset                              = UINT64_MAX;
-    if (transactions == NULL) {
-        return WEIR_OK;
+    if (!is_known_yet(transactions)) {
+        return wr_log_fail(error, WEIR_CONFLICT,
+                           "log %s: topic %s partition %u: nothing of it may go before the log is "
+                           "open and its transactions are known; try again then",
+                           partition->topic->log->directory, partition->topic->settings.name,
+                           partition->number);
     }
     wr_transactions_lock(transactions);
     const uint64_t  here    = least_begun_here(transactions, partition);

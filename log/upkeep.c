@@ -17,7 +17,7 @@ struct wr_upkeep {
 
     pthread_mutex_t state_lock; // guards what follows
     pthread_cond_t  is_wanted;
-    bool            is_asked, is_stopping, has_thread;
+    bool            is_open, is_asked, is_stopping, has_thread;
     pthread_t       thread;
 };
 
@@ -50,11 +50,25 @@ bool wr_upkeep_is_stopping(weir_log *log)
     return is_stopping;
 }
 
+weir_status wr_upkeep_check(const struct wr_partition *partition, struct wr_log_error *error)
+{
+    weir_log *log = partition->topic->log;
+    (void)pthread_mutex_lock(&log->lock);
+    const bool is_deleted = partition->topic->is_deleted;
+    (void)pthread_mutex_unlock(&log->lock);
+    return is_deleted
+               ? wr_log_fail(error, WEIR_NOT_FOUND,
+                             "log %s: topic %s: it was deleted meanwhile; nothing of it is left",
+                             log->directory, partition->topic->settings.name)
+               : WEIR_OK;
+}
+
 bool wr_upkeep_begin_step(struct wr_partition *partition, struct wr_log_error *error)
 {
     struct wr_commit *commit = partition->topic->log->commit;
     wr_commit_enter(commit);
-    if (wr_commit_poison(commit, error) != WEIR_OK) {
+    if (wr_commit_poison(commit, error) != WEIR_OK ||
+        wr_upkeep_check(partition, error) != WEIR_OK) {
         wr_commit_leave(commit);
         return false;
     }
@@ -75,8 +89,9 @@ weir_status wr_upkeep_end_step(struct wr_partition *partition, weir_status statu
 weir_status wr_upkeep_clear(struct wr_partition *partition, weir_status status,
                             struct wr_leftovers *leftovers, struct wr_log_error *error)
 {
-    struct wr_log_error ours    = { .status = WEIR_OK };
-    const weir_status   removed = wr_partition_remove_leftovers(partition, leftovers, &ours);
+    struct wr_log_error ours = { .status = WEIR_OK };
+    WR_ASSERT(!partition->topic->is_deleted); // whose deletion waits for this piece of work
+    const weir_status removed = wr_partition_remove_leftovers(partition, leftovers, &ours);
     if (removed == WEIR_DISK_FAILED) {
         wr_commit_fail(partition->topic->log->commit, &ours);
     }
@@ -102,7 +117,7 @@ uint64_t *wr_upkeep_compacted_at(struct wr_partition *partition)
 
 struct wr_topic *wr_upkeep_topic(weir_log *log, const char *name, struct wr_log_error *error)
 {
-    if (log->epoch == 0) {
+    if (log->commit == NULL) {
         (void)wr_log_fail(error, WEIR_USAGE,
                           "log %s: it was opened for reading; upkeep is its writer's, open it with "
                           "`writes`",
@@ -201,20 +216,31 @@ static void upkeep_start(struct wr_upkeep *upkeep)
     }
 }
 
-void wr_upkeep_run(weir_log *log)
+void wr_upkeep_open(weir_log *log)
 {
     struct wr_upkeep *upkeep = upkeep_of(log);
-    if (log->environment->is_simulated) {
-        upkeep_pass(log);
-        return;
-    }
     (void)pthread_mutex_lock(&upkeep->state_lock);
-    if (!upkeep->has_thread && !upkeep->is_stopping) {
-        upkeep_start(upkeep);
-    }
-    upkeep->is_asked = true;
-    (void)pthread_cond_signal(&upkeep->is_wanted);
+    upkeep->is_open = true;
     (void)pthread_mutex_unlock(&upkeep->state_lock);
+}
+
+void wr_upkeep_run(weir_log *log)
+{
+    struct wr_upkeep *upkeep       = upkeep_of(log);
+    const bool        is_simulated = log->environment->is_simulated;
+    (void)pthread_mutex_lock(&upkeep->state_lock);
+    const bool goes_on = upkeep->is_open && !upkeep->is_stopping;
+    if (goes_on && !is_simulated) {
+        if (!upkeep->has_thread) {
+            upkeep_start(upkeep);
+        }
+        upkeep->is_asked = true;
+        (void)pthread_cond_signal(&upkeep->is_wanted);
+    }
+    (void)pthread_mutex_unlock(&upkeep->state_lock);
+    if (goes_on && is_simulated) {
+        upkeep_pass(log);
+    }
 }
 
 void wr_upkeep_stop(weir_log *log)
@@ -223,10 +249,19 @@ void wr_upkeep_stop(weir_log *log)
     (void)pthread_mutex_lock(&upkeep->state_lock);
     upkeep->is_stopping   = true;
     const bool has_thread = upkeep->has_thread;
+    upkeep->has_thread    = false;
     (void)pthread_cond_signal(&upkeep->is_wanted);
     (void)pthread_mutex_unlock(&upkeep->state_lock);
     if (has_thread) {
         (void)pthread_join(upkeep->thread, NULL);
+    }
+}
+
+void wr_upkeep_close(weir_log *log)
+{
+    struct wr_upkeep *upkeep = log->upkeep;
+    if (upkeep == NULL) {
+        return;
     }
     (void)pthread_cond_destroy(&upkeep->is_wanted);
     (void)pthread_mutex_destroy(&upkeep->state_lock);

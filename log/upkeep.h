@@ -12,7 +12,9 @@
 // in place. Reading and rewriting go on beside the committer: a segment that is sealed changes by
 // upkeep alone.
 //
-// Thread rule: `lock` of the upkeep is held for a whole piece of work, and taken before any other.
+// Thread rule: `lock` of the upkeep is held for a whole piece of work, and taken before any other
+// (upkeep, catalog, commit, log). Who deletes a topic holds it too: so a topic that is there when a
+// piece of work begins is there until that ends, and no file of a new topic of its name is touched.
 #ifndef WR_LOG_UPKEEP_H
 #define WR_LOG_UPKEEP_H
 
@@ -20,10 +22,15 @@
 
 struct wr_upkeep;
 
+// The log is open: its transactions are known. Before it wr_upkeep_run does nothing.
+void wr_upkeep_open(weir_log *log);
 // Sees to what is due, or wakes the thread that does. Now and then, not under the commit lock.
 void wr_upkeep_run(weir_log *log);
-// Ends the thread; work under way is left where it is safe to. Before wr_commit_stop.
+// Ends the thread, for good: wr_upkeep_run does nothing after it. Work under way is left where it
+// is safe to. Before wr_commit_stop, whose thread may call wr_upkeep_run until it ends.
 void wr_upkeep_stop(weir_log *log);
+// Frees it. After wr_commit_stop.
+void wr_upkeep_close(weir_log *log);
 
 // Between these nobody else does upkeep. Of a log open for writing.
 void wr_upkeep_enter(weir_log *log);
@@ -41,7 +48,9 @@ weir_status wr_compact_partition(struct wr_partition *partition, bool only_if_du
 // Memory for keys in one pass of a compaction. Tests make it small.
 extern size_t wr_compact_memory_bytes;
 
-// Takes the commit lock; false, without it: the log is poisoned.
+// WEIR_NOT_FOUND: the topic was deleted, and another may have its name and directory by now.
+weir_status wr_upkeep_check(const struct wr_partition *partition, struct wr_log_error *error);
+// Takes the commit lock; false, without it: the log is poisoned, or the topic was deleted.
 bool wr_upkeep_begin_step(struct wr_partition *partition, struct wr_log_error *error);
 // Gives it back. A disk that failed within the step poisons the log. Returns `status`.
 weir_status wr_upkeep_end_step(struct wr_partition *partition, weir_status status,

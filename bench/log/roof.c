@@ -61,10 +61,10 @@ bool roof_disk(const struct log_bench *bench, double *records_per_second)
 
 bool roof_copy(const struct log_bench *bench, double *records_per_second)
 {
-    const uint64_t    bytes = bench->records * sizeof(log_record);
-    char             *from = buffer_make(PIECE_BYTES), *to = buffer_make(PIECE_BYTES);
-    volatile unsigned sum   = 0;
-    const int64_t     start = clock_now_ns();
+    const uint64_t bytes = bench->records * sizeof(log_record);
+    char          *from = buffer_make(PIECE_BYTES), *to = buffer_make(PIECE_BYTES);
+    unsigned       sum   = 0;
+    const int64_t  start = clock_now_ns();
     for (uint64_t at = 0; at < bytes; at += PIECE_BYTES) {
         memcpy(to, from, PIECE_BYTES);
         sum += crc32_iscsi((unsigned char *)to, (int)PIECE_BYTES, (unsigned)at);
@@ -73,7 +73,7 @@ bool roof_copy(const struct log_bench *bench, double *records_per_second)
     *records_per_second  = (double)bench->records / seconds;
     free(from);
     free(to);
-    return true;
+    return sum != 1; // never; so that the sums are made
 }
 
 bool roof_commit(const struct log_bench *bench, size_t bytes, double per_second,

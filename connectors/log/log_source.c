@@ -105,7 +105,8 @@ static bool source_fail(struct log_source *source, weir_status status, const cha
 }
 
 // Where the partition is read from: the consumer's place if it shall be, and there is one.
-static weir_reader_options reader_options(const struct log_source *source)
+// *cut: the last truncation heard of there; UINT64_MAX: it is not the consumer's place.
+static weir_reader_options reader_options(const struct log_source *source, uint64_t *cut)
 {
     const struct source_options *options = options_of(source);
     weir_reader_options          reading = {
@@ -118,8 +119,10 @@ static weir_reader_options reader_options(const struct log_source *source)
                  .is_bounded        = !options->given.follow,
                  .reads_uncommitted = options->given.reads_uncommitted,
     };
+    *cut = UINT64_MAX;
     if (reading.start == WEIR_START_DEFAULT && source->consumer != NULL &&
-        wr_shared_consumer_offset(source->consumer, source->reader.partition, &reading.offset)) {
+        wr_shared_consumer_offset(source->consumer, source->reader.partition, &reading.offset,
+                                  cut)) {
         reading.start = WEIR_START_OFFSET;
     }
     return reading;
@@ -141,11 +144,15 @@ static bool source_open(struct wr_reader *reader)
             return false;
         }
     }
-    const weir_reader_options reading = reader_options(source);
+    uint64_t                  cut;
+    const weir_reader_options reading = reader_options(source, &cut);
     const weir_status         status  = wr_reader_open_as_of(source->log, options->topic, &reading,
                                                              source->decided, &source->rows_from);
     if (status != WEIR_OK) {
         return source_fail(source, status, weir_log_error(source->log));
+    }
+    if (cut != UINT64_MAX) {
+        wr_reader_resume(source->rows_from, reader->partition, reading.offset, cut);
     }
     wr_reader_set_wake(source->rows_from, wr_node_wake_any, reader->node->park);
     source->started_us = wr_now_us(reader->node->environment);
@@ -156,10 +163,12 @@ static bool source_open(struct wr_reader *reader)
 static void source_close(struct wr_reader *reader)
 {
     struct log_source *source = source_of(reader);
-    weir_reader_close(source->rows_from);
-    if (source->consumer != NULL && reader->next_offset != UINT64_MAX) {
-        wr_shared_consumer_reach(source->consumer, reader->partition, reader->next_offset);
+    if (source->consumer != NULL && source->rows_from != NULL &&
+        reader->next_offset != UINT64_MAX) {
+        wr_shared_consumer_reach(source->consumer, reader->partition, reader->next_offset,
+                                 wr_reader_cut(source->rows_from, reader->partition));
     }
+    weir_reader_close(source->rows_from);
     wr_node_unshare(reader->node, source->consumer);
     wr_node_unshare(reader->node, source->decided);
     wr_node_unshare(reader->node, source->log);
@@ -318,14 +327,18 @@ static void take_rows(struct log_source *source, uint64_t allowed)
 static enum wr_read meet_status(struct log_source *source, weir_status status,
                                 const struct wr_reader_pause *pause)
 {
+    const bool is_news = (status == WEIR_NOT_FOUND && !wr_reader_is_gone(source->rows_from)) ||
+                         (status == WEIR_CONFLICT && source->rows.count == 0);
+    if (is_news) { // told once: records went by retention while this job was too slow, or were
+                   // taken back while it did not run
+        (void)wr_reader_reject(&source->reader, 0, weir_reader_error(source->rows_from), "", 0, 0);
+        return WR_READ_ROWS;
+    }
     switch ((int)status) {
     case WEIR_AT_END: return WR_READ_END;
     case WEIR_TIMED_OUT:
         source->reader.wake_at_us = pause->again_us;
         return pause->is_quiet ? WR_READ_QUIET : WR_READ_LATER;
-    case WEIR_NOT_FOUND: // told once: records went by retention while this job was too slow
-        (void)wr_reader_reject(&source->reader, 0, weir_reader_error(source->rows_from), "", 0, 0);
-        return WR_READ_ROWS;
     default:
         (void)source_fail(source, status, weir_reader_error(source->rows_from));
         return WR_READ_END;
@@ -344,7 +357,8 @@ static void take_note(struct log_source *source)
             source->next < source->rows.count ? row_offset(source, source->next) : end;
     }
     if (source->consumer != NULL && given->commit_every > 0 && reader->next_offset != UINT64_MAX) {
-        wr_shared_consumer_reach(source->consumer, reader->partition, reader->next_offset);
+        wr_shared_consumer_reach(source->consumer, reader->partition, reader->next_offset,
+                                 wr_reader_cut(source->rows_from, reader->partition));
         (void)wr_shared_consumer_commit(source->consumer, reader->node, given->commit_every);
     }
 }

@@ -90,7 +90,7 @@ struct wr_shared_consumer {
     struct wr_consumer *consumer;
     struct wr_topic    *topic;
     uint32_t           *partitions; // those that were reached
-    uint64_t           *offsets;
+    uint64_t           *offsets, *cuts;
     uint32_t            count;
     bool                has_news;
     int64_t             committed_us;
@@ -115,6 +115,7 @@ static void *consumer_open(struct wr_node *node, const void *options)
         shared->topic        = topic;
         shared->partitions   = wr_alloc(topic->settings.partitions * sizeof(uint32_t));
         shared->offsets      = wr_alloc(topic->settings.partitions * sizeof(uint64_t));
+        shared->cuts         = wr_alloc(topic->settings.partitions * sizeof(uint64_t));
         shared->committed_us = wr_now_us(node->environment);
         (void)pthread_mutex_init(&shared->lock, NULL);
     } else {
@@ -134,6 +135,7 @@ static void consumer_close(struct wr_node *node, void *resource)
     (void)pthread_mutex_destroy(&shared->lock);
     wr_free(shared->partitions);
     wr_free(shared->offsets);
+    wr_free(shared->cuts);
     wr_free(shared);
 }
 
@@ -153,17 +155,17 @@ struct wr_shared_consumer *wr_shared_consumer(struct wr_node *node, weir_log *lo
 }
 
 bool wr_shared_consumer_offset(struct wr_shared_consumer *consumer, uint32_t partition,
-                               uint64_t *offset)
+                               uint64_t *offset, uint64_t *cut)
 {
     (void)pthread_mutex_lock(&consumer->lock);
     const bool is_known =
-        wr_consumer_offset(consumer->consumer, consumer->topic, partition, offset);
+        wr_consumer_offset(consumer->consumer, consumer->topic, partition, offset, cut);
     (void)pthread_mutex_unlock(&consumer->lock);
     return is_known;
 }
 
 void wr_shared_consumer_reach(struct wr_shared_consumer *consumer, uint32_t partition,
-                              uint64_t offset)
+                              uint64_t offset, uint64_t cut)
 {
     (void)pthread_mutex_lock(&consumer->lock);
     uint32_t at = 0;
@@ -175,8 +177,9 @@ void wr_shared_consumer_reach(struct wr_shared_consumer *consumer, uint32_t part
         consumer->partitions[consumer->count++] = partition;
         consumer->offsets[at]                   = UINT64_MAX;
     }
-    consumer->has_news |= consumer->offsets[at] != offset;
+    consumer->has_news |= consumer->offsets[at] != offset || consumer->cuts[at] != cut;
     consumer->offsets[at] = offset;
+    consumer->cuts[at]    = cut;
     (void)pthread_mutex_unlock(&consumer->lock);
 }
 
@@ -189,7 +192,7 @@ bool wr_shared_consumer_commit(struct wr_shared_consumer *consumer, struct wr_no
     const int64_t now_us = wr_now_us(node->environment);
     if (consumer->has_news && now_us - consumer->committed_us >= every_us) {
         status = wr_consumer_commit(consumer->consumer, consumer->topic, consumer->partitions,
-                                    consumer->offsets, consumer->count, &error);
+                                    consumer->offsets, consumer->cuts, consumer->count, &error);
         consumer->has_news     = status != WEIR_OK;
         consumer->committed_us = now_us;
     }

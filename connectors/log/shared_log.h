@@ -23,12 +23,14 @@ struct wr_shared_consumer;
 // The run's holder of the name; wr_node_unshare gives it back, before the log.
 struct wr_shared_consumer *wr_shared_consumer(struct wr_node *node, weir_log *log,
                                               const char *consumer, const char *topic);
-// What comes next in the partition, as committed; false: nothing was.
+// What comes next in the partition, as committed, and the last truncation heard of then; false:
+// nothing was.
 bool wr_shared_consumer_offset(struct wr_shared_consumer *consumer, uint32_t partition,
-                               uint64_t *offset);
-// Takes note that all before `offset` has left the source; kept by the next commit.
+                               uint64_t *offset, uint64_t *cut);
+// Takes note that all before `offset` has left the source, which has heard of truncations up to
+// number `cut`; kept by the next commit.
 void wr_shared_consumer_reach(struct wr_shared_consumer *consumer, uint32_t partition,
-                              uint64_t offset);
+                              uint64_t offset, uint64_t cut);
 // Keeps what was reached, unless that was done less than `every_us` ago. False: wr_node_fail has
 // said why.
 bool wr_shared_consumer_commit(struct wr_shared_consumer *consumer, struct wr_node *node,

@@ -173,15 +173,18 @@ WEIR_API uint64_t weir_producer_acknowledged(const weir_producer *producer, uint
 
 // The name under which transactions are made, one after the other. Opening a name again fences
 // whoever has it open (their calls return WEIR_FENCED) and aborts its open transaction, but not one
-// that was prepared.
+// that was prepared. *transaction is set also when it fails: weir_transaction_error says why then,
+// every call on it but weir_transaction_close fails, and it must be closed.
 WEIR_API weir_status weir_transaction_open(weir_log *log, const char *name,
                                            weir_transaction **transaction);
 // Aborts an open one. Producers that are still joined to it belong to none from then on; if it was
-// fenced, they append nothing (WEIR_FENCED) until they join another.
+// fenced, they append nothing (WEIR_FENCED) until they join another. NULL: does nothing.
 WEIR_API void        weir_transaction_close(weir_transaction *transaction);
 WEIR_API const char *weir_transaction_error(const weir_transaction *transaction);
 
-// Begins one; from now on what the joined producers append belongs to it.
+// Begins one; from now on what the joined producers append belongs to it. They may append on other
+// threads, but what is appended while it is being prepared, committed or aborted, or once it is
+// prepared, is refused (WEIR_CONFLICT; of many rows some may be in it) until the next is begun.
 WEIR_API weir_status weir_transaction_begin(weir_transaction *transaction);
 // The producer's appends belong to `transaction` (of the same log) from now on; NULL: to none.
 WEIR_API weir_status weir_producer_join(weir_producer *producer, weir_transaction *transaction);

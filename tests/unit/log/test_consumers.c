@@ -50,16 +50,21 @@ static void commit(struct wr_consumer *consumer, const struct wr_topic *topic, u
                    uint64_t offset)
 {
     struct wr_log_error error = { .status = WEIR_OK };
-    cr_assert_eq(wr_consumer_commit(consumer, topic, &partition, &offset, 1, &error), WEIR_OK, "%s",
-                 error.sentence);
+    const uint64_t      cut   = partition; // any will do
+    cr_assert_eq(wr_consumer_commit(consumer, topic, &partition, &offset, &cut, 1, &error), WEIR_OK,
+                 "%s", error.sentence);
 }
 
 // The committed offset; UINT64_MAX: none.
 static uint64_t offset_of(const struct wr_consumer *consumer, const struct wr_topic *topic,
                           uint32_t partition)
 {
-    uint64_t offset;
-    return wr_consumer_offset(consumer, topic, partition, &offset) ? offset : UINT64_MAX;
+    uint64_t offset, cut;
+    if (!wr_consumer_offset(consumer, topic, partition, &offset, &cut)) {
+        return UINT64_MAX;
+    }
+    cr_assert_eq(cut, partition);
+    return offset;
 }
 
 // ---- offsets ----
@@ -107,6 +112,28 @@ static void made_anew(struct log_directory *directory)
     cr_assert_eq(weir_log_close(log), WEIR_OK);
 }
 Test(consumers, begin_again_when_a_topic_was_made_anew) { in_both_environments(made_anew); }
+
+static void set_by_hand(struct log_directory *directory)
+{
+    weir_log      *log = log_of(directory);
+    weir_producer *producer;
+    cr_assert_eq(weir_producer_open(log, "b", NULL, &producer), WEIR_OK);
+    for (uint32_t i = 0; i < 4; i++) {
+        const weir_log_text text = { weir_str_from("k"), weir_str_from("v") };
+        cr_assert_eq(weir_producer_append(producer, &text, 1), WEIR_OK);
+    }
+    cr_assert_eq(weir_producer_close(producer), WEIR_OK);
+    cr_assert_eq(weir_log_truncate_from(log, "b", 0, 2), WEIR_OK, "%s", weir_log_error(log));
+    cr_assert_eq(weir_log_set_consumer(log, "kpi", "b", 0, 2), WEIR_OK, "%s", weir_log_error(log));
+    struct wr_consumer *consumer = take(log, "kpi");
+    uint64_t            offset, cut;
+    cr_assert(wr_consumer_offset(consumer, topic_of(log, "b"), 0, &offset, &cut));
+    cr_assert_eq(offset, 2);
+    cr_assert_eq(cut, 1); // this truncation is known to whoever set it
+    wr_consumer_give(consumer);
+    cr_assert_eq(weir_log_close(log), WEIR_OK);
+}
+Test(consumers, that_are_set_know_the_truncations_before) { in_both_environments(set_by_hand); }
 
 // ---- names ----
 
@@ -242,8 +269,8 @@ static void damaged(struct log_directory *directory)
     weir_log           *log   = log_of(directory);
     struct wr_log_error error = { .status = WEIR_OK };
     struct wr_consumer *consumer;
-    struct told         told = { .count = 0 };
-    char               *path = wr_format("%s/consumers/kpi", directory->path);
+    struct told         told   = { .count = 0 };
+    char               *path   = wr_format("%s/consumers/kpi", directory->path);
     size_t              length = 0;
     cr_assert_eq(weir_log_set_consumer(log, "kpi", "a", 2, 1), WEIR_OK);
     char *bytes = log_file_read(directory->environment, path, &length);
@@ -268,6 +295,10 @@ static void nonsense(struct log_directory *directory)
         "weir consumer 1\ntopic 00 a\n",
         "weir consumer 1\ntopic 00112233445566778899aabbccddeeff a\npartition 0 offset 1\n",
         "weir consumer 1\ntopic 00112233445566778899aabbccddeeff a\nother\n",
+        "weir consumer 1\ntopic 00112233445566778899aabbccddeeff a\n"
+        "partition 0 offset 1 at 2 cut\n",
+        "weir consumer 1\ntopic 00112233445566778899aabbccddeeff a\n"
+        "partition 0 offset 1 at 2 cut 3 4\n",
         "weir topic 1\n",
     };
     weir_log *log  = log_of(directory);

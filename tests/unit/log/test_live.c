@@ -101,7 +101,7 @@ static void taken_over(struct log_directory *directory)
     cr_assert_neq(wr_live_word_now(reader), before);
     cr_assert_eq(wr_live_epoch(reader), 2);
     cr_assert(wr_live_is_current(reader));
-    cr_assert(!wr_live_read(reader, 0, &position));
+    cr_assert_eq(wr_live_look(reader, 0, &position), WR_LIVE_VOID);
     wr_live_publish(second, 0, &two);
     assert_says(reader, 0, 20);
     wr_live_close(second);
@@ -123,6 +123,7 @@ static void killed_within(struct log_directory *directory)
     cr_assert_eq(*sequence % 2, 0);
     *sequence += 1;
     cr_assert(!wr_live_read(reader, 0, &position)); // and it returns
+    cr_assert_eq(wr_live_look(reader, 0, &position), WR_LIVE_BUSY);
     wr_live_publish(writer, 0, &two);
     assert_says(reader, 0, 20);
     wr_live_close(writer);

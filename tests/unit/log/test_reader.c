@@ -1,4 +1,5 @@
 #include "log/catalog.h"
+#include "log/live.h"
 #include "log/log.h"
 #include "log/reader.h"
 
@@ -287,6 +288,50 @@ Test(reader, ends_early_if_bounded_when_its_end_was_taken_back)
 
 // ---- compaction ----
 
+// The segment being written is sealed and compacted under a reader that has read `read` batches.
+static void compact_under(uint32_t read)
+{
+    const weir_topic compacted = { .name          = "items",
+                                   .type          = &item_type,
+                                   .key           = "id",
+                                   .segment_bytes = 16 << 20,
+                                   .is_compacted  = true };
+    uint64_t         bytes;
+    begin(&compacted);
+    for (uint32_t i = 0; i < 40; i++) {
+        append(0, 100 + i % 10, 90);
+    }
+    weir_reader *reader = open_partition(0);
+    for (uint32_t i = 0; i < read; i++) {
+        expect(reader, (uint64_t)i * 90, 100 + i % 10);
+    }
+    cr_assert_eq(weir_log_truncate_from(writer, "items", 0, 3600), WEIR_OK); // seals it
+    cr_assert_eq(weir_log_compact(writer, "items", &bytes), WEIR_OK, "%s", weir_log_error(writer));
+    cr_assert_gt(bytes, 0);
+    weir_log_rows rows;
+    weir_status   status;
+    uint64_t      last = 0, lag = 1;
+    while ((status = weir_reader_next(reader, 1000000, &rows)) == WEIR_OK) {
+        last = rows.offset;
+    }
+    cr_assert_eq(status, WEIR_TIMED_OUT, "%s", weir_reader_error(reader));
+    cr_assert(read == 40 || last > 0);
+    cr_assert_eq(weir_reader_position(reader, 0, &last, &lag), WEIR_OK);
+    cr_assert_eq(last, 3600, "it stands still at offset %llu", (unsigned long long)last);
+    cr_assert_eq(lag, 0);
+    append(0, 7000, 1);
+    expect(reader, 3600, 7000);
+    weir_reader_close(reader);
+    end();
+}
+
+Test(reader, goes_on_when_the_newest_segment_is_compacted_under_it)
+{
+    for (uint32_t read = 0; read <= 40; read++) {
+        compact_under(read);
+    }
+}
+
 Test(reader, keeps_offsets_where_compaction_left_gaps)
 {
     const weir_topic compacted = { .name          = "items",
@@ -506,6 +551,50 @@ Test(reader, says_that_what_was_decided_is_gone)
     end();
 }
 
+// ---- a writer in the midst of a publication ----
+
+Test(reader, keeps_to_what_is_known_while_the_writer_publishes)
+{
+    begin(&items);
+    append(0, 0, 10);
+    const uint32_t partition = 0;
+    weir_reader   *reader    = open_reader(
+             writer, &(weir_reader_options){ .partitions = &partition, .partition_count = 1 });
+    expect(reader, 0, 0);
+    struct wr_log_error error = { .status = WEIR_OK };
+    struct wr_live     *live  = wr_topic_live(wr_catalog_topic(writer, "items", &error));
+    uint64_t *sequence = (uint64_t *)(uintptr_t)wr_live_word(live) - 4 + 8; // the first slot's
+    append(0, 10, 10);
+    cr_assert_eq(*sequence % 2, 0);
+    *sequence += 1;
+    expect_status(reader, WEIR_TIMED_OUT, ""); // the files would say that there is more
+    *sequence += 1;
+    expect(reader, 10, 10);
+    weir_reader_close(reader);
+    end();
+}
+
+// ---- deletion ----
+
+Test(reader, is_told_that_its_topic_was_deleted)
+{
+    begin(&items);
+    append(0, 0, 10);
+    weir_reader *reader = open_partition(0), *behind = open_partition(0);
+    expect(reader, 0, 0);
+    cr_assert_eq(weir_producer_close(producer), WEIR_OK);
+    cr_assert_eq(weir_log_delete_topic(writer, "items"), WEIR_OK, "%s", weir_log_error(writer));
+    expect_status(reader, WEIR_NOT_FOUND, "topic items was deleted");
+    expect_status(reader, WEIR_NOT_FOUND, "topic items was deleted");
+    cr_assert_eq(weir_log_create_topic(writer, &items), WEIR_OK); // another one
+    expect_status(behind, WEIR_NOT_FOUND, "topic items was deleted");
+    weir_reader_close(reader);
+    weir_reader_close(behind);
+    cr_assert_eq(weir_log_close(writer), WEIR_OK);
+    writer = NULL;
+    end();
+}
+
 // ---- consumers ----
 
 Test(reader, goes_on_where_its_consumer_committed)
@@ -524,6 +613,29 @@ Test(reader, goes_on_where_its_consumer_committed)
     weir_reader_close(reader);
     reader = open_reader(reading, &options);
     expect(reader, 10, 10);
+    weir_reader_close(reader);
+    end();
+}
+
+Test(reader, tells_a_consumer_once_that_what_it_has_committed_was_taken_back)
+{
+    begin(&items);
+    append(0, 0, 10);
+    const weir_reader_options options = { .consumer = "fraud" };
+    weir_reader              *reader  = open_reader(reading, &options);
+    expect(reader, 0, 0);
+    cr_assert_eq(weir_reader_commit(reader), WEIR_OK);
+    weir_reader_close(reader);
+    cr_assert_eq(weir_log_truncate_from(writer, "items", 0, 4), WEIR_OK);
+    append(0, 500, 20); // its place is within the log again
+    reader = open_reader(reading, &options);
+    expect_status(reader, WEIR_CONFLICT, "it stands at offset 4");
+    expect(reader, 4, 500);
+    cr_assert_eq(weir_reader_commit(reader), WEIR_OK);
+    weir_reader_close(reader);
+    append(0, 600, 1);
+    reader = open_reader(reading, &options);
+    expect(reader, 24, 600);
     weir_reader_close(reader);
     end();
 }

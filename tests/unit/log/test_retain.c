@@ -1,3 +1,5 @@
+#include "log/catalog.h"
+#include "log/deciding.h"
 #include "tests/support/upkeep_trial.h"
 #include <criterion/criterion.h>
 
@@ -158,6 +160,62 @@ Test(retain, it_goes_on_by_itself)
     wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
     wr_upkeep_run(bench.log);
     cr_expect_eq(trial_count(bench.log, "t"), 0);
+    bench_close(&bench);
+}
+
+Test(retain, nothing_goes_before_the_transactions_are_known)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    uint64_t     bytes = 0;
+    bench_fill(&bench, 100 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    bench.log->transactions->is_known = false; // as while the log is opening
+    cr_expect_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_CONFLICT);
+    wr_upkeep_run(bench.log);
+    cr_expect_eq(bench_info(&bench).first_offset, 0);
+    bench.log->transactions->is_known = true;
+    cr_expect_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_OK);
+    cr_expect_gt(bytes, 0);
+    bench_close(&bench);
+}
+
+Test(retain, once_it_is_stopped_it_does_nothing_by_itself)
+{
+    weir_topic topic   = trial_topic("t", 1);
+    topic.retain_age   = WEIR_SECONDS(10);
+    struct bench bench = bench_open(&topic);
+    bench_fill(&bench, 100 << 10);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    wr_upkeep_stop(bench.log);
+    wr_upkeep_run(bench.log);
+    cr_expect_eq(bench_info(&bench).first_offset, 0);
+    bench_close(&bench);
+}
+
+Test(retain, a_deleted_topic_takes_nothing_from_a_new_one_of_its_name)
+{
+    weir_topic topic             = trial_topic("t", 1);
+    topic.retain_bytes           = 70 << 10;
+    topic.is_compacted           = true;
+    struct bench         bench   = bench_open(&topic);
+    struct wr_log_error  error   = { .status = WEIR_OK };
+    struct wr_partition *deleted = wr_catalog_topic(bench.log, "t", &error)->partitions[0];
+    uint64_t             bytes   = 0;
+    bench_fill(&bench, 300 << 10);
+    cr_assert_eq(weir_producer_close(bench.producer), WEIR_OK);
+    cr_assert_eq(weir_log_delete_topic(bench.log, "t"), WEIR_OK);
+    trial_create(bench.log, &topic);
+    cr_assert_eq(weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK);
+    bench_fill(&bench, 8 << 10);
+    wr_upkeep_enter(bench.log);
+    cr_expect_eq(wr_retain_partition(deleted, &bytes, &error), WEIR_NOT_FOUND);
+    cr_expect_eq(wr_compact_partition(deleted, false, &bytes, &error), WEIR_NOT_FOUND);
+    cr_expect_not(wr_upkeep_begin_step(deleted, &error));
+    wr_upkeep_leave(bench.log);
+    cr_expect_eq(trial_count(bench.log, "t"), 512);
+    wr_log_error_fini(&error);
     bench_close(&bench);
 }
 

@@ -1,4 +1,4 @@
-#include "log/decisions.h"
+#include "log/deciding.h"
 #include "tests/support/upkeep_trial.h"
 #include <criterion/criterion.h>
 
@@ -338,6 +338,40 @@ Test(transactions, a_producer_of_a_fenced_handle_stays_fenced_when_that_is_close
     weir_transaction_close(heir);
     shop_close(&shop);
 }
+
+Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appended_to_it)
+{
+    struct shop shop = shop_open();
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    shop_append(&shop);
+    shop.transaction->is_ending = true; // as another thread's decision that is under way
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
+    cr_expect_not_null(strstr(weir_producer_error(shop.a), "is being decided"));
+    shop.transaction->is_ending = false;
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_OK);
+    cr_assert_eq(weir_transaction_prepare(shop.transaction, NULL), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 21);
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_OK);
+    shop_close(&shop);
+}
+
+Test(transactions, closing_the_handle_of_a_prepared_one_frees_its_producers)
+{
+    struct shop       shop = shop_open();
+    weir_transaction *brief;
+    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
+    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    cr_assert_eq(weir_transaction_prepare(brief, NULL), WEIR_OK);
+    weir_transaction_close(brief);
+    cr_expect_eq(trial_append(shop.a, 0, 3), WEIR_OK);
+    shop_close(&shop);
+}
+
+Test(transactions, no_handle_may_be_closed) { weir_transaction_close(NULL); }
 
 Test(transactions, calls_out_of_order_are_told_so)
 {
