@@ -505,7 +505,7 @@ static char *unpacked_payload(char *payload, const struct wr_log_batch_header *h
     if (header->unpacked_bytes > header->bytes - WR_BATCH_HEADER_BYTES) {
         return NULL;
     }
-    if ((uintptr_t)payload % (row_align > 8 ? row_align : 8) != 0) {
+    if (header->unpacked_bytes > 0 && (uintptr_t)payload % (row_align > 8 ? row_align : 8) != 0) {
         return memcpy(buffer_of(buffer, capacity, header->unpacked_bytes, align), payload,
                       header->unpacked_bytes);
     }

@@ -12,9 +12,9 @@ void wr_partition_add_sealed(struct wr_partition *partition, const struct wr_sea
 {
     (void)pthread_mutex_lock(&partition->lock);
     if (partition->segment_count == partition->segment_capacity) {
-        partition->segment_capacity = partition->segment_capacity * 2 + 16;
-        partition->segments         = wr_realloc(partition->segments, partition->segment_capacity *
-                                                                          sizeof(*partition->segments));
+        const uint32_t capacity     = partition->segment_capacity * 2 + 16;
+        partition->segments         = wr_realloc(partition->segments, capacity * sizeof(*sealed));
+        partition->segment_capacity = capacity;
     }
     partition->segments[partition->segment_count++] = *sealed;
     (void)pthread_mutex_unlock(&partition->lock);

@@ -174,8 +174,9 @@ static bool list_segments(struct wr_partition_reader *reader)
     const int status = wr_segment_list(reader->environment, reader->directory, &reader->bases,
                                        &reader->base_count);
     if (status < 0 && !(status == -ENOENT && meet_deletion(reader))) {
-        (void)FAIL(reader, wr_log_status_of(-status), "cannot list %s: %s", reader->directory,
-                   strerror(-status));
+        // The topic is there and the partition's directory is not: files were taken away.
+        (void)FAIL(reader, status == -ENOENT ? WEIR_DAMAGED : wr_log_status_of(status),
+                   "cannot list %s: %s", reader->directory, strerror(-status));
     }
     return status >= 0;
 }
@@ -291,7 +292,7 @@ bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
         } else {
             (void)FAIL(reader, WEIR_DAMAGED,
                        "no segment file holds offset %llu, though offsets %llu to %llu should be "
-                       "there; see `weir log check`",
+                       "there; see `weir log fsck`",
                        (shown)at, (shown)reader->known.first_offset, (shown)reader->known.readable);
         }
         return false;

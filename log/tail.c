@@ -163,10 +163,15 @@ weir_status wr_tail_read(struct wr_environment *environment, const char *path,
                          struct wr_log_error *error)
 {
     struct wr_file_info info;
-    struct walk         walk = {
-                environment, path, place, -1, wr_log_crc_seed(place), mode == WR_OPEN_DIRECT, tail, error
-    };
-    *tail              = (struct wr_tail){ .file_bytes = 0 };
+    struct walk         walk = { .environment = environment,
+                                 .path        = path,
+                                 .place       = place,
+                                 .file        = -1,
+                                 .seed        = wr_log_crc_seed(place),
+                                 .is_direct   = mode == WR_OPEN_DIRECT,
+                                 .tail        = tail,
+                                 .error       = error };
+    *tail                    = (struct wr_tail){ .file_bytes = 0 };
     weir_status status = wr_segment_open(environment, path, mode, place, base_offset, &walk.file,
                                          &tail->header, error);
     if (status != WEIR_OK) {

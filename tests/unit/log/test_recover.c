@@ -69,7 +69,9 @@ static uint32_t list_segments(struct log_directory *directory, uint64_t bases[64
     char     *parent = wr_format("%s/topics/t/0", directory->path);
     cr_assert_eq(wr_segment_list(directory->environment, parent, &found, &count), 0);
     cr_assert_leq(count, 64);
-    memcpy(bases, found, count * sizeof(*bases));
+    for (uint32_t i = 0; i < count; i++) {
+        bases[i] = found[i];
+    }
     wr_free(found);
     wr_free(parent);
     return count;
