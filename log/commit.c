@@ -2,9 +2,9 @@
 
 #include "log/producer.h"
 #include "log/upkeep.h"
+#include "runtime/base/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -460,15 +460,6 @@ static void *commit_main(void *opaque)
 
 // ---- starting and stopping ----
 
-static void condition_init(pthread_cond_t *condition)
-{
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(condition, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-}
-
 weir_status wr_commit_start(weir_log *log)
 {
     struct wr_commit *commit = wr_alloc(sizeof(*commit));
@@ -477,23 +468,18 @@ weir_status wr_commit_start(weir_log *log)
     (void)pthread_mutex_init(&commit->commit_lock, NULL);
     (void)pthread_mutex_init(&commit->lock, NULL);
     (void)pthread_mutex_init(&commit->producers_lock, NULL);
-    condition_init(&commit->has_work);
-    condition_init(&commit->has_room);
+    wr_condition_init(&commit->has_work);
+    wr_condition_init(&commit->has_room);
     log->commit = commit;
     if (log->environment->is_simulated) {
         return WEIR_OK;
     }
-    sigset_t all, before; // signals are for the program's own threads
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&commit->thread, NULL, commit_main, commit);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const int error    = wr_thread_start(&commit->thread, commit_main, commit, "weir/commit");
     commit->has_thread = error == 0;
     if (error != 0) {
         return wr_log_fail(&log->error, WEIR_NO_MEMORY, "log %s: cannot start a thread: %s",
                            log->directory, strerror(error));
     }
-    (void)pthread_setname_np(commit->thread, "weir/commit");
     return WEIR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "log/commit.h"
 #include "log/rearrange.h"
 #include "log/recover.h"
+#include "runtime/base/thread.h"
 
 #include <string.h>
 
@@ -48,12 +49,8 @@ static struct wr_partition *partition_new(struct wr_topic *topic, uint32_t numbe
     partition->seed                = wr_log_crc_seed(&partition->place);
     partition->directory           = wr_topic_partition_directory(topic, number);
     partition->file                = -1;
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&partition->lock, NULL);
-    (void)pthread_cond_init(&partition->acknowledges, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    wr_condition_init(&partition->acknowledges);
     return partition;
 }
 

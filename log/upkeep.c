@@ -1,9 +1,9 @@
 #include "log/upkeep.h"
 
 #include "log/transactions.h"
+#include "runtime/base/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 struct wr_upkeep {
@@ -205,15 +205,8 @@ static void *upkeep_main(void *opaque)
 
 static void upkeep_start(struct wr_upkeep *upkeep)
 {
-    sigset_t all, before; // signals are for the program's own threads
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&upkeep->thread, NULL, upkeep_main, upkeep);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    upkeep->has_thread = error == 0; // else it is tried again the next time
-    if (upkeep->has_thread) {
-        (void)pthread_setname_np(upkeep->thread, "weir/upkeep");
-    }
+    // If there is none now, it is tried again the next time.
+    upkeep->has_thread = wr_thread_start(&upkeep->thread, upkeep_main, upkeep, "weir/upkeep") == 0;
 }
 
 void wr_upkeep_open(weir_log *log)

@@ -14,6 +14,7 @@
 #include "runtime/base/host_files.h"
 #include "runtime/base/host_shared.h"
 #include "runtime/base/host_waits.h"
+#include "runtime/base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -294,8 +295,8 @@ static int disk_threads_start(struct real_environment *self)
 {
     static const char *const names[DISK_THREADS] = { "weir/io0", "weir/io1" };
     while (self->disk_thread_count < DISK_THREADS) {
-        const uint32_t i = self->disk_thread_count;
-        const int error  = wr_host_thread_start(&self->disk_threads[i], disk_main, self, names[i]);
+        const uint32_t i     = self->disk_thread_count;
+        const int      error = wr_thread_start(&self->disk_threads[i], disk_main, self, names[i]);
         if (error != 0) {
             return i > 0 ? 0 : error;
         }
@@ -315,7 +316,7 @@ static int stream_thread_start(struct real_environment *self)
     if (self->stream_event < 0) {
         return errno;
     }
-    const int error = wr_host_thread_start(&self->stream_thread, stream_main, self, "weir/stream");
+    const int error = wr_thread_start(&self->stream_thread, stream_main, self, "weir/stream");
     self->has_stream_thread = error == 0;
     return error;
 }

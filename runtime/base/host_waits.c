@@ -1,10 +1,11 @@
 #include "runtime/base/host_waits.h"
 
+#include "runtime/base/thread.h"
+
 #include "runtime/base/atomic.h"
 #include "runtime/base/host_shared.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 // A thread. waits->lock guards all but `waits` and `thread`.
@@ -16,19 +17,6 @@ struct wr_host_wait {
     uint64_t              turn;     // how many it has had: a request may come again
     bool                  is_cancelled;
 };
-
-int wr_host_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(thread, NULL, main, opaque);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0) {
-        pthread_setname_np(*thread, name);
-    }
-    return error;
-}
 
 // ---- the thread ----
 
@@ -118,7 +106,7 @@ static struct wr_host_wait *waits_add(struct wr_host_waits *waits)
     struct wr_host_wait *wait = wr_alloc(sizeof(*wait));
     wait->waits               = waits;
     pthread_cond_init(&wait->has_work, NULL);
-    if (wr_host_thread_start(&wait->thread, wait_main, wait, "weir/wait") != 0) {
+    if (wr_thread_start(&wait->thread, wait_main, wait, "weir/wait") != 0) {
         pthread_cond_destroy(&wait->has_work);
         wr_free(wait);
         return NULL;

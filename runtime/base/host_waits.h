@@ -32,7 +32,4 @@ void wr_host_waits_fini(struct wr_host_waits *waits); // cancels those under way
 int  wr_host_waits_submit(struct wr_host_waits *waits, struct wr_request *request);
 void wr_host_waits_cancel(struct wr_host_waits *waits, const struct wr_request *request);
 
-// Starts a thread with all signals blocked: they are for the program's own threads. 0 or an errno.
-int wr_host_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name);
-
 #endif // WR_HOST_WAITS_H

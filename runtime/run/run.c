@@ -1,8 +1,8 @@
 // A run: its tasks and channels, its workers started, joined and taken apart; its first failure.
 #include "runtime/run/run.h"
+#include "runtime/base/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -60,11 +60,7 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&run->ended, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    wr_condition_init(&run->ended);
     run_open_workers(run);
     return run;
 }
@@ -173,17 +169,6 @@ void wr_run_prepare(struct weir_run *run)
 
 // ---- running ----
 
-// Workers take no signals: those are for the threads of whoever embeds the runtime.
-static bool worker_start(struct wr_worker *worker, void *(*main)(void *worker))
-{
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    worker->is_started = pthread_create(&worker->thread, NULL, main, worker) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return worker->is_started;
-}
-
 static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main)(void *worker))
 {
     if (wr_run_has_failed_any(run)) {
@@ -191,7 +176,9 @@ static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main
     }
     run->running_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        if (!worker_start(&run->workers[i], main)) {
+        struct wr_worker *worker = &run->workers[i];
+        worker->is_started       = wr_thread_start(&worker->thread, main, worker, NULL) == 0;
+        if (!worker->is_started) {
             wr_run_end_workers_any(run, count - i);
             wr_run_fail_any(run, WEIR_NO_MEMORY,
                             "the system refuses another thread; use fewer workers");

@@ -1,0 +1,27 @@
+#include "runtime/base/thread.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(thread, NULL, main, opaque);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0 && name != NULL) {
+        (void)pthread_setname_np(*thread, name);
+    }
+    return error;
+}
+
+void wr_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(condition, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}

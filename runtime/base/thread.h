@@ -1,0 +1,14 @@
+// thread: starting a thread of the library, and conditions that wait by the monotonic clock.
+#ifndef WR_THREAD_H
+#define WR_THREAD_H
+
+#include <pthread.h>
+
+// Starts a thread with all signals blocked: they are for the threads of whoever embeds the library.
+// `name` (NULL: none) is at most 15 bytes. 0 or an errno.
+int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name);
+
+// A condition whose timed waits are by the environment's clock, not by the wall's.
+void wr_condition_init(pthread_cond_t *condition);
+
+#endif // WR_THREAD_H
