@@ -223,12 +223,3 @@ void wr_decisions_forget_aborted(struct wr_decisions *decisions, uint64_t end)
     }
     decisions->count = kept;
 }
-
-uint32_t wr_decisions_count(const struct wr_decisions *decisions, enum wr_verdict verdict)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < decisions->count; i++) {
-        count += decisions->ranges[i].verdict == verdict;
-    }
-    return count;
-}

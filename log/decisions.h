@@ -57,7 +57,5 @@ struct wr_decision *wr_decisions_records(const struct wr_decisions *decisions, u
 void wr_decisions_forget_aborted(struct wr_decisions *decisions, uint64_t end);
 // Whether the invariants above hold, by a walk.
 bool wr_decisions_are_valid(const struct wr_decisions *decisions);
-// How many ranges have the verdict.
-uint32_t wr_decisions_count(const struct wr_decisions *decisions, enum wr_verdict verdict);
 
 #endif // WR_LOG_DECISIONS_H

@@ -183,11 +183,3 @@ void wr_transactions_copy(weir_log *log, struct wr_decisions *copy)
     wr_transactions_unlock(transactions);
     wr_free(records);
 }
-
-struct wr_live *wr_transactions_live(weir_log *log)
-{
-    struct wr_log_error error = { .status = WEIR_OK };
-    struct wr_topic    *topic = wr_catalog_topic(log, WR_TRANSACTIONS_TOPIC, &error);
-    wr_log_error_fini(&error);
-    return topic != NULL ? wr_topic_live(topic) : NULL;
-}

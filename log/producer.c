@@ -114,9 +114,7 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     (void)pthread_mutex_init(&opened->lock, NULL);
     weir_status status = producer_take_topic(opened, topic, type);
     if (status != WEIR_OK) {
-        (void)pthread_mutex_lock(&log->lock);
-        (void)wr_log_fail(&log->error, status, "%s", opened->error.sentence);
-        (void)pthread_mutex_unlock(&log->lock);
+        (void)wr_log_keep(log, &opened->error);
         producer_free(opened);
         *producer = NULL;
         return status;
@@ -157,9 +155,7 @@ weir_status weir_producer_close(weir_producer *producer)
             wr_partition_forget_ticket(producer->topic->partitions[i], producer->lanes[i].ticket);
         }
         wr_commit_leave(producer->log->commit);
-        (void)pthread_mutex_lock(&producer->log->lock);
-        (void)wr_log_fail(&producer->log->error, status, "%s", producer->error.sentence);
-        (void)pthread_mutex_unlock(&producer->log->lock);
+        (void)wr_log_keep(producer->log, &producer->error);
     }
     producer_free(producer);
     return status;

@@ -252,9 +252,7 @@ weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
         reader_open(opened, topic, options != NULL ? options : &defaults, decided);
     *reader = opened;
     if (status != WEIR_OK) {
-        (void)pthread_mutex_lock(&log->lock);
-        (void)wr_log_fail(&log->error, status, "%s", opened->error->sentence);
-        (void)pthread_mutex_unlock(&log->lock);
+        (void)wr_log_keep(log, opened->error);
         weir_reader_close(opened);
         *reader = NULL;
     }
@@ -512,15 +510,6 @@ bool wr_reader_is_gone(const weir_reader *reader)
         is_gone |= reader->partitions[i].is_gone;
     }
     return is_gone;
-}
-
-uint64_t wr_reader_end_offset(weir_reader *reader, uint32_t partition)
-{
-    struct wr_partition_reader *found = reader_partition(reader, partition);
-    if (found == NULL || !wr_partition_reader_look(found)) {
-        return 0;
-    }
-    return found->known.readable;
 }
 
 uint64_t wr_reader_bytes(const weir_reader *reader)

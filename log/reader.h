@@ -36,8 +36,7 @@ void wr_reader_resume(weir_reader *reader, uint32_t partition, uint64_t offset, 
 uint64_t wr_reader_cut(weir_reader *reader, uint32_t partition);
 // Whether the topic was deleted: then nothing comes any more.
 bool wr_reader_is_gone(const weir_reader *reader);
-// The end of a partition now (what may be read), for a bar of progress; and bytes read so far.
-uint64_t wr_reader_end_offset(weir_reader *reader, uint32_t partition);
+// Bytes read so far.
 uint64_t wr_reader_bytes(const weir_reader *reader);
 
 #endif // WR_LOG_READER_H

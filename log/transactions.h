@@ -48,8 +48,6 @@ weir_status wr_transactions_look(weir_log *log, struct wr_log_error *error);
 // What is decided as of one moment (a copy, to be finished): for ends that are to be consistent
 // over several partitions, taken before it is looked how far these go.
 void wr_transactions_copy(weir_log *log, struct wr_decisions *copy);
-// The word that changes when there are decisions, to wait for (see live.h); NULL: no writer yet.
-struct wr_live *wr_transactions_live(weir_log *log);
 
 // The number under which a producer joined to it appends now; 0: none is begun.
 uint64_t wr_transaction_number(const weir_transaction *transaction);
