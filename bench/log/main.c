@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RUNS_MAX 99
+#define RUNS_MAX         99
+#define SUSTAINED_FACTOR 5
 
 struct options {
     const char *parent;
@@ -62,6 +63,18 @@ struct side {
     double values[RUNS_MAX];
 };
 
+struct percentiles {
+    struct side p50, p99, p999, max;
+};
+
+static void percentiles_note(struct percentiles *all, unsigned run, const struct histogram *h)
+{
+    all->p50.values[run]  = (double)histogram_percentile(h, 50) / 1e3;
+    all->p99.values[run]  = (double)histogram_percentile(h, 99) / 1e3;
+    all->p999.values[run] = (double)histogram_percentile(h, 99.9) / 1e3;
+    all->max.values[run]  = (double)histogram_percentile(h, 100) / 1e3;
+}
+
 // ---- printing ----
 
 static void print_rate(const struct options *o, const struct machine *machine, const char *job,
@@ -81,20 +94,19 @@ static void print_rate(const struct options *o, const struct machine *machine, c
     fflush(stdout);
 }
 
+// Medians over the runs.
 static void print_latency(const struct options *o, const char *job, double rate,
-                          const struct histogram *h)
+                          struct percentiles *all)
 {
-    const double p50   = (double)histogram_percentile(h, 50) / 1e3,
-                 p99   = (double)histogram_percentile(h, 99) / 1e3,
-                 p999  = (double)histogram_percentile(h, 99.9) / 1e3,
-                 worst = (double)histogram_percentile(h, 100) / 1e3;
+    const double p50  = median(all->p50.values, o->runs), p99 = median(all->p99.values, o->runs),
+                 p999 = median(all->p999.values, o->runs), max = median(all->max.values, o->runs);
     if (o->is_json) {
-        printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"samples\":%lu,\"p50_us\":%.1f,"
+        printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"runs\":%u,\"p50_us\":%.1f,"
                "\"p99_us\":%.1f,\"p99_9_us\":%.1f,\"max_us\":%.1f}\n",
-               job, rate, (unsigned long)h->count, p50, p99, p999, worst);
+               job, rate, o->runs, p50, p99, p999, max);
     } else {
         printf("%-22s %8.2f M records/s   p50 %.0f us  p99 %.0f us  p99.9 %.0f us  max %.0f us\n",
-               job, rate / 1e6, p50, p99, p999, worst);
+               job, rate / 1e6, p50, p99, p999, max);
     }
     fflush(stdout);
 }
@@ -102,7 +114,7 @@ static void print_latency(const struct options *o, const char *job, double rate,
 // ---- the jobs ----
 
 static bool measure_append(const struct options *o, const struct machine *machine,
-                           struct log_bench *bench, double *durable_rate)
+                           struct log_bench *bench)
 {
     struct side appends = { { 0 } }, disk = { { 0 } }, copy = { { 0 } }, ratio = { { 0 } };
     for (unsigned run = 0; run < o->runs; run++) {
@@ -118,8 +130,7 @@ static bool measure_append(const struct options *o, const struct machine *machin
         ratio.values[run] = appends.values[run] / roof;
     }
     const double disk_rate = median(disk.values, o->runs), copy_rate = median(copy.values, o->runs);
-    *durable_rate = median(appends.values, o->runs);
-    print_rate(o, machine, "log_append_durable", *durable_rate,
+    print_rate(o, machine, "log_append_durable", median(appends.values, o->runs),
                disk_rate < copy_rate ? "disk" : "copy",
                disk_rate < copy_rate ? disk_rate : copy_rate, median(ratio.values, o->runs));
     return true;
@@ -145,23 +156,46 @@ static bool measure_append_os(const struct options *o, const struct machine *mac
     return true;
 }
 
-static bool measure_commit(const struct options *o, const struct log_bench *bench, double rate)
+// What the disk takes for longer than its burst, in records a second.
+static bool measure_sustained(const struct options *o, const struct log_bench *bench, double *rate)
 {
-    struct histogram ours, roof;
-    double           records_per_commit = 1;
-    bool             is_good            = histogram_open(&ours) && histogram_open(&roof) &&
-                   bench_commit(bench, rate, &ours, &records_per_commit);
-    remove_in(bench, "commit");
-    is_good = is_good && roof_commit(bench, (size_t)(records_per_commit * sizeof(log_record)),
-                                     rate / records_per_commit, &roof);
+    struct log_bench longer = *bench;
+    longer.records *= o->is_small ? 1 : SUSTAINED_FACTOR;
+    const bool is_good = roof_disk(&longer, rate);
     remove_in(bench, "roof");
-    if (is_good) {
-        print_latency(o, "log_commit", rate, &ours);
-        print_latency(o, "log_commit_disk_only", rate, &roof);
-    }
-    histogram_close(&ours);
-    histogram_close(&roof);
     return is_good;
+}
+
+static bool measure_commit(const struct options *o, const struct log_bench *bench,
+                           double sustained, unsigned share)
+{
+    struct percentiles ours = { .p50 = { { 0 } } }, roof = ours;
+    const double       rate = sustained / share;
+    char               job[64];
+    for (unsigned run = 0; run < o->runs; run++) {
+        struct histogram h, alone;
+        double           records_per_commit = 1;
+        bool             is_good            = histogram_open(&h) && histogram_open(&alone) &&
+                       bench_commit(bench, rate, &h, &records_per_commit);
+        remove_in(bench, "commit");
+        is_good = is_good && roof_commit(bench, (size_t)(records_per_commit * sizeof(log_record)),
+                                         rate / records_per_commit, &alone);
+        remove_in(bench, "roof");
+        if (is_good) {
+            percentiles_note(&ours, run, &h);
+            percentiles_note(&roof, run, &alone);
+        }
+        histogram_close(&h);
+        histogram_close(&alone);
+        if (!is_good) {
+            return false;
+        }
+    }
+    snprintf(job, sizeof(job), "log_commit_1/%u", share);
+    print_latency(o, job, rate, &ours);
+    snprintf(job, sizeof(job), "  disk_alone_1/%u", share);
+    print_latency(o, job, rate, &roof);
+    return true;
 }
 
 static bool measure_read(const struct options *o, const struct machine *machine,
@@ -187,7 +221,7 @@ static bool measure_read(const struct options *o, const struct machine *machine,
 static bool measure(const struct options *o, const char *directory)
 {
     struct machine   machine;
-    double           durable_rate = 0;
+    double           sustained = 0;
     struct log_bench bench        = { .directory     = directory,
                                       .records       = o->is_small ? 20000 : 5000000,
                                       .threads       = 2,
@@ -197,8 +231,9 @@ static bool measure(const struct options *o, const char *directory)
     if (!o->is_json) {
         printf("%s; %s; median of %u runs\n", machine.cpu, machine.compiler, o->runs);
     }
-    return measure_append(o, &machine, &bench, &durable_rate) &&
-           measure_append_os(o, &machine, &bench) && measure_commit(o, &bench, durable_rate / 2) &&
+    return measure_append(o, &machine, &bench) &&
+           measure_append_os(o, &machine, &bench) && measure_sustained(o, &bench, &sustained) &&
+           measure_commit(o, &bench, sustained, 16) && measure_commit(o, &bench, sustained, 4) &&
            measure_read(o, &machine, &bench);
 }
 
