@@ -13,8 +13,8 @@
 //   table    [n width, (n + 1) width), width a multiple of span:  number | key -> time
 #include "operators/keyed.h"
 #include "operators/operators.h"
-#include "operators/slices.h"
 #include "operators/times.h"
+#include "runtime/state/slices.h"
 
 #include <string.h>
 
@@ -78,6 +78,8 @@ static bool deduplicate_open(struct wr_node *node)
         .seed       = node->seed,
     };
     wr_slices_init(&dedup->tables, node->pool, &tables);
+    const struct wr_table_shape shape = { .key = dedup->is_numbered ? NULL : node->spec->key->key };
+    wr_node_keep_slices(node, "passed", &dedup->tables, &shape);
     dedup->own            = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->earlier        = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->later          = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));

@@ -39,6 +39,10 @@ static void count_open(struct wr_window *window)
     const size_t bytes = wr_round_up(window->accumulator_bytes, 8) + sizeof(struct tally);
     const struct wr_table_options options = wr_window_table_options(window, bytes, false);
     window->counted.table                 = wr_table_open(window->node.pool, &options);
+    const struct wr_table_shape shape = { .key   = window->aggregate->key,
+                                          .parts = { { "accumulator",
+                                                       window->aggregate->accumulator, 0 } } };
+    wr_node_keep_table(&window->node, "panes", window->counted.table, &shape);
 }
 
 static void count_close(struct wr_window *window) { wr_table_close(window->counted.table); }

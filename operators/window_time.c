@@ -38,6 +38,26 @@ static void time_open(struct wr_window *window)
     wr_slices_init(&time->slices, window->node.pool, &slices);
     wr_slices_init(&time->firings, window->node.pool, &firings);
     time->fired_until = wr_slice_start(window->node.watermark, shape->slide, shape->offset);
+    const struct wr_table_shape keys   = { .key = window->aggregate->key };
+    const struct wr_table_shape values = { .key   = window->aggregate->key,
+                                           .parts = { { "accumulator",
+                                                        window->aggregate->accumulator, 0 } } };
+    wr_node_keep_slices(&window->node, "slices", &time->slices, &values);
+    wr_node_keep_slices(&window->node, "firings", &time->firings, &keys);
+    wr_node_keep_number(&window->node, "fired until", WR_CELL_LEAST, &time->fired_until);
+}
+
+// The running aggregate follows from the slices that are part of the window.
+static void time_restored(struct wr_window *window)
+{
+    const struct wr_time_windows *time = &window->time;
+    if (!windows_are_sliding(window)) {
+        return;
+    }
+    for (uint32_t i = wr_slices_at(&time->slices, time->fired_until - window->window.length + 1);
+         i < time->slices.end && time->slices.spans[i].start < time->fired_until; i++) {
+        wr_running_add(window, time->slices.spans[i].table);
+    }
 }
 
 static void time_close(struct wr_window *window)
@@ -322,8 +342,9 @@ static bool time_advance(struct wr_window *window, weir_time watermark)
 }
 
 const struct wr_window_kind_ops wr_time_window_ops = {
-    .open    = time_open,
-    .close   = time_close,
-    .rows    = time_rows,
-    .advance = time_advance,
+    .open     = time_open,
+    .close    = time_close,
+    .restored = time_restored,
+    .rows     = time_rows,
+    .advance  = time_advance,
 };

@@ -55,13 +55,24 @@ struct wr_task {
     enum wr_task_state state;
     uint32_t           cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
     uint64_t           barrier;       // being aligned or last seen
+    uint64_t           given_up;      // the last checkpoint of which nothing will come
     uint64_t           asked_barrier; // sources: to be emitted next; 0: none
     bool               has_ended_source;
+    bool               has_told_end; // sources: the coordinator knows
     struct wr_pool    *pool;
+    struct wr_capturing *capturing; // NULL: the run takes no checkpoints
 };
 
 // Bounded work: how much was done; 0: nothing to do now.
 uint32_t wr_task_step(struct wr_task *task);
+// Nothing will come of checkpoint `barrier`: inputs that wait for it are read again.
+void wr_task_give_up(struct wr_task *task, uint64_t barrier);
+// Checkpoint task->barrier lies here: what the task keeps is captured as it is now.
+void wr_task_mark(struct wr_task *task);
+// Checkpoint `barrier` is durable.
+void wr_task_complete(struct wr_task *task, uint64_t barrier);
+// A source that has nothing more to read: whether the end may follow.
+bool wr_task_may_end(struct wr_task *task);
 // Lets batches go that have waited long enough, or whose receiver is idle.
 void wr_task_flush_aged(struct wr_task *task);
 // When it wants to be stepped again even if nobody wakes it; INT64_MAX: no need.
@@ -70,7 +81,12 @@ int64_t wr_task_wake_at(const struct wr_task *task);
 // ---- worker ----
 
 // What a worker is asked to do between two steps.
-enum wr_message_verb { WR_MESSAGE_BARRIER, WR_MESSAGE_WAKE };
+enum wr_message_verb {
+    WR_MESSAGE_BARRIER,  // sources emit it
+    WR_MESSAGE_GIVE_UP,  // nothing will come of that checkpoint, nor of one before it
+    WR_MESSAGE_COMPLETE, // that checkpoint is durable
+    WR_MESSAGE_WAKE
+};
 
 struct wr_message {
     enum wr_message_verb verb;

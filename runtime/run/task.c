@@ -200,18 +200,47 @@ static bool task_run_chain(struct wr_task *task, uint32_t *work)
 
 // ---- inputs ----
 
+static void task_unalign(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->input_count; i++) {
+        task->inputs[i].is_aligned = false;
+    }
+    task->aligned_count = 0;
+}
+
+// One of a checkpoint that was given up is dropped where it is met; a later one than is being
+// aligned says that this was given up, though the message that says so is still under way.
+static void task_take_barrier(struct wr_task *task, struct wr_input *input, uint64_t barrier)
+{
+    WR_ASSERT(!input->is_aligned); // I5: an aligned input is not read
+    if (barrier < task->barrier || barrier <= task->given_up) {
+        return;
+    }
+    if (barrier > task->barrier) {
+        task_unalign(task);
+        task->barrier = barrier;
+    }
+    WR_ASSERT(task->aligned_count == 0 || barrier == task->barrier);
+    input->is_aligned = true;
+    task->aligned_count++;
+}
+
+void wr_task_give_up(struct wr_task *task, uint64_t barrier)
+{
+    task->given_up = barrier > task->given_up ? barrier : task->given_up;
+    if (task->asked_barrier <= barrier) {
+        task->asked_barrier = 0;
+    }
+    if (task->state == WR_TASK_RUNNING && task->barrier <= barrier) {
+        task_unalign(task);
+    }
+}
+
 static void task_take_control(struct wr_task *task, struct wr_input *input,
                               const struct wr_batch *batch)
 {
     switch (batch->control) {
-    case WR_CONTROL_BARRIER:
-        // I4, I5: barriers of a channel rise; an aligned input is not read.
-        WR_ASSERT(!input->is_aligned);
-        WR_ASSERT(task->aligned_count == 0 || batch->barrier == task->barrier);
-        input->is_aligned = true;
-        task->barrier     = batch->barrier;
-        task->aligned_count++;
-        break;
+    case WR_CONTROL_BARRIER: task_take_barrier(task, input, batch->barrier); break;
     case WR_CONTROL_END:
         WR_ASSERT(!input->has_ended);
         input->has_ended = true;
@@ -293,6 +322,9 @@ static bool task_poll_source(struct wr_task *task)
         return true;
     }
     if (task->has_ended_source) {
+        if (!wr_task_may_end(task)) {
+            return false;
+        }
         task->state  = WR_TASK_ENDING;
         task->cursor = 0;
         return true;
@@ -343,8 +375,15 @@ static bool node_pass_barrier(struct wr_task *task, struct wr_node *node)
         node->ops->flush(node, true)) {
         return false;
     }
-    if (node->ops->barrier != NULL) {
-        node->ops->barrier(node, task->barrier);
+    // Pairs with the release in node_prepare: what was set aside last is prepared.
+    if (node->letters != NULL || __atomic_load_n(&node->is_setting_aside, __ATOMIC_ACQUIRE) != 0) {
+        return false;
+    }
+    if (node->ops->barrier != NULL && !node->ops->barrier(node, task->barrier)) {
+        return false;
+    }
+    if (node->ops->committer != NULL && task->capturing != NULL) {
+        __atomic_store_n(&node->is_setting_aside, 1, __ATOMIC_RELAXED); // told by a report
     }
     return true;
 }
@@ -376,11 +415,9 @@ static bool task_advance_state(struct wr_task *task)
         return true;
     case WR_TASK_AT_BARRIER:
         if (task_walk(task, node_pass_barrier)) {
-            for (uint32_t i = 0; i < task->input_count; i++) {
-                task->inputs[i].is_aligned = false;
-            }
-            task->aligned_count = 0;
-            task->state         = WR_TASK_RUNNING;
+            task_unalign(task);
+            task->state = WR_TASK_RUNNING;
+            wr_task_mark(task);
             return true;
         }
         return task->with_rows != 0 || task->cursor > before;

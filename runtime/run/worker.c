@@ -28,12 +28,17 @@ void wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uin
 
 static void worker_serve(struct wr_worker *worker, const struct wr_message *message)
 {
-    if (message->verb != WR_MESSAGE_BARRIER) {
-        return; // a wake-up was all
-    }
     for (uint32_t i = 0; i < worker->task_count; i++) {
-        if (worker->tasks[i]->input_count == 0) {
-            worker->tasks[i]->asked_barrier = message->barrier;
+        struct wr_task *task = worker->tasks[i];
+        switch (message->verb) {
+        case WR_MESSAGE_BARRIER:
+            if (task->input_count == 0) {
+                task->asked_barrier = message->barrier;
+            }
+            break;
+        case WR_MESSAGE_GIVE_UP: wr_task_give_up(task, message->barrier); break;
+        case WR_MESSAGE_COMPLETE: wr_task_complete(task, message->barrier); break;
+        case WR_MESSAGE_WAKE: break; // a wake-up was all
         }
     }
 }

@@ -1,5 +1,5 @@
 // Slices: tables by event time; see slices.h.
-#include "operators/slices.h"
+#include "runtime/state/slices.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 //   spans   | gone | first: start, table | start, table | ... | capacity      ascending by start
 //
 // Also used for what is kept for each window, by the window's end.
-#ifndef WR_OPERATORS_SLICES_H
-#define WR_OPERATORS_SLICES_H
+#ifndef WR_SLICES_H
+#define WR_SLICES_H
 
 #include "runtime/state/state.h"
 
@@ -34,4 +34,4 @@ uint32_t wr_slices_at(const struct wr_slices *slices, weir_time start);
 // Drops all that start before.
 void wr_slices_drop_before(struct wr_slices *slices, weir_time start);
 
-#endif // WR_OPERATORS_SLICES_H
+#endif // WR_SLICES_H
