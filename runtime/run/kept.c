@@ -61,6 +61,18 @@ void wr_node_keep_bytes(struct wr_node *node, const char *name, const char *key,
     kept_add_cell(node, &cell);
 }
 
+const char *wr_kept_counter_name(enum wr_counter counter)
+{
+    static const char *const names[WR_COUNTER_COUNT] = {
+#define NAME(name, sentence) [WR_##name] = #name,
+        WR_COUNTER_LIST(NAME)
+#undef NAME
+    };
+    const bool is_gauge =
+        counter == WR_WATERMARK || counter == WR_STATE_BYTES || counter == WR_BYTES_TOTAL;
+    return is_gauge ? NULL : names[counter];
+}
+
 void wr_kept_close(struct wr_kept *kept)
 {
     if (kept == NULL) {

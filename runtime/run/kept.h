@@ -33,6 +33,10 @@ struct wr_kept {
     uint32_t              table_count, cell_count;
 };
 
+// The name under which a counter is kept, NULL for those that are not: what they say follows from
+// something else.
+const char *wr_kept_counter_name(enum wr_counter counter);
+
 void wr_kept_close(struct wr_kept *kept); // NULL is fine
 
 #endif // WR_KEPT_H

@@ -40,6 +40,7 @@ enum wr_task_state {
 struct wr_task {
     struct weir_run   *run;
     struct wr_worker  *worker;
+    uint32_t           number, stage; // among the run's tasks; of which stage
     uint32_t           instance, parallelism; // task i of n of its stage
     struct wr_node   **nodes;
     uint32_t           node_count;
@@ -69,8 +70,11 @@ uint32_t wr_task_step(struct wr_task *task);
 void wr_task_give_up(struct wr_task *task, uint64_t barrier);
 // Checkpoint task->barrier lies here: what the task keeps is captured as it is now.
 void wr_task_mark(struct wr_task *task);
-// Checkpoint `barrier` is durable.
+// Packs some more of what is being captured; work done.
+uint32_t wr_task_capture(struct wr_task *task);
+// Checkpoint `barrier` is durable; or nothing came of it, or of one before.
 void wr_task_complete(struct wr_task *task, uint64_t barrier);
+void wr_task_forget(struct wr_task *task, uint64_t barrier);
 // A source that has nothing more to read: whether the end may follow.
 bool wr_task_may_end(struct wr_task *task);
 // Lets batches go that have waited long enough, or whose receiver is idle.
@@ -109,7 +113,8 @@ struct wr_worker {
 };
 
 void     wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier);
-uint32_t wr_worker_step(struct wr_worker *worker); // mailbox, then every task once
+uint32_t wr_worker_serve(struct wr_worker *worker); // the mailbox
+uint32_t wr_worker_step(struct wr_worker *worker);  // mailbox, then every task once
 bool     wr_worker_is_done(const struct wr_worker *worker);
 void    *wr_worker_main(void *worker); // the thread
 
@@ -133,6 +138,7 @@ struct weir_run {
     void (*pin_any)(const void *opaque, uint32_t worker);
     const void       *opaque;
     struct wr_plan   *plan;   // what it was made of; kept for whoever closes it
+    struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
     struct wr_shared *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
@@ -218,6 +224,7 @@ void wr_run_close_operators(struct weir_run *run);
 // The first failure wins, and everybody stops.
 void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sentence);
 bool wr_run_has_failed_any(const struct weir_run *run);
+bool wr_run_is_stopping_any(const struct weir_run *run);
 // Asks every source for a barrier.
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
 

@@ -213,6 +213,7 @@ static void task_unalign(struct wr_task *task)
 static void task_take_barrier(struct wr_task *task, struct wr_input *input, uint64_t barrier)
 {
     WR_ASSERT(!input->is_aligned); // I5: an aligned input is not read
+    wr_worker_serve(task->worker); // what became of the checkpoints before
     if (barrier < task->barrier || barrier <= task->given_up) {
         return;
     }
@@ -234,6 +235,7 @@ void wr_task_give_up(struct wr_task *task, uint64_t barrier)
     if (task->state == WR_TASK_RUNNING && task->barrier <= barrier) {
         task_unalign(task);
     }
+    wr_task_forget(task, barrier);
 }
 
 static void task_take_control(struct wr_task *task, struct wr_input *input,
@@ -307,7 +309,7 @@ static bool task_poll_source(struct wr_task *task)
 {
     struct wr_node *source = task->nodes[0];
     if (task->asked_barrier != 0 && task->asked_barrier > task->barrier) {
-        task->barrier = task->asked_barrier;
+        task->barrier = task->asked_barrier; // above given_up: else it is asked for no more
         task->state   = WR_TASK_AT_BARRIER;
         task->cursor  = 0;
         return true;
@@ -470,6 +472,7 @@ uint32_t wr_task_step(struct wr_task *task)
         return 0;
     }
     if (!task_run_chain(task, &work)) {
+        work += wr_task_capture(task);
         // Stuck for want of credit: what is open towards others must not wait for it too.
         return work > 0 || !task_flush_exchanges(task, true) ? work : 1;
     }
@@ -482,6 +485,7 @@ uint32_t wr_task_step(struct wr_task *task)
             has_moved = task->input_count > 0 ? task_take_batch(task) : task_poll_source(task);
         }
     }
+    work += wr_task_capture(task);
     if (has_moved) {
         (void)task_run_chain(task, &work);
         return work + 1;

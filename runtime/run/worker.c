@@ -20,7 +20,7 @@ void wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uin
         end = &(*end)->next;
     }
     *end = message;
-    // Pairs with the acquire in worker_serve_mail; the lock would do, the hint saves taking it.
+    // Pairs with the acquire in wr_worker_serve; the lock would do, the hint saves taking it.
     __atomic_store_n(&worker->has_mail, 1, __ATOMIC_RELEASE);
     (void)pthread_mutex_unlock(&worker->mail_lock);
     wr_park_wake_any(&worker->park);
@@ -43,7 +43,7 @@ static void worker_serve(struct wr_worker *worker, const struct wr_message *mess
     }
 }
 
-static uint32_t worker_serve_mail(struct wr_worker *worker)
+uint32_t wr_worker_serve(struct wr_worker *worker)
 {
     // Pairs with the release in wr_worker_post_any.
     if (__atomic_load_n(&worker->has_mail, __ATOMIC_ACQUIRE) == 0) {
@@ -69,7 +69,7 @@ static uint32_t worker_serve_mail(struct wr_worker *worker)
 
 uint32_t wr_worker_step(struct wr_worker *worker)
 {
-    uint32_t work = worker_serve_mail(worker);
+    uint32_t work = wr_worker_serve(worker);
     for (uint32_t i = 0; i < worker->task_count; i++) {
         struct wr_task *task = worker->tasks[i];
         if (task->state == WR_TASK_DONE) {
