@@ -44,7 +44,8 @@ struct deduplicate {
     bool               is_numbered; // tables hold many buckets
     struct wr_slices   tables;      // by the start of their time
     struct bucket_keys column;
-    void             **own, **earlier, **later;
+    void             **own;
+    const void       **earlier, **later; // read only
     uint16_t          *selection;
     uint32_t           selection_capacity;
     bool               has_failed;
@@ -165,15 +166,16 @@ static weir_time table_start(const struct deduplicate *dedup, weir_time bucket)
 }
 
 // What passed in a bucket, for each of the keys taken; NULL where nothing did.
-static void bucket_find(struct deduplicate *dedup, weir_time bucket, uint32_t count, void **values)
+static void bucket_find(struct deduplicate *dedup, weir_time bucket, uint32_t count,
+                        const void **values)
 {
     struct wr_table *table = wr_slices_find(&dedup->tables, table_start(dedup, bucket));
     if (table == NULL) {
-        memset(values, 0, count * sizeof(*values));
+        memset((void *)(uintptr_t)values, 0, count * sizeof(*values));
         return;
     }
     column_make(dedup, bucket, count);
-    wr_table_find_many(table, dedup->column.hashes, &dedup->column.keys, count, values);
+    wr_table_find_many_read(table, dedup->column.hashes, &dedup->column.keys, count, values);
 }
 
 static bool bucket_resolve(struct deduplicate *dedup, weir_time bucket, uint32_t count,

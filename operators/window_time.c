@@ -82,7 +82,7 @@ static bool pane_find(const struct wr_window *window, weir_time end, uint64_t ha
     bool                    is_some = false;
     for (uint32_t i = wr_slices_at(slices, end - window->window.length);
          i < slices->end && slices->spans[i].start < end; i++) {
-        const void *found = wr_table_find(slices->spans[i].table, hash, key, length);
+        const void *found = wr_table_find_read(slices->spans[i].table, hash, key, length);
         if (found != NULL && is_some) {
             wr_window_merge_one(window, accumulator, found);
         } else if (found != NULL) {
@@ -98,8 +98,8 @@ static uint32_t pane_emitted(const struct wr_window *window, weir_time end, uint
 {
     struct wr_table *firings = wr_slices_find(&window->time.firings, end);
     uint32_t         length;
-    const void      *key   = wr_key_block_at(&window->keys, 0, &length);
-    const uint32_t  *found = firings != NULL ? wr_table_find(firings, hash, key, length) : NULL;
+    const void      *key  = wr_key_block_at(&window->keys, 0, &length);
+    const uint32_t *found = firings != NULL ? wr_table_find_read(firings, hash, key, length) : NULL;
     return found != NULL ? *found : 0;
 }
 

@@ -121,7 +121,13 @@ static __attribute__((noinline)) char *KEYS_(find)(const struct wr_table *table,
 static char *KEYS_(add)(struct wr_table *table, struct segment *segment, uint64_t hash,
                         struct key_view key)
 {
+    if (WR_UNLIKELY(table->marks[directory_index(table, hash)] != MARK_CHANGED)) {
+        wr_segment_will_add(table, segment);
+    }
     char *const slot = segment_place(table, segment, hash);
+    if (WR_UNLIKELY(segment->undo != NULL)) {
+        wr_segment_note_added(segment, segment_index(table, segment, slot + table->value_at));
+    }
     table->count++;
 #if KEYS_SIZE > 0
     memcpy(slot, key.bytes, KEYS_SIZE);
@@ -154,8 +160,7 @@ static __attribute__((noinline)) char *KEYS_(resolve)(struct wr_table *table, ui
         return slot;
     }
     const uint32_t bytes = KEYS_SIZE > 0 ? 0 : key.length;
-    while (WR_UNLIKELY(segment->count >= segment->limit ||
-                       bytes > segment->heap_bytes - segment->heap_used)) {
+    while (WR_UNLIKELY(segment->count >= segment->limit || bytes > segment_heap_room(segment))) {
         if (!wr_segment_make_room(table, hash, 1, bytes)) {
             return NULL;
         }
@@ -190,20 +195,24 @@ static inline bool KEYS_(settle)(struct wr_table *table, uint64_t hash, struct k
 }
 
 // Up to BATCH_KEYS keys of a table that lies in the cache: the processor overlaps the searches by
-// itself. Returns how many were resolved.
+// itself. Returns how many were resolved; `marks` becomes other than 0 if a write to one of them
+// has something to do first.
 static inline __attribute__((always_inline)) uint32_t
 KEYS_(near)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-            uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes)
+            uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes,
+            uint32_t *marks)
 {
     for (uint32_t i = begin; i < end; i++) {
         const uint64_t        hash        = hashes[i];
         const struct key_view key         = KEYS_(key_at)(keys, i);
-        const uintptr_t       entry       = table->directory[directory_index(table, hash)];
+        const uint64_t        at          = directory_index(table, hash);
+        const uintptr_t       entry       = table->directory[at];
         struct segment *const segment     = entry_segment(entry);
         const uint32_t        group_count = table->shape_groups[entry % SHAPE_COUNT];
         const size_t          group       = hash_group(hash, group_count);
         bool                  is_there;
-        char *const           slot = KEYS_(guess)(
+        *marks |= table->marks[at] ^ MARK_CHANGED;
+        char *const slot = KEYS_(guess)(
             segment_tags(segment) + group * GROUP_TAG_BYTES, hash_tag(hash),
             segment_slots(segment, group_count) + group * GROUP_SLOTS * table->slot_bytes,
             table->slot_bytes, &is_there);
@@ -224,7 +233,8 @@ KEYS_(near)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys
 // all are compared. Fetched pointers are used only while nothing has moved.
 static inline __attribute__((always_inline)) uint32_t
 KEYS_(far)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-           uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes)
+           uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes,
+           uint32_t *marks)
 {
     const uint64_t  moves      = table->moves;
     const uint32_t  slot_bytes = table->slot_bytes;
@@ -233,11 +243,13 @@ KEYS_(far)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys 
     char           *slots[BATCH_KEYS]; // of the home group; then the guessed one, or NULL
 
     for (uint32_t i = begin; i < end; i++) {
-        const uintptr_t entry       = table->directory[directory_index(table, hashes[i])];
+        const uint64_t  at          = directory_index(table, hashes[i]);
+        const uintptr_t entry       = table->directory[at];
         const uint32_t  group_count = table->shape_groups[entry % SHAPE_COUNT];
         const size_t    group       = hash_group(hashes[i], group_count);
-        segments[i - begin]         = entry_segment(entry);
-        tags[i - begin]             = segment_tags(segments[i - begin]) + group * GROUP_TAG_BYTES;
+        *marks |= table->marks[at] ^ MARK_CHANGED;
+        segments[i - begin] = entry_segment(entry);
+        tags[i - begin]     = segment_tags(segments[i - begin]) + group * GROUP_TAG_BYTES;
         slots[i - begin] =
             segment_slots(segments[i - begin], group_count) + group * GROUP_SLOTS * slot_bytes;
         __builtin_prefetch(tags[i - begin]);
@@ -284,17 +296,21 @@ KEYS_(far)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys 
 
 static inline __attribute__((always_inline)) uint32_t
 KEYS_(batch)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-             uint32_t count, void **values, uint8_t *is_new, const bool makes,
+             uint32_t count, void **values, uint8_t *is_new, const bool makes, const bool writes,
              uint32_t *stale_count)
 {
     uint64_t moves = table->moves;
     *stale_count   = 0;
     for (uint32_t begin = 0; begin < count;) {
-        const uint32_t end = count - begin < BATCH_KEYS ? count : begin + BATCH_KEYS;
+        const uint32_t end   = count - begin < BATCH_KEYS ? count : begin + BATCH_KEYS;
+        uint32_t       marks = 0;
         const uint32_t reached =
             table->segment_bytes <= NEAR_BYTES
-                ? KEYS_(near)(table, hashes, keys, begin, end, values, is_new, makes)
-                : KEYS_(far)(table, hashes, keys, begin, end, values, is_new, makes);
+                ? KEYS_(near)(table, hashes, keys, begin, end, values, is_new, makes, &marks)
+                : KEYS_(far)(table, hashes, keys, begin, end, values, is_new, makes, &marks);
+        if (writes && WR_UNLIKELY(marks != 0)) {
+            wr_segment_save_many(table, hashes + begin, values + begin, reached - begin);
+        }
         if (WR_UNLIKELY(table->moves != moves)) {
             moves        = table->moves;
             *stale_count = reached;
@@ -308,10 +324,10 @@ KEYS_(batch)(struct wr_table *table, const uint64_t *hashes, const struct wr_key
 }
 
 static void KEYS_(find_many)(struct wr_table *table, const uint64_t *hashes,
-                             const struct wr_keys *keys, uint32_t count, void **values)
+                             const struct wr_keys *keys, uint32_t count, void **values, bool writes)
 {
     uint32_t stale_count;
-    KEYS_(batch)(table, hashes, keys, count, values, NULL, false, &stale_count);
+    KEYS_(batch)(table, hashes, keys, count, values, NULL, false, writes, &stale_count);
 }
 
 static uint32_t KEYS_(resolve_many)(struct wr_table *table, const uint64_t *hashes,
@@ -320,9 +336,9 @@ static uint32_t KEYS_(resolve_many)(struct wr_table *table, const uint64_t *hash
 {
     uint32_t       stale_count;
     const uint32_t reached =
-        KEYS_(batch)(table, hashes, keys, count, values, is_new, true, &stale_count);
+        KEYS_(batch)(table, hashes, keys, count, values, is_new, true, true, &stale_count);
     if (WR_UNLIKELY(stale_count > 0)) { // a split moved what was found before it: take again
-        KEYS_(find_many)(table, hashes, keys, stale_count, values);
+        KEYS_(find_many)(table, hashes, keys, stale_count, values, true);
     }
     return reached;
 }
