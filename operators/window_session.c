@@ -119,8 +119,7 @@ static void session_restored(struct wr_window *window)
 {
     struct wr_sessions    *sessions = &window->sessions;
     struct wr_table_cursor cursor   = { 0 };
-    const void            *numbers[WR_GROUP_ROWS];
-    void                  *values[WR_GROUP_ROWS];
+    const void            *numbers[WR_GROUP_ROWS], *values[WR_GROUP_ROWS];
     uint32_t               count;
     while ((count = wr_table_next(sessions->sessions, &cursor, WR_GROUP_ROWS, numbers, NULL, NULL,
                                   values)) > 0) {

@@ -76,7 +76,11 @@ void            wr_plan_close(struct wr_plan *plan);
 
 // build.c: makes tasks, nodes and channels of the plan. What could not be opened is the run's
 // failure.
-struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment);
+struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
+                               bool owns_environment);
+// launch.c: weir_run_start in an environment of the caller's, which outlives the run.
+weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
+                       struct wr_environment *environment);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
 uint64_t wr_plan_memory_bound(const struct wr_plan *plan);

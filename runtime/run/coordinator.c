@@ -13,6 +13,7 @@
 #include "runtime/base/thread.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/run/capturing.h"
+#include "runtime/run/restore.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -538,4 +539,44 @@ void *wr_coordinator_main(void *opaque)
     }
     wr_run_end_workers_any(coordinator->run, 1);
     return NULL;
+}
+
+// ---- after a crash ----
+
+static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node *node)
+{
+    uint32_t         count    = 0;
+    char            *sentence = NULL;
+    struct wr_token *tokens   = wr_restore_tokens(coordinator->store, node->spec->name, &count);
+    const bool is_good = node->ops->committer->recover(node, tokens, count, &sentence);
+    wr_free(tokens);
+    if (!is_good) {
+        node_fail(node, sentence);
+    }
+    return is_good;
+}
+
+void wr_coordinator_recover(struct wr_coordinator *coordinator)
+{
+    struct weir_run *run = coordinator->run;
+    wr_run_restore(run, coordinator->store);
+    for (uint32_t i = 0; i < run->task_count; i++) {
+        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
+            struct wr_node *node = run->tasks[i]->nodes[k];
+            if (wr_run_has_failed_any(run) || (node->ops->committer != NULL &&
+                                               node->instance == 0 &&
+                                               !operator_recover(coordinator, node))) {
+                return;
+            }
+        }
+    }
+}
+
+void wr_graph_text_fini(struct wr_graph_text *text)
+{
+    for (uint32_t i = 0; i < text->operator_count; i++) {
+        wr_free((void *)(uintptr_t)text->operators[i]);
+    }
+    wr_free((void *)(uintptr_t)text->operators);
+    *text = (struct wr_graph_text){ .operators = NULL };
 }

@@ -44,8 +44,9 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
                                            const struct wr_coordinator_options *options);
 void                   wr_coordinator_close(struct wr_coordinator *coordinator); // NULL is fine
 
-// When every operator is open and has what it kept: sinks settle what a crash left undecided.
-bool wr_coordinator_recover(struct wr_coordinator *coordinator);
+// When every operator is open: takes up what the store was opened at, and sinks settle what a crash
+// left undecided. What goes wrong is the run's failure.
+void wr_coordinator_recover(struct wr_coordinator *coordinator);
 
 void *wr_coordinator_main(void *coordinator); // the thread
 // Simulated: does what there is to do; how much. And when it wants to be stepped next.

@@ -122,6 +122,7 @@ void    *wr_worker_main(void *worker); // the thread
 
 struct weir_run {
     struct wr_environment   *environment;
+    bool                     owns_environment;
     struct wr_worker        *workers;
     uint32_t                 worker_count;
     struct wr_task         **tasks; // upstream first
@@ -132,6 +133,7 @@ struct weir_run {
     uint32_t                 layout_count;
     struct wr_alignment     *alignment;
     uint64_t                 seed; // of the keys' hash
+    const char              *job_name;
     int64_t                  spin_us;
     bool                     is_simulated;
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
@@ -139,6 +141,8 @@ struct weir_run {
     const void       *opaque;
     struct wr_plan   *plan;   // what it was made of; kept for whoever closes it
     struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
+    pthread_t              coordinator_thread;
+    bool                   has_coordinator_thread;
     struct wr_shared *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
@@ -155,7 +159,9 @@ struct weir_run {
 };
 
 struct wr_run_options {
-    struct wr_environment *environment; // handed: closed with the run
+    struct wr_environment *environment;
+    bool                   owns_environment; // it is closed with the run
+    const char            *job_name;         // kept
     uint32_t               worker_count;
     uint32_t               partition_count; // of all sources
     uint64_t               seed;
@@ -171,8 +177,13 @@ struct wr_run_options {
 struct weir_run *wr_run_open(const struct wr_run_options *options);
 void             wr_run_close(struct weir_run *run);
 
-struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance,
-                                uint32_t parallelism, uint32_t node_count, size_t state_budget);
+struct wr_task_outline {
+    uint32_t worker, stage;
+    uint32_t instance, parallelism; // task i of n of its stage
+    uint32_t node_count;
+    size_t   state_budget;
+};
+struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outline *outline);
 
 // What a node is made of.
 struct wr_output_outline {
@@ -208,6 +219,9 @@ struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batc
                                       struct wr_task *to);
 // Opens the operators and deals the tasks to their workers.
 void wr_run_prepare(struct weir_run *run);
+// After that: the run takes checkpoints by this coordinator (handed), and goes on from the one that
+// its store was opened at, if there is one.
+void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator);
 
 // Starts the threads; or one that simulates, and copies the simulated disk to the real one.
 void wr_run_start(struct weir_run *run);

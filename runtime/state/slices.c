@@ -12,6 +12,8 @@ void wr_slices_init(struct wr_slices *slices, struct wr_pool *pool,
 void wr_slices_fini(struct wr_slices *slices)
 {
     wr_slices_drop_before(slices, INT64_MAX);
+    WR_ASSERT(slices->leaving_count == 0); // captures end before the operator does
+    wr_free((void *)(uintptr_t)slices->leaving);
     wr_free(slices->spans);
     slices->spans = NULL;
 }
@@ -87,10 +89,32 @@ struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
     return slices->spans[i].table;
 }
 
+void wr_slices_release(struct wr_slices *slices, struct wr_table *captured)
+{
+    for (uint32_t i = 0; i < slices->leaving_count; i++) {
+        if (slices->leaving[i] == captured) {
+            slices->leaving[i] = slices->leaving[--slices->leaving_count];
+            wr_table_close(captured);
+            return;
+        }
+    }
+}
+
+static void slices_drop(struct wr_slices *slices, struct wr_table *table)
+{
+    if (wr_table_is_captured(table)) {
+        wr_table_close(table);
+        return;
+    }
+    slices->leaving = wr_realloc((void *)(uintptr_t)slices->leaving,
+                                 (slices->leaving_count + 1) * sizeof(*slices->leaving));
+    slices->leaving[slices->leaving_count++] = table;
+}
+
 void wr_slices_drop_before(struct wr_slices *slices, weir_time start)
 {
     while (slices->first < slices->end && slices->spans[slices->first].start < start) {
-        wr_table_close(slices->spans[slices->first].table);
+        slices_drop(slices, slices->spans[slices->first].table);
         slices->first++;
     }
     if (slices->first == slices->end) {

@@ -46,6 +46,8 @@ struct wr_keys {
 };
 
 struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_options *options);
+// As it was opened with.
+struct wr_table_options wr_table_options_of(const struct wr_table *table);
 // Every segment goes back to the pool. A capture must not be under way: who drops a table before
 // that is over keeps it and captures on (wr_table_is_captured), or gives up (wr_table_unmark).
 void wr_table_close(struct wr_table *table);

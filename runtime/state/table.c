@@ -68,6 +68,18 @@ void wr_table_close(struct wr_table *table)
     wr_free(table);
 }
 
+struct wr_table_options wr_table_options_of(const struct wr_table *table)
+{
+    return (struct wr_table_options){
+        .key_kind      = table->key_kind,
+        .value_size    = table->value_size,
+        .value_strings = table->strings,
+        .range_bits    = table->range_bits,
+        .stores_hash   = table->stores_hash,
+        .seed          = table->seed,
+    };
+}
+
 uint64_t wr_table_count(const struct wr_table *table) { return table->count; }
 
 size_t wr_table_bytes(const struct wr_table *table)
