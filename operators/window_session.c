@@ -126,7 +126,9 @@ static void session_restored(struct wr_window *window)
         for (uint32_t i = 0; i < count; i++) {
             uint64_t number;
             memcpy(&number, numbers[i], sizeof(number));
-            wr_timers_add(sessions->timers, session_in(window, values[i])->deadline, number);
+            const struct session *session =
+                (const void *)((const char *)values[i] + session_at(window));
+            wr_timers_add(sessions->timers, session->deadline, number);
         }
     }
 }

@@ -104,7 +104,8 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
 // ---- launching ----
 
 static weir_run *launch(weir_job *job, const weir_run_options *options,
-                        struct wr_environment *environment, bool owns_environment)
+                        struct wr_environment *environment, bool owns_environment,
+                        uint64_t kill_after)
 {
     weir_run_options own   = options != NULL ? *options : (weir_run_options){ .workers = 0 };
     struct wr_store *store = NULL;
@@ -123,6 +124,7 @@ static weir_run *launch(weir_job *job, const weir_run_options *options,
     if (store != NULL) {
         launch_take_checkpoints(job, &own, run, store);
     }
+    run->kill_after = kill_after;
     if (own.is_simulated) {
         wr_run_start_simulation(run, seed);
     } else {
@@ -141,9 +143,9 @@ static bool job_may_run(weir_job *job)
 }
 
 weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
-                       struct wr_environment *environment)
+                       struct wr_environment *environment, uint64_t kill_after)
 {
-    return job_may_run(job) ? launch(job, options, environment, false) : NULL;
+    return job_may_run(job) ? launch(job, options, environment, false, kill_after) : NULL;
 }
 
 weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
@@ -155,7 +157,7 @@ weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
     struct wr_environment *environment  = is_simulated
                                               ? wr_environment_open_simulated(options->seed, true)
                                               : wr_environment_open_real();
-    weir_run              *run          = launch(job, options, environment, true);
+    weir_run              *run          = launch(job, options, environment, true, 0);
     if (run == NULL) {
         wr_environment_close(environment);
     }

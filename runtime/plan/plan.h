@@ -78,9 +78,10 @@ void            wr_plan_close(struct wr_plan *plan);
 // failure.
 struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
                                bool owns_environment);
-// launch.c: weir_run_start in an environment of the caller's, which outlives the run.
+// launch.c: weir_run_start in an environment of the caller's, which outlives the run. A simulated
+// run is killed after so many turns of its executor; 0: it is not.
 weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
-                       struct wr_environment *environment);
+                       struct wr_environment *environment, uint64_t kill_after);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
 uint64_t wr_plan_memory_bound(const struct wr_plan *plan);

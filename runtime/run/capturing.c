@@ -219,6 +219,9 @@ static void capture_add(struct wr_capturing *capturing, const struct wr_kept_tab
                                                  capturing->capture_capacity * sizeof(capture));
     }
     capturing->captures[capturing->capture_count++] = capture;
+    if (kept->slices != NULL) {
+        wr_slices_hold(kept->slices, table);
+    }
     wr_table_mark(table, &capture->to);
 }
 
@@ -401,11 +404,17 @@ static void files_drop_last(struct wr_capturing *capturing)
 
 // ---- the capture's course ----
 
-static void capture_close(struct capture *capture)
+// The table is no business of the capture any more.
+static void capture_release(struct capture *capture)
 {
     if (capture->slices != NULL) {
         wr_slices_release(capture->slices, capture->table);
     }
+    capture->table = NULL;
+}
+
+static void capture_close(struct capture *capture)
+{
     wr_free(capture->segments);
     wr_free(capture);
 }
@@ -417,7 +426,10 @@ static void capturing_drop(struct wr_capturing *capturing)
         return;
     }
     for (uint32_t i = 0; i < capturing->capture_count; i++) {
-        wr_table_unmark(capturing->captures[i]->table);
+        if (i >= capturing->next) {
+            wr_table_unmark(capturing->captures[i]->table);
+            capture_release(capturing->captures[i]);
+        }
         capture_close(capturing->captures[i]);
     }
     if (capturing->chunk != NULL) {
@@ -491,6 +503,7 @@ uint32_t wr_task_capture(struct wr_task *task)
     }
     if (capturing->next < capturing->capture_count) {
         if (wr_table_capture(capturing->captures[capturing->next]->table, STEP_BYTES)) {
+            capture_release(capturing->captures[capturing->next]);
             capturing->next++;
         }
         return 1;

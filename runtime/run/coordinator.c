@@ -30,9 +30,17 @@ struct prepared {
     struct wr_token  token;
 };
 
+// How long a finished file is, which the task that made its blocks does not know.
+struct file_length {
+    uint32_t number;
+    uint64_t bytes;
+};
+
 struct task_part {
-    struct wr_store_file *file; // NULL: nothing was written yet
+    struct wr_state_file *file; // of the checkpoint under way; NULL: nothing was written yet
     bool                  is_captured;
+    struct file_length   *lengths; // of the files that the task's last index named, and the last
+    uint32_t              length_count;
 };
 
 struct wr_coordinator {
@@ -208,6 +216,9 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
         wr_free(coordinator->prepared);
         coordinator->prepared = next;
     }
+    for (uint32_t i = 0; i < coordinator->run->task_count; i++) {
+        wr_free(coordinator->parts[i].lengths);
+    }
     wr_store_close(coordinator->store);
     (void)pthread_cond_destroy(&coordinator->has_work);
     (void)pthread_mutex_destroy(&coordinator->lock);
@@ -231,7 +242,8 @@ static void coordinator_post(struct wr_coordinator *coordinator, enum wr_message
 static void coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us)
 {
     for (uint32_t i = 0; i < coordinator->run->task_count; i++) {
-        coordinator->parts[i] = (struct task_part){ .file = NULL };
+        coordinator->parts[i].file        = NULL;
+        coordinator->parts[i].is_captured = false;
     }
     coordinator->current        = 0;
     coordinator->captured_count = 0;
@@ -371,6 +383,25 @@ static bool part_open(struct wr_coordinator *coordinator, const struct wr_report
                               report->file_number, &part->file, error) == WEIR_OK;
 }
 
+static void part_set_lengths(struct task_part *part, struct wr_index *index)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < part->length_count; i++) {
+        struct wr_index_file *file = wr_index_find_file(index, part->lengths[i].number);
+        if (file != NULL) {
+            file->bytes           = part->lengths[i].bytes;
+            part->lengths[kept++] = part->lengths[i];
+        }
+    }
+    part->length_count = kept;
+}
+
+static void part_note_length(struct task_part *part, uint32_t number, uint64_t bytes)
+{
+    part->lengths = wr_realloc(part->lengths, (part->length_count + 1) * sizeof(*part->lengths));
+    part->lengths[part->length_count++] = (struct file_length){ number, bytes };
+}
+
 static bool report_take(struct wr_coordinator *coordinator, struct wr_report *report,
                         struct wr_error *error)
 {
@@ -379,17 +410,21 @@ static bool report_take(struct wr_coordinator *coordinator, struct wr_report *re
     switch (report->kind) {
     case WR_REPORT_PASSED: task_prepare(coordinator, report); return true;
     case WR_REPORT_CHUNK:
-        return part_open(coordinator, report, number, error) &&
-               wr_store_append(part->file, report->chunk->offset, report->chunk->bytes,
-                               report->chunk->filled, report->chunk->block_count,
-                               error) == WEIR_OK;
+        if (!part_open(coordinator, report, number, error)) {
+            return false;
+        }
+        WR_ASSERT(report->chunk->offset == wr_state_file_bytes(part->file));
+        return wr_store_append(part->file, report->chunk->bytes, report->chunk->filled,
+                               report->chunk->block_count, error) == WEIR_OK;
     case WR_REPORT_CAPTURED:
         WR_ASSERT(!part->is_captured); // I16, I17
         prepared_note(coordinator, report->task, report->index);
+        part_set_lengths(part, report->index);
         if (!part_open(coordinator, report, number, error) ||
             wr_store_file_finish(part->file, report->index, error) != WEIR_OK) {
             return false;
         }
+        part_note_length(part, report->file_number, wr_state_file_bytes(part->file));
         part->is_captured = true;
         coordinator->captured_count++;
         return true;

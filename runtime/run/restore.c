@@ -5,6 +5,8 @@
 #include "runtime/run/kept.h"
 #include "runtime/run/table_types.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -320,6 +322,7 @@ void wr_run_restore(struct weir_run *run, struct wr_store *store)
             is_good = task->nodes[k]->ops == &wr_exchange_operator ||
                       node_restore(&restore, task->nodes[k]);
         }
+        wr_task_hand_on(run->tasks[i]);
     }
     wr_free(restore.buffer);
 }

@@ -243,7 +243,7 @@ static void *simulation_main(void *opaque)
     const struct wr_worker *worker = opaque;
     struct weir_run        *run    = worker->run;
     wr_run_simulate(run, run->simulation_seed);
-    if (!wr_run_has_failed_any(run) && wr_simulation_export(run->environment) != 0) {
+    if (run->owns_environment && !wr_run_has_failed_any(run) && wr_simulation_export(run->environment) != 0) {
         wr_run_fail_any(run, WEIR_UNREACHABLE,
                         "the simulated disk could not be copied to the real one");
     }

@@ -77,6 +77,9 @@ void wr_task_complete(struct wr_task *task, uint64_t barrier);
 void wr_task_forget(struct wr_task *task, uint64_t barrier);
 // A source that has nothing more to read: whether the end may follow.
 bool wr_task_may_end(struct wr_task *task);
+// What its nodes have processed, as a restore has set it, is handed on to those that read them:
+// these know only that much of all their inputs, and of one that is at its end will hear no more.
+void wr_task_hand_on(struct wr_task *task);
 // Lets batches go that have waited long enough, or whose receiver is idle.
 void wr_task_flush_aged(struct wr_task *task);
 // When it wants to be stepped again even if nobody wakes it; INT64_MAX: no need.
@@ -150,6 +153,7 @@ struct weir_run {
     uint32_t        has_failed;    // set once, under lock; everybody reads it
     uint32_t        running_count; // workers not yet done; under lock
     uint64_t        simulation_seed;
+    uint64_t        kill_after; // turns of the simulation; 0: it is not killed
     weir_status     status;  // under lock
     char           *failure; // the first one's sentence; under lock
     pthread_mutex_t lock;

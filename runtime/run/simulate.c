@@ -91,7 +91,11 @@ void wr_run_simulate(struct weir_run *run, uint64_t seed)
 {
     uint64_t state = wr_mix64(seed, 0x73696d);
     uint32_t quiet = 0;
-    while (!run_is_over(run)) {
+    for (uint64_t turn = 1; !run_is_over(run); turn++) {
+        if (turn == run->kill_after) {
+            wr_run_fail_any(run, WEIR_INTERRUPTED, "the simulated process was killed");
+            return;
+        }
         const uint32_t work = simulation_turn(run, &state);
         wr_simulation_spend(run->environment, 1 + (int64_t)(simulation_draw(&state) % 8));
         (void)wr_simulation_advance(run->environment, 0);

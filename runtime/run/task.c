@@ -160,6 +160,16 @@ static bool task_hand_on_held(struct wr_task *task, struct wr_node *node)
     return true;
 }
 
+void wr_task_hand_on(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        struct wr_node *node = task->nodes[i];
+        if (node->watermark > WEIR_TIME_MIN) {
+            node_hand_on_watermark(task, node, false);
+        }
+    }
+}
+
 // ---- the chain ----
 
 // Runs the chain until it is empty or stuck, or the budget is spent. True if it is empty.

@@ -84,37 +84,58 @@ struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
     }
     struct wr_table *table = slices_open_table(slices, i);
     memmove(slices->spans + i + 1, slices->spans + i, (slices->end - i) * sizeof(*slices->spans));
-    slices->spans[i] = (struct wr_slice){ start, table };
+    slices->spans[i] = (struct wr_slice){ .start = start, .table = table };
     slices->end++;
     return slices->spans[i].table;
 }
 
-void wr_slices_release(struct wr_slices *slices, struct wr_table *captured)
+static struct wr_slice *slice_of(struct wr_slices *slices, const struct wr_table *table)
 {
-    for (uint32_t i = 0; i < slices->leaving_count; i++) {
-        if (slices->leaving[i] == captured) {
-            slices->leaving[i] = slices->leaving[--slices->leaving_count];
-            wr_table_close(captured);
-            return;
+    for (uint32_t i = slices->first; i < slices->end; i++) {
+        if (slices->spans[i].table == table) {
+            return &slices->spans[i];
         }
     }
+    return NULL;
 }
 
-static void slices_drop(struct wr_slices *slices, struct wr_table *table)
+void wr_slices_hold(struct wr_slices *slices, const struct wr_table *table)
 {
-    if (wr_table_is_captured(table)) {
-        wr_table_close(table);
+    struct wr_slice *slice = slice_of(slices, table);
+    WR_ASSERT(slice != NULL && !slice->is_held);
+    slice->is_held = true;
+}
+
+void wr_slices_release(struct wr_slices *slices, struct wr_table *table)
+{
+    struct wr_slice *slice = slice_of(slices, table);
+    if (slice != NULL) {
+        slice->is_held = false;
+        return;
+    }
+    uint32_t at = 0;
+    while (slices->leaving[at] != table) {
+        at++;
+    }
+    slices->leaving[at] = slices->leaving[--slices->leaving_count];
+    wr_table_close(table);
+}
+
+static void slice_drop(struct wr_slices *slices, const struct wr_slice *slice)
+{
+    if (!slice->is_held) {
+        wr_table_close(slice->table);
         return;
     }
     slices->leaving = wr_realloc((void *)(uintptr_t)slices->leaving,
                                  (slices->leaving_count + 1) * sizeof(*slices->leaving));
-    slices->leaving[slices->leaving_count++] = table;
+    slices->leaving[slices->leaving_count++] = slice->table;
 }
 
 void wr_slices_drop_before(struct wr_slices *slices, weir_time start)
 {
     while (slices->first < slices->end && slices->spans[slices->first].start < start) {
-        slices_drop(slices, slices->spans[slices->first].table);
+        slice_drop(slices, &slices->spans[slices->first]);
         slices->first++;
     }
     if (slices->first == slices->end) {
