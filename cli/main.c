@@ -29,6 +29,9 @@ enum {
     OPTION_WORKERS = 1,
     OPTION_CPUS,
     OPTION_RATE,
+    OPTION_CHECKPOINTS,
+    OPTION_INTERVAL,
+    OPTION_RESTORE,
     OPTION_SIMULATE,
     OPTION_STATE,
     OPTION_QUIET,
@@ -44,6 +47,10 @@ static const struct common_option {
     { "workers", "N", "pinned worker threads (default: one a core)", OPTION_WORKERS },
     { "cpus", "LIST", "cores to pin them to, as 0,2-5", OPTION_CPUS },
     { "rate", "N", "records a second to read, where the source can be slowed", OPTION_RATE },
+    { "checkpoints", "DIR", "keep checkpoints here, and go on from the newest", OPTION_CHECKPOINTS },
+    { "checkpoint-interval", "MS", "from one to the next, in milliseconds (default: 1000)",
+      OPTION_INTERVAL },
+    { "restore", "N", "go on from checkpoint N, not from the newest", OPTION_RESTORE },
     { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
     { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED",
       OPTION_SIMULATE },
@@ -113,6 +120,12 @@ static bool command_take(struct command *command, int id, const char *value)
         return command->run.workers > 0;
     case OPTION_CPUS: command->run.cpus = value; return true;
     case OPTION_RATE: command->rate = strtod(value, &end); return *end == '\0' && command->rate > 0;
+    case OPTION_CHECKPOINTS: command->run.checkpoints = value; return value[0] != 0;
+    case OPTION_INTERVAL:
+        command->run.checkpoint_interval =
+            parse_count(value, &count) && count <= 86400000 ? (weir_time)count * 1000 : 0;
+        return command->run.checkpoint_interval > 0;
+    case OPTION_RESTORE: command->run.restore = value; return true;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_SIMULATE:
         command->run.is_simulated = true;

@@ -1,7 +1,12 @@
 // weir/main.h: one command line for every job.
 //
-//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--simulate SEED] [--quiet]
-//   [--json] PROGRAM plan  [--workers N] [--json] PROGRAM --help
+//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--checkpoints DIR]
+//                 [--checkpoint-interval MS] [--restore N] [--simulate SEED] [--quiet] [--json]
+//   PROGRAM plan  [--workers N] [--json]
+//   PROGRAM --help
+//
+// With --checkpoints a job that was killed, or stopped, goes on where its newest checkpoint is when
+// the same command is given again.
 //
 // A program that builds its job by weir_main_with also has --rate N, which is handed to `build`.
 // `run` shows progress on stderr while it runs (events, rate, how far the watermark lags; a bar
