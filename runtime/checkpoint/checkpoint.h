@@ -4,7 +4,7 @@
 //   published by one rename
 //
 //   DIR/lock                           held by the one process that writes (lock_file.h)
-//   DIR/epoch                          how often it was opened for writing (text_file.h)
+//   DIR/epoch                          how often it was opened for writing (load.h)
 //   DIR/c0000000012-e00003-t00000      state file of a task at a checkpoint (block.h, index.h)
 //   DIR/manifest-0000000012            a published checkpoint (manifest.h)
 //   DIR/manifest.tmp-e00003, *.tmp     on their way; worth nothing

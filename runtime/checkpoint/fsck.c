@@ -355,28 +355,42 @@ static void report_epoch(struct fsck *fsck, const char *sentence)
 static void check_epoch(struct fsck *fsck)
 {
     struct wr_error   error = { .status = WEIR_OK };
-    uint32_t          epoch, greatest = 0;
-    uint64_t          checkpoint;
+    struct wr_epoch   epoch;
+    uint32_t          greatest = 0;
+    uint64_t          checkpoint, newest = 0;
     bool              has_any = false;
-    const weir_status status  = wr_load_epoch(fsck->environment, fsck->directory, &epoch, &error);
+    const weir_status status  = wr_epoch_read(fsck->environment, fsck->directory, &epoch, &error);
     for (uint32_t i = 0; i < fsck->names.count; i++) {
         struct wr_file_id id;
         if (wr_state_name_parse(fsck->names.names[i], &id)) {
             has_any  = true;
             greatest = id.epoch > greatest ? id.epoch : greatest;
         }
-        has_any |= wr_manifest_name_parse(fsck->names.names[i], &checkpoint);
+        if (wr_manifest_name_parse(fsck->names.names[i], &checkpoint)) {
+            has_any = true;
+            newest  = checkpoint > newest ? checkpoint : newest;
+        }
     }
     if (status != WEIR_OK) {
         if (status != WEIR_NOT_FOUND || has_any) {
             report_epoch(fsck, error.sentence);
         }
         wr_error_fini(&error);
-    } else if (epoch < greatest) {
+    } else if (epoch.newest > newest) {
+        char name[WR_MANIFEST_NAME_BYTES];
+        wr_manifest_name(epoch.newest, name);
+        char *const path     = wr_format("%s/%s", fsck->directory, name);
+        char *const sentence = wr_format("%s: it was published, as the file \"epoch\" says, and is "
+                                         "gone: put it back, or choose an older one by its number",
+                                         path);
+        report(fsck, WR_STORE_MISSING, path, UINT64_MAX, sentence);
+        wr_free(sentence);
+        wr_free(path);
+    } else if (epoch.epoch < greatest) {
         char *const sentence =
             wr_format("%s/epoch: it says %" PRIu32 ", and there are files of epoch %" PRIu32
                       ": it is an old copy; put back the right one",
-                      fsck->directory, epoch, greatest);
+                      fsck->directory, epoch.epoch, greatest);
         report_epoch(fsck, sentence);
         wr_free(sentence);
     }

@@ -14,7 +14,7 @@
 //     35  damaged       bytes of a state file are not what was written
 //     36  cut-short     a state file has another length than it must have
 //     37  manifest      a manifest is damaged
-//     38  missing       a state file is not there
+//     38  missing       a state file, or the newest manifest, is not there
 //
 // Thread rule: owned by one thread.
 #ifndef WR_CHECKPOINT_FSCK_H

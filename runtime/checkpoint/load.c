@@ -37,32 +37,36 @@ static weir_status read_fail(int io_error, const char *path, struct wr_load_faul
 
 // ---- small files ----
 
-weir_status wr_load_epoch(struct wr_environment *environment, const char *directory,
-                          uint32_t *epoch, struct wr_error *error)
+weir_status wr_epoch_read(struct wr_environment *environment, const char *directory,
+                          struct wr_epoch *epoch, struct wr_error *error)
 {
     struct wr_text_lines lines;
     size_t               length;
-    uint64_t             found  = 0;
+    uint64_t             number = 0;
     char *const          path   = wr_format("%s/epoch", directory);
     char *const          text   = wr_text_file_read(environment, path, &length, error);
     weir_status          status = WEIR_OK;
+    *epoch                      = (struct wr_epoch){ .epoch = 0 };
     if (text == NULL ||
         !wr_text_lines_begin(&lines, text, "weir epoch", WR_EPOCH_FORMAT, path, error)) {
         status = error->status;
-    } else if (!wr_text_lines_number(&lines, "epoch", UINT32_MAX, &found) || *lines.at != 0) {
+    } else if (!wr_text_lines_number(&lines, "epoch", UINT32_MAX, &number) ||
+               !wr_text_lines_number(&lines, "newest", UINT64_MAX - 1, &epoch->newest) ||
+               *lines.at != 0) {
         status = wr_text_lines_fail(path, error);
     }
+    epoch->epoch = (uint32_t)number;
     wr_free(text);
     wr_free(path);
-    *epoch = (uint32_t)found;
     return status;
 }
 
 weir_status wr_epoch_write(struct wr_environment *environment, const char *directory,
-                           uint32_t epoch, struct wr_error *error)
+                           const struct wr_epoch *epoch, struct wr_error *error)
 {
-    char *const path = wr_format("%s/epoch", directory);
-    char *const text = wr_format("weir epoch %u\nepoch %" PRIu32 "\n", WR_EPOCH_FORMAT, epoch);
+    char *const       path   = wr_format("%s/epoch", directory);
+    char *const       text   = wr_format("weir epoch %u\nepoch %" PRIu32 "\nnewest %" PRIu64 "\n",
+                                         WR_EPOCH_FORMAT, epoch->epoch, epoch->newest);
     const weir_status status = wr_text_file_write(environment, path, text, error);
     wr_free(text);
     wr_free(path);

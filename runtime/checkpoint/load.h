@@ -48,10 +48,22 @@ weir_status wr_load_block(struct wr_environment *environment, int file, const ch
                           const struct wr_file_id *id, const struct wr_index_segment *segment,
                           char *buffer, struct wr_load_fault *fault, struct wr_error *error);
 
-// The number in DIR/epoch. WEIR_NOT_FOUND: there is none.
-weir_status wr_load_epoch(struct wr_environment *environment, const char *directory,
-                          uint32_t *epoch, struct wr_error *error);
+// DIR/epoch, a text file:
+//
+//   weir epoch 1
+//   epoch 3         how often the directory was opened for writing
+//   newest 12       a published checkpoint, known to be durable when this was written: as newest at
+//                   the opening, or at a clean close; 0: none. So that a manifest that is taken
+//                   away does not look like one that was never published
+//   crc32c 1a2b3c4d
+struct wr_epoch {
+    uint32_t epoch;
+    uint64_t newest;
+};
+// WEIR_NOT_FOUND: there is no such file.
+weir_status wr_epoch_read(struct wr_environment *environment, const char *directory,
+                          struct wr_epoch *epoch, struct wr_error *error);
 weir_status wr_epoch_write(struct wr_environment *environment, const char *directory,
-                           uint32_t epoch, struct wr_error *error);
+                           const struct wr_epoch *epoch, struct wr_error *error);
 
 #endif // WR_CHECKPOINT_LOAD_H

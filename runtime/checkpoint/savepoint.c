@@ -175,8 +175,9 @@ static weir_status copy_task(struct savepoint *savepoint, uint32_t at, struct wr
 {
     struct wr_store          *store    = savepoint->store;
     const struct wr_manifest *manifest = wr_store_manifest(store);
-    const struct wr_file_id   id = { manifest->checkpoint, store->epoch, manifest->tasks[at].task };
-    struct wr_state_file     *file = wr_alloc(sizeof(*file));
+    const struct wr_file_id   id       = { manifest->checkpoint, store->epoch.epoch,
+                                           manifest->tasks[at].task };
+    struct wr_state_file     *file     = wr_alloc(sizeof(*file));
     struct wr_index           index;
     struct wr_index_file      own;
     savepoint->files[savepoint->file_count++] = file;
@@ -201,13 +202,14 @@ static weir_status copy_all(struct savepoint *savepoint, enum wr_publication *ou
     struct wr_store   *store = savepoint->store;
     struct wr_manifest facts = *wr_store_manifest(store);
     struct wr_manifest published;
-    weir_status        status =
-        wr_epoch_write(store->environment, savepoint->directory, store->epoch, error);
+    // It vouches for nothing yet.
+    const struct wr_epoch epoch = { store->epoch.epoch, 0 };
+    weir_status status = wr_epoch_write(store->environment, savepoint->directory, &epoch, error);
     for (uint32_t i = 0; i < facts.task_count && status == WEIR_OK; i++) {
         status = copy_task(savepoint, i, error);
     }
     if (status == WEIR_OK) {
-        facts.epoch        = store->epoch;
+        facts.epoch        = store->epoch.epoch;
         facts.is_savepoint = true;
         status = wr_publish(store->environment, savepoint->directory, &facts, savepoint->files,
                             savepoint->file_count, &published, outcome, error);

@@ -208,7 +208,7 @@ static weir_status survey_take(struct wr_store *store, struct survey *survey,
 static weir_status epoch_read(struct wr_store *store, const struct survey *survey,
                               struct wr_error *error)
 {
-    weir_status status = wr_load_epoch(store->environment, store->directory, &store->epoch, error);
+    weir_status status = wr_epoch_read(store->environment, store->directory, &store->epoch, error);
     if (status == WEIR_NOT_FOUND) {
         if (!survey->has_manifest && !survey->has_state) {
             wr_error_fini(error);
@@ -219,12 +219,21 @@ static weir_status epoch_read(struct wr_store *store, const struct survey *surve
                             "process cannot tell that another took over: put back a copy of it",
                             store->directory);
     }
-    if (status == WEIR_OK && store->epoch < survey->epoch) {
-        status = wr_error_set(error, WEIR_DAMAGED,
-                              "checkpoints in %s: the file \"epoch\" says %" PRIu32
-                              ", and there are files of epoch %" PRIu32
-                              ": it is an old copy; put back the right one",
-                              store->directory, store->epoch, survey->epoch);
+    if (status == WEIR_OK && store->epoch.epoch < survey->epoch) {
+        return wr_error_set(error, WEIR_DAMAGED,
+                            "checkpoints in %s: the file \"epoch\" says %" PRIu32
+                            ", and there are files of epoch %" PRIu32
+                            ": it is an old copy; put back the right one",
+                            store->directory, store->epoch.epoch, survey->epoch);
+    }
+    if (status == WEIR_OK && store->epoch.newest > survey->newest &&
+        store->options.checkpoint == 0) {
+        return wr_error_set(error, WEIR_DAMAGED,
+                            "checkpoints in %s: checkpoint %" PRIu64
+                            " was published, as the file \"epoch\" says, and its manifest is gone, "
+                            "the newest is of %" PRIu64
+                            ": put it back, or choose an older one by its number",
+                            store->directory, store->epoch.newest, survey->newest);
     }
     return status;
 }
@@ -243,30 +252,54 @@ static weir_status newest_load(struct wr_store *store, const struct survey *surv
         return status;
     }
     store->has_newest = true;
-    if (store->newest.manifest.epoch > store->epoch) {
-        return wr_error_set(error, WEIR_DAMAGED,
-                            "checkpoints in %s: the file \"epoch\" says %" PRIu32
-                            ", and checkpoint %" PRIu64 " is of epoch %" PRIu32
-                            ": it is an old copy; put back the right one",
-                            store->directory, store->epoch, chosen, store->newest.manifest.epoch);
+    if (store->newest.manifest.epoch > store->epoch.epoch) {
+        return wr_error_set(
+            error, WEIR_DAMAGED,
+            "checkpoints in %s: the file \"epoch\" says %" PRIu32 ", and checkpoint %" PRIu64
+            " is of epoch %" PRIu32 ": it is an old copy; put back the right one",
+            store->directory, store->epoch.epoch, chosen, store->newest.manifest.epoch);
     }
     wr_store_retain(store, &store->newest);
     return WEIR_OK;
 }
 
-static weir_status epoch_bump(struct wr_store *store, struct wr_error *error)
+static weir_status epoch_bump(struct wr_store *store, const struct survey *survey,
+                              struct wr_error *error)
 {
-    if (store->epoch == UINT32_MAX) {
+    if (store->epoch.epoch == UINT32_MAX) {
         return wr_error_set(error, WEIR_CONFLICT,
                             "checkpoints in %s: they were opened %" PRIu32
                             " times, which is as often as can be counted: go on from a savepoint "
                             "in another directory",
-                            store->directory, store->epoch);
+                            store->directory, store->epoch.epoch);
     }
-    store->epoch++;
-    // Its sync of the directory also makes the newest manifest durable, if whoever published it was
-    // killed before its own.
-    return wr_epoch_write(store->environment, store->directory, store->epoch, error);
+    // Whoever published the newest may have been killed before its last sync.
+    const int synced =
+        store->environment->ops->sync_directory(store->environment, store->directory);
+    if (synced < 0) {
+        return open_fail(error, synced, store, "sync the directory");
+    }
+    const struct wr_epoch epoch = { store->epoch.epoch + 1, survey->newest };
+    const weir_status status = wr_epoch_write(store->environment, store->directory, &epoch, error);
+    store->epoch             = epoch;
+    return status;
+}
+
+// At a clean close the newest checkpoint is vouched for. Nothing depends on it: it finds damage.
+static void vouch(struct wr_store *store)
+{
+    struct wr_epoch epoch;
+    struct wr_error error = { .status = WEIR_OK };
+    if (store->options.writes && store->has_newest && store->poison.status == WEIR_OK &&
+        store->newest.manifest.checkpoint > store->epoch.newest &&
+        wr_epoch_read(store->environment, store->directory, &epoch, &error) == WEIR_OK &&
+        epoch.epoch == store->epoch.epoch) {
+        epoch.newest = store->newest.manifest.checkpoint;
+        if (wr_epoch_write(store->environment, store->directory, &epoch, &error) != WEIR_OK) {
+            wr_store_warn(store, "%s", error.sentence);
+        }
+    }
+    wr_error_fini(&error);
 }
 
 static weir_status directory_find(struct wr_store *store, struct wr_error *error)
@@ -296,10 +329,10 @@ static weir_status store_open(struct wr_store *store, struct wr_error *error)
     status = status != WEIR_OK ? status : epoch_read(store, &survey, error);
     status = status != WEIR_OK ? status : newest_load(store, &survey, error);
     if (status == WEIR_OK && store->options.writes) {
-        status = epoch_bump(store, error);
-    }
-    if (status == WEIR_OK) {
-        store->next = survey.last + 1;
+        const uint64_t known =
+            store->epoch.newest > survey.last ? store->epoch.newest : survey.last;
+        status      = epoch_bump(store, &survey, error);
+        store->next = known + 1;
     }
     return status;
 }
@@ -316,6 +349,7 @@ weir_status wr_store_open(struct wr_environment *environment, const char *direct
     opened->options.keeps    = options->keeps != 0 ? options->keeps : WR_STORE_KEEPS;
     opened->lock_file        = -1;
     const weir_status status = store_open(opened, error);
+    opened->is_open          = status == WEIR_OK;
     if (status != WEIR_OK) {
         wr_store_close(opened);
         opened = NULL;
@@ -330,6 +364,9 @@ void wr_store_close(struct wr_store *store)
         return;
     }
     wr_store_abort(store, store->progress.id);
+    if (store->is_open) {
+        vouch(store);
+    }
     wr_store_close_readers(store);
     if (store->has_newest) {
         wr_loaded_fini(&store->newest);
@@ -359,5 +396,5 @@ const struct wr_index *wr_store_index(const struct wr_store *store, uint32_t at)
     return &store->newest.indexes[at];
 }
 
-uint32_t wr_store_epoch(const struct wr_store *store) { return store->epoch; }
+uint32_t wr_store_epoch(const struct wr_store *store) { return store->epoch.epoch; }
 uint64_t wr_store_next(const struct wr_store *store) { return store->next; }

@@ -53,7 +53,8 @@ struct wr_store {
     char                   *directory;
     struct wr_store_options options;
     int                     lock_file; // -1: none
-    uint32_t                epoch;
+    struct wr_epoch         epoch;     // as it is on the disk
+    bool                    is_open;
     uint64_t                next;
     bool                    has_newest;
     struct wr_loaded        newest; // what wr_store_manifest is

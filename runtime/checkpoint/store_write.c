@@ -74,7 +74,7 @@ weir_status wr_store_file_open(struct wr_store *store, uint64_t id, uint32_t tas
         WR_ASSERT(progress->files[i]->id.task != task);
     }
     WR_ASSERT(progress->file_count < progress->task_count);
-    const struct wr_file_id identity = { id, store->epoch, task };
+    const struct wr_file_id identity = { id, store->epoch.epoch, task };
     struct wr_state_file   *made     = wr_alloc(sizeof(*made));
     progress->files =
         wr_realloc(progress->files, (progress->file_count + 1) * sizeof(*progress->files));
@@ -147,13 +147,13 @@ void wr_store_abort(struct wr_store *store, uint64_t id)
 // A process that took over although this one holds the lock: on a file system without working ones.
 static weir_status check_epoch(struct wr_store *store, struct wr_error *error)
 {
-    uint32_t          found;
-    const weir_status status = wr_load_epoch(store->environment, store->directory, &found, error);
-    if (status == WEIR_OK && found != store->epoch) {
+    struct wr_epoch   found;
+    const weir_status status = wr_epoch_read(store->environment, store->directory, &found, error);
+    if (status == WEIR_OK && found.epoch != store->epoch.epoch) {
         return wr_error_set(error, WEIR_FENCED,
                             "checkpoints in %s: another process took over (epoch %" PRIu32
                             ", and this one's is %" PRIu32 "): end this one",
-                            store->directory, found, store->epoch);
+                            store->directory, found.epoch, store->epoch.epoch);
     }
     return status;
 }
@@ -206,7 +206,7 @@ static weir_status publish(struct wr_store *store, const struct wr_manifest *man
     struct wr_progress *progress = &store->progress;
     struct wr_manifest  facts    = *manifest;
     facts.checkpoint             = progress->id;
-    facts.epoch                  = store->epoch;
+    facts.epoch                  = store->epoch.epoch;
     facts.is_savepoint           = false;
     weir_status status           = check_complete(store, error);
     status                       = status != WEIR_OK ? status : check_epoch(store, error);

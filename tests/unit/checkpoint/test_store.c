@@ -264,7 +264,8 @@ Test(store, is_told_when_another_process_took_over)
     struct wr_error error = { .status = WEIR_OK };
     disk_init(&disk);
     disk_checkpoint(&disk, 1);
-    cr_assert_eq(wr_epoch_write(disk.environment, STORE, 2, &error), WEIR_OK);
+    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ 2, 0 }, &error),
+                 WEIR_OK);
     cr_assert_eq(disk_try_checkpoint(&disk, 2, &error), WEIR_FENCED);
     assert_says(&error, WEIR_FENCED, "epoch 2");
     wr_error_fini(&error);
@@ -307,6 +308,25 @@ Test(store, refuses_a_damaged_newest_manifest_by_name_and_opens_an_older_one_whe
     disk_fini(&disk);
 }
 
+Test(store, refuses_to_open_when_the_newest_manifest_was_taken_away)
+{
+    disk_init(&disk);
+    for (uint64_t i = 1; i <= 3; i++) {
+        disk_checkpoint(&disk, i);
+    }
+    disk_close_store(&disk);
+    (void)disk.environment->ops->unlink(disk.environment, STORE "/manifest-0000000003");
+    cr_assert_eq(open_says(true, 0, "checkpoint 3"), WEIR_DAMAGED);
+    cr_assert_eq(open_says(false, 0, "checkpoint 3"), WEIR_DAMAGED);
+    disk_open_store(&disk, STORE, true, 2);
+    disk_check(&disk, 2);
+    life_restore(&disk.life, disk.store, &disk.pictures[2]);
+    cr_assert_eq(wr_store_next(disk.store), 4);
+    disk_checkpoint(&disk, 4);
+    disk_open_again(&disk, 4);
+    disk_fini(&disk);
+}
+
 Test(store, refuses_a_state_file_that_is_missing_or_has_another_length)
 {
     disk_init(&disk);
@@ -340,7 +360,8 @@ Test(store, refuses_an_epoch_that_is_gone_or_older_than_its_files)
     disk_open_again(&disk, 1);
     disk_checkpoint(&disk, 2);
     disk_close_store(&disk);
-    cr_assert_eq(wr_epoch_write(disk.environment, STORE, 1, &error), WEIR_OK);
+    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ 1, 0 }, &error),
+                 WEIR_OK);
     cr_assert_eq(open_says(true, 0, "old copy"), WEIR_DAMAGED);
     (void)disk.environment->ops->unlink(disk.environment, STORE "/epoch");
     cr_assert_eq(open_says(true, 0, "\"epoch\" is gone"), WEIR_DAMAGED);

@@ -139,6 +139,14 @@ Test(store_fsck, finds_a_damaged_manifest_and_takes_nothing_for_a_leftover_then)
     disk_fini(&disk);
 }
 
+Test(store_fsck, finds_that_the_newest_manifest_was_taken_away)
+{
+    make();
+    (void)disk.environment->ops->unlink(disk.environment, STORE "/manifest-0000000004");
+    finds(WR_STORE_MISSING, "manifest-0000000004");
+    disk_fini(&disk);
+}
+
 Test(store_fsck, finds_an_epoch_that_is_damaged_missing_or_too_low)
 {
     size_t          length;
@@ -148,7 +156,8 @@ Test(store_fsck, finds_an_epoch_that_is_damaged_missing_or_too_low)
     life_restore(&disk.life, disk.store, &disk.pictures[4]);
     disk_checkpoint(&disk, 5);
     disk_close_store(&disk);
-    cr_assert_eq(wr_epoch_write(disk.environment, STORE, 1, &error), WEIR_OK);
+    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ 1, 0 }, &error),
+                 WEIR_OK);
     finds(WR_STORE_EPOCH, "old copy");
     bytes_of(STORE "/epoch", &length)[3] ^= 1;
     finds(WR_STORE_EPOCH, "crc32c");
