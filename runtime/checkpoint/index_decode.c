@@ -207,7 +207,7 @@ static void get_segment(struct reader *reader, struct wr_index_segment *segment)
 // The last hash that begins with the prefix.
 static uint64_t last_hash(const struct wr_index_segment *segment)
 {
-    return segment->depth == 64 ? segment->prefix : segment->prefix | UINT64_MAX >> segment->depth;
+    return segment->depth >= 64 ? segment->prefix : segment->prefix | UINT64_MAX >> segment->depth;
 }
 
 static void get_segments(struct reader *reader, struct wr_index_table *table)
