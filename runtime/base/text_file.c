@@ -106,6 +106,9 @@ int wr_text_file_make(struct wr_environment *environment, const char *path, cons
     WR_ASSERT(length + LAST_LINE_BYTES <= WR_TEXT_FILE_BYTES_MAX);
     WR_ASSERT(length == 0 || text[length - 1] == '\n');
     const int file = environment->ops->open(environment, path, WR_OPEN_WRITE);
+    if (is_unsynced != NULL) {
+        *is_unsynced = false;
+    }
     if (file < 0) {
         return file;
     }

@@ -136,6 +136,9 @@ Test(text_file, that_is_made_and_not_synced_says_so_and_is_gone)
     wr_simulation_fault_at(environment, wr_simulation_changes(environment) + 2, WR_DISK_UNSYNCED);
     cr_assert_eq(wr_text_file_make(environment, PATH, NEW, &is_unsynced), -EIO);
     cr_assert(is_unsynced && !is_there(environment, PATH));
+    wr_simulation_fail(environment, WR_FAULT_OPEN, 0, EIO);
+    cr_assert_eq(wr_text_file_make(environment, PATH, NEW, &is_unsynced), -EIO);
+    cr_assert(!is_unsynced);
     wr_environment_close(environment);
 }
 
