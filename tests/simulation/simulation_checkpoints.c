@@ -146,8 +146,8 @@ static void on_event(weir_call *call, const by_key *key, seen *state, const even
     item->count  = (int64_t)bucket;
     item->amount = e->amount;
     weir_timer_set(call, (weir_time)(bucket + 1) * BUCKET_US);
-    weir_timer_set(call, e->at + 100001);
-    weir_timer_clear(call, e->at + 100001);
+    weir_timer_set(call, (e->at + 100001) | 1); // never a bucket's end
+    weir_timer_clear(call, (e->at + 100001) | 1);
 }
 
 static void on_timer(weir_call *call, const by_key *key, seen *state, weir_time at)
