@@ -9,6 +9,9 @@
 //   tracked    captured before, so that a first write to a segment notes it; no capture under way
 //   captured   a mark every 0.4 s, then up to 64 KiB of images after each step until it is over
 //
+// Updates a second are of the thread's processor time without choosing keys, which other load on
+// the machine disturbs least; steps are timed by the clock on the wall.
+//
 // Images are packed into one buffer, over and over: writing them is another thread's. A step's time
 // is that of resolving and updating its rows; what is between steps (a mark, a piece of a capture)
 // is timed apart, and counts for the updates a second. One line of JSON at the end. The checksum is
@@ -23,6 +26,7 @@
 #define BATCH       512u
 #define SEED        0x5eedu
 #define ROUNDS      5u
+#define CLOCK_STEPS 32u // between looks at the processor's clock
 #define PIECE_BYTES ((size_t)64 << 10)
 
 struct value {
@@ -37,7 +41,7 @@ static const char *const way_names[WAYS] = { "plain", "tracked", "captured" };
 
 struct probe {
     uint64_t          key_count;
-    int64_t           round_ns, mark_ns; // how long a round is, and between marks
+    int64_t           round_ns, mark_ns; // of processor time: a round, and between marks
     struct wr_pool   *pool, *undo_pool;
     struct wr_table  *table;
     struct wr_capture capture;
@@ -45,14 +49,17 @@ struct probe {
     uint64_t          images, packed_images, packed_bytes;
     size_t            undo_bytes; // the most there were
     uint64_t          updates;
+    double            choose_ns; // a step's keys
 };
 
 // Of one round.
 struct figures {
     double updates; // a second, all included
+    double wall_updates;
     double p50_us, p999_us, longest_us;
-    double first_us, first_longest_us; // the step right after a mark: median, longest
-    double mark_us;                    // the longest
+    double during_p50_us, during_p999_us; // steps while a capture is under way
+    double first_us, first_longest_us;    // the step right after a mark: median, longest
+    double mark_us;                       // the longest
     double piece_p50_us, piece_longest_us;
     double capture_ms; // from mark to end, the median
 };
@@ -127,14 +134,38 @@ static void fill(struct probe *probe)
     }
 }
 
+static void choose(const struct probe *probe, uint64_t *keys)
+{
+    for (uint32_t i = 0; i < BATCH; i++) {
+        keys[i] = key_of((uint64_t)((next_random() >> 32) * probe->key_count >> 32));
+    }
+}
+
+static int64_t processor_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void measure_choosing(struct probe *probe)
+{
+    enum { TIMES = 2000 };
+    static uint64_t keys[BATCH];
+    const int64_t   before = processor_ns();
+    for (uint32_t i = 0; i < TIMES; i++) {
+        choose(probe, keys);
+        __asm__ volatile("" ::"r"(keys) : "memory");
+    }
+    probe->choose_ns = (double)(processor_ns() - before) / TIMES;
+}
+
 // Returns how long it took; choosing the keys is not part of it.
 static int64_t step(struct probe *probe)
 {
     static uint64_t keys[BATCH];
     static void    *values[BATCH];
-    for (uint32_t i = 0; i < BATCH; i++) {
-        keys[i] = key_of((uint64_t)((next_random() >> 32) * probe->key_count >> 32));
-    }
+    choose(probe, keys);
     const int64_t before = clock_now_ns();
     resolve(probe, keys, BATCH, values);
     for (uint32_t i = 0; i < BATCH; i++) {
@@ -189,19 +220,25 @@ static int64_t mark(struct probe *probe, struct times *times)
 static struct figures measure(struct probe *probe, enum way way)
 {
     static struct times times;
-    struct histogram    steps, pieces;
-    int64_t             busy = 0, marked = 0, next_mark = 0;
+    struct histogram    steps, during, pieces;
+    int64_t             busy = 0, marked = 0;
     uint64_t            count    = 0;
     bool                is_first = false;
-    WR_ASSERT(histogram_open(&steps) && histogram_open(&pieces));
+    WR_ASSERT(histogram_open(&steps) && histogram_open(&during) && histogram_open(&pieces));
     times = (struct times){ .marks = 0 };
     if (way == TRACKED) {
         capture_whole(probe);
     }
-    while (busy < probe->round_ns) {
-        if (way == CAPTURED && busy >= next_mark && times.marks < WR_COUNT_OF(times.first_us) &&
+    const int64_t begin     = processor_ns();
+    int64_t       now       = begin;
+    int64_t       next_mark = begin;
+    while (now - begin < probe->round_ns) {
+        if (count / BATCH % CLOCK_STEPS == 0) {
+            now = processor_ns();
+        }
+        if (way == CAPTURED && now >= next_mark && times.marks < WR_COUNT_OF(times.first_us) &&
             wr_table_is_captured(probe->table)) {
-            next_mark = busy + probe->mark_ns;
+            next_mark = now + probe->mark_ns;
             busy += mark(probe, &times);
             marked   = busy;
             is_first = true;
@@ -215,6 +252,7 @@ static struct figures measure(struct probe *probe, enum way way)
             is_first                      = false;
         }
         if (!wr_table_is_captured(probe->table)) {
+            histogram_record(&during, (uint64_t)took);
             const size_t undo = wr_table_undo_bytes(probe->table);
             probe->undo_bytes = undo > probe->undo_bytes ? undo : probe->undo_bytes;
 
@@ -228,13 +266,18 @@ static struct figures measure(struct probe *probe, enum way way)
             }
         }
     }
+    const double processor =
+        (double)(processor_ns() - begin) - (double)(count / BATCH) * probe->choose_ns;
     wr_table_capture(probe->table, SIZE_MAX);
     const double         first   = median(times.first_us, times.marks); // sorts
     const struct figures figures = {
-        .updates          = (double)count * 1e9 / (double)busy,
+        .updates          = (double)count * 1e9 / processor,
+        .wall_updates     = (double)count * 1e9 / (double)busy,
         .p50_us           = (double)histogram_percentile(&steps, 50) / 1e3,
         .p999_us          = (double)histogram_percentile(&steps, 99.9) / 1e3,
         .longest_us       = (double)steps.max / 1e3,
+        .during_p50_us    = (double)histogram_percentile(&during, 50) / 1e3,
+        .during_p999_us   = (double)histogram_percentile(&during, 99.9) / 1e3,
         .first_us         = first,
         .first_longest_us = times.marks > 0 ? times.first_us[times.marks - 1] : 0,
         .mark_us          = times.mark_us,
@@ -243,6 +286,7 @@ static struct figures measure(struct probe *probe, enum way way)
         .capture_ms       = median(times.capture_ms, times.captures),
     };
     histogram_close(&steps);
+    histogram_close(&during);
     histogram_close(&pieces);
     return figures;
 }
@@ -288,12 +332,14 @@ static void print_json(const struct probe *probe, const struct figures *figures,
     for (uint32_t way = 0; way < WAYS; way++) {
         const struct figures *f    = &figures[way];
         const char           *name = way_names[way];
-        printf(",\"%s_updates_per_s\":%.0f,\"%s_ratio\":%.3f,\"%s_p50_us\":%.1f"
+        printf(",\"%s_updates_per_s\":%.0f,\"%s_ratio\":%.3f,\"%s_wall_updates_per_s\":%.0f,\"%s_"
+               "p50_us\":%.1f"
                ",\"%s_p999_us\":%.1f,\"%s_longest_us\":%.1f",
-               name, f->updates, name, f->updates / figures[PLAIN].updates, name, f->p50_us, name,
-               f->p999_us, name, f->longest_us);
+               name, f->updates, name, f->updates / figures[PLAIN].updates, name, f->wall_updates,
+               name, f->p50_us, name, f->p999_us, name, f->longest_us);
     }
     const struct figures *f = &figures[CAPTURED];
+    printf(",\"during_p50_us\":%.1f,\"during_p999_us\":%.1f", f->during_p50_us, f->during_p999_us);
     printf(",\"mark_longest_us\":%.1f,\"first_step_us\":%.1f,\"first_step_longest_us\":%.1f"
            ",\"piece_p50_us\":%.1f,\"piece_longest_us\":%.1f,\"capture_ms\":%.1f}\n",
            f->mark_us, f->first_us, f->first_longest_us, f->piece_p50_us, f->piece_longest_us,
@@ -312,6 +358,8 @@ int main(int argc, char **argv)
 
     probe_open(&plain);
     probe_open(&tracked);
+    measure_choosing(&plain);
+    tracked.choose_ns = plain.choose_ns;
     fill(&plain);
     fill(&tracked);
     // As a task's pool would: memory for undo is there before it is needed.
@@ -330,6 +378,8 @@ int main(int argc, char **argv)
             figures[way].p999_us, figures[way].longest_us);
     }
     const struct figures *f = &figures[CAPTURED];
+    printf("steps while a capture is under way: p50 %.1f us, p99.9 %.0f us\n", f->during_p50_us,
+           f->during_p999_us);
     printf("a mark %.0f us at most; the step after it %.0f us, %.0f us at most; pieces %.0f us, "
            "%.0f us at most; a capture %.0f ms\n",
            f->mark_us, f->first_us, f->first_longest_us, f->piece_p50_us, f->piece_longest_us,
