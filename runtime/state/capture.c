@@ -290,6 +290,7 @@ void wr_table_mark(struct wr_table *table, const struct wr_capture *to)
         const uint8_t is_changed = table->marks[i] & MARK_CHANGED;
         table->marks[i]          = (uint8_t)(MARK_UNVISITED | is_changed * MARK_PENDING);
     }
+    table->was_marked = true;
     table->capture    = to;
     table->capture_at = 0;
 }

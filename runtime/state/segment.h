@@ -128,6 +128,7 @@ struct wr_table {
     uint32_t   value_at; // in the slot
     uint32_t   hash_at;  // in the slot, where stores_hash
     bool       stores_hash;
+    bool       was_marked; // ever: else all marks are CHANGED
     uint64_t   seed;
     uint64_t   moves; // counts segments made anew: pointers taken before may be void
     uint32_t   shape_groups[SHAPE_COUNT];
