@@ -148,7 +148,7 @@ struct wr_table {
 
     // the capture under way; see capture.c
     const struct wr_capture *capture;    // NULL: there is none
-    uint64_t                 capture_at; // the prefix of the next segment to visit
+    uint64_t                 capture_at; // the prefix of the next segment to visit; else 0
     size_t                   undo_bytes;
     uint64_t                 range; // the range_bits top bits of every hash, once known
     bool                     knows_range;

@@ -830,7 +830,8 @@ static void step_unmark(struct round *r)
 static void step_touch(struct round *r)
 {
     if (!r->is_marked && r->file_count > 0) {
-        lose_file(r, below(r, r->file_count));
+        const uint32_t latest = r->file_count < 4 ? r->file_count : 4;
+        lose_file(r, r->file_count - 1 - below(r, latest));
         r->is_clean = false;
     }
 }
@@ -898,7 +899,7 @@ static void open_round(struct round *r)
     // Sometimes for no undo at all, or few.
     r->undo_pool = wr_pool_open(one_in(r, 3) ? 256u << below(r, 6) : 0);
     r->table     = wr_table_open(r->pool, &r->options);
-    for (uint32_t i = 0; i < r->key_count && r->is_quiet; i++) {
+    for (uint32_t i = below(r, r->key_count); i < r->key_count && r->is_quiet; i++) {
         const struct key *key = &r->keys[i];
         REQUIRE(wr_table_resolve(r->table, key->hash, key_bytes(r, i), key->length, NULL) != NULL);
         r->entries[i].is_there = true;

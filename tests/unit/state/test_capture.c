@@ -2,6 +2,7 @@
 #include "runtime/state/state.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 
 #define SEED       3u
 #define MOST_BYTES ((size_t)16 << 20)
@@ -293,8 +294,12 @@ Test(capture, without_memory_for_undo_takes_segments_at_once)
     capture.pool = undo_pool;
     put_many(1000);
     mark();
-    put(1, 0);
-    cr_assert_gt(packed_count, 0);
+    put(5000, 0); // made
+    cr_assert_eq(packed_count, 1);
+    for (uint64_t key = 0; packed_count == 1; key++) { // written, in another segment
+        cr_assert_lt(key, 1000);
+        put(key, 0);
+    }
     for (uint64_t key = 0; key < 2000; key++) {
         put(key, 0);
     }
@@ -347,6 +352,24 @@ Test(capture, moves_no_entry)
     cr_assert_eq(look(table, 77), value);
 }
 
+Test(capture, is_one_at_a_time, .signal = SIGABRT)
+{
+    mark();
+    mark();
+}
+
+Test(capture, under_way_keeps_its_table_from_closing, .signal = SIGABRT)
+{
+    mark();
+    wr_table_close(table);
+}
+
+Test(capture, under_way_keeps_files_from_being_touched, .signal = SIGABRT)
+{
+    mark();
+    wr_table_touch_file(table, 1);
+}
+
 // ---- what is unchanged ----
 
 Test(capture, packs_nothing_that_was_not_written_since_the_last)
@@ -372,6 +395,31 @@ Test(capture, packs_only_the_segments_written_since_the_last)
     cr_assert_eq(packed_count, 1);
     cr_assert_gt(image_count, 4);
     saw_many(20000);
+}
+
+Test(capture, packs_all_of_a_segment_that_the_first_write_since_its_image_makes_anew)
+{
+    static uint64_t counts[64]; // of keys after which one more makes a segment anew
+    uint32_t        found  = 0;
+    uint64_t        placed = wr_table_bytes(table);
+    for (uint64_t key = 0; key < 20000; key++) {
+        put(key, key * 10);
+        if (wr_table_bytes(table) != placed && found < WR_COUNT_OF(counts)) {
+            counts[found++] = key;
+        }
+        placed = wr_table_bytes(table);
+    }
+    cr_assert_gt(found, 8);
+    for (uint32_t i = 0; i < found; i++) {
+        wr_table_close(table);
+        table = open_counters();
+        put_many(counts[i]);
+        used = 0;
+        capture_all();
+        put(counts[i], counts[i] * 10);
+        capture_all();
+        saw_many(counts[i] + 1);
+    }
 }
 
 Test(capture, takes_reading_for_no_change)
@@ -469,11 +517,11 @@ Test(capture, given_up_leaves_what_was_unchanged_unchanged)
 Test(capture, given_up_forgets_no_write_since_its_mark)
 {
     put_many(20000);
+    put(5, 1);
     capture_all();
     mark();
-    put(5, 1);
-    wr_table_unmark(table);
     put(5, 50);
+    wr_table_unmark(table);
     capture_all();
     cr_assert_eq(packed_count, 1);
     saw_many(20000);
@@ -756,6 +804,15 @@ Test(unpack, takes_the_hashes_of_its_range_only)
     }
     cr_assert_eq(added, 1000);
     cr_assert_eq(wr_table_count(low) + wr_table_count(high), 1000);
+    struct wr_table *const one = open_counters();
+    for (uint32_t i = 0; i < image_count; i++) {
+        cr_assert_eq(wr_table_unpack(one, bytes + images[i].place.offset, images[i].bytes,
+                                     &images[i], (struct wr_hash_range){ cut, cut }, NULL),
+                     WR_UNPACK_DONE);
+    }
+    cr_assert_eq(wr_table_count(one), 1);
+    cr_assert_not_null(look(one, 500));
+    wr_table_close(one);
     cr_assert_null(look(low, 500));
     cr_assert_not_null(look(high, 500));
     for (uint64_t key = 0; key < 1000; key++) {
