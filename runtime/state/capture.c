@@ -290,8 +290,9 @@ void wr_table_mark(struct wr_table *table, const struct wr_capture *to)
         const uint8_t is_changed = table->marks[i] & MARK_CHANGED;
         table->marks[i]          = (uint8_t)(MARK_UNVISITED | is_changed * MARK_PENDING);
     }
+    WR_CHECK(table->capture_at == 0);
+    table->was_marked = true;
     table->capture    = to;
-    table->capture_at = 0;
 }
 
 bool wr_table_capture(struct wr_table *table, size_t budget_bytes)

@@ -128,6 +128,7 @@ struct wr_table {
     uint32_t   value_at; // in the slot
     uint32_t   hash_at;  // in the slot, where stores_hash
     bool       stores_hash;
+    bool       was_marked; // ever: else all marks are CHANGED
     uint64_t   seed;
     uint64_t   moves; // counts segments made anew: pointers taken before may be void
     uint32_t   shape_groups[SHAPE_COUNT];
@@ -147,7 +148,7 @@ struct wr_table {
 
     // the capture under way; see capture.c
     const struct wr_capture *capture;    // NULL: there is none
-    uint64_t                 capture_at; // the prefix of the next segment to visit
+    uint64_t                 capture_at; // the prefix of the next segment to visit; else 0
     size_t                   undo_bytes;
     uint64_t                 range; // the range_bits top bits of every hash, once known
     bool                     knows_range;

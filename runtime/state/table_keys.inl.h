@@ -195,24 +195,20 @@ static inline bool KEYS_(settle)(struct wr_table *table, uint64_t hash, struct k
 }
 
 // Up to BATCH_KEYS keys of a table that lies in the cache: the processor overlaps the searches by
-// itself. Returns how many were resolved; `marks` becomes other than 0 if a write to one of them
-// has something to do first.
+// itself. Returns how many were resolved.
 static inline __attribute__((always_inline)) uint32_t
 KEYS_(near)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-            uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes,
-            uint32_t *marks)
+            uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes)
 {
     for (uint32_t i = begin; i < end; i++) {
         const uint64_t        hash        = hashes[i];
         const struct key_view key         = KEYS_(key_at)(keys, i);
-        const uint64_t        at          = directory_index(table, hash);
-        const uintptr_t       entry       = table->directory[at];
+        const uintptr_t       entry       = table->directory[directory_index(table, hash)];
         struct segment *const segment     = entry_segment(entry);
         const uint32_t        group_count = table->shape_groups[entry % SHAPE_COUNT];
         const size_t          group       = hash_group(hash, group_count);
         bool                  is_there;
-        *marks |= table->marks[at] ^ MARK_CHANGED;
-        char *const slot = KEYS_(guess)(
+        char *const           slot = KEYS_(guess)(
             segment_tags(segment) + group * GROUP_TAG_BYTES, hash_tag(hash),
             segment_slots(segment, group_count) + group * GROUP_SLOTS * table->slot_bytes,
             table->slot_bytes, &is_there);
@@ -233,8 +229,7 @@ KEYS_(near)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys
 // all are compared. Fetched pointers are used only while nothing has moved.
 static inline __attribute__((always_inline)) uint32_t
 KEYS_(far)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-           uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes,
-           uint32_t *marks)
+           uint32_t begin, uint32_t end, void **values, uint8_t *is_new, const bool makes)
 {
     const uint64_t  moves      = table->moves;
     const uint32_t  slot_bytes = table->slot_bytes;
@@ -243,13 +238,11 @@ KEYS_(far)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys 
     char           *slots[BATCH_KEYS]; // of the home group; then the guessed one, or NULL
 
     for (uint32_t i = begin; i < end; i++) {
-        const uint64_t  at          = directory_index(table, hashes[i]);
-        const uintptr_t entry       = table->directory[at];
+        const uintptr_t entry       = table->directory[directory_index(table, hashes[i])];
         const uint32_t  group_count = table->shape_groups[entry % SHAPE_COUNT];
         const size_t    group       = hash_group(hashes[i], group_count);
-        *marks |= table->marks[at] ^ MARK_CHANGED;
-        segments[i - begin] = entry_segment(entry);
-        tags[i - begin]     = segment_tags(segments[i - begin]) + group * GROUP_TAG_BYTES;
+        segments[i - begin]         = entry_segment(entry);
+        tags[i - begin]             = segment_tags(segments[i - begin]) + group * GROUP_TAG_BYTES;
         slots[i - begin] =
             segment_slots(segments[i - begin], group_count) + group * GROUP_SLOTS * slot_bytes;
         __builtin_prefetch(tags[i - begin]);
@@ -302,13 +295,13 @@ KEYS_(batch)(struct wr_table *table, const uint64_t *hashes, const struct wr_key
     uint64_t moves = table->moves;
     *stale_count   = 0;
     for (uint32_t begin = 0; begin < count;) {
-        const uint32_t end   = count - begin < BATCH_KEYS ? count : begin + BATCH_KEYS;
-        uint32_t       marks = 0;
+        const uint32_t end = count - begin < BATCH_KEYS ? count : begin + BATCH_KEYS;
         const uint32_t reached =
             table->segment_bytes <= NEAR_BYTES
-                ? KEYS_(near)(table, hashes, keys, begin, end, values, is_new, makes, &marks)
-                : KEYS_(far)(table, hashes, keys, begin, end, values, is_new, makes, &marks);
-        if (writes && WR_UNLIKELY(marks != 0)) {
+                ? KEYS_(near)(table, hashes, keys, begin, end, values, is_new, makes)
+                : KEYS_(far)(table, hashes, keys, begin, end, values, is_new, makes);
+        if (writes && WR_UNLIKELY(table->was_marked) &&
+            marks_differ(table, hashes + begin, reached - begin)) {
             wr_segment_save_many(table, hashes + begin, values + begin, reached - begin);
         }
         if (WR_UNLIKELY(table->moves != moves)) {
