@@ -305,6 +305,9 @@ static int main_with(const weir_main_options *own, weir_job *job, int argc, char
         print_help(own, command.program);
         return 0;
     }
+    if (own->checkpoints != NULL) {
+        *own->checkpoints = command.run.checkpoints;
+    }
     if (job == NULL) {
         job = own->build(own->opaque, command.rate);
     }
