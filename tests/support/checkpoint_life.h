@@ -162,13 +162,15 @@ static inline void life_fill_index(struct life_index *of, uint32_t task, uint64_
                                                               .table_count   = life_tables_of(task) };
     of->operators[1]    = (struct wr_index_operator){ .name = "exchange", .watermark = INT64_MIN };
     const uint32_t half = WR_CELL_COUNT / 2;
-    of->index           = (struct wr_index){ .stage          = task == 0 ? 0 : 1,
-                                             .stage_name     = task == 0 ? "source" : "cards",
-                                             .instance       = task == 0 ? 0 : task - 1,
-                                             .first_cell     = task == 2 ? half : 0,
-                                             .end_cell       = task == 1 ? half : WR_CELL_COUNT,
-                                             .operators      = of->operators,
-                                             .operator_count = 2 };
+    const bool     is_first = task == 0;
+
+    of->index = (struct wr_index){ .stage          = is_first ? 0 : 1,
+                                   .stage_name     = is_first ? "source" : "cards",
+                                   .instance       = is_first ? 0 : task - 1,
+                                   .first_cell     = task == 2 ? half : 0,
+                                   .end_cell       = task == 1 ? half : WR_CELL_COUNT,
+                                   .operators      = of->operators,
+                                   .operator_count = 2 };
     for (uint32_t i = 0; i < LIFE_TABLES; i++) {
         of->tables[i] = (struct wr_index_table){ .name           = "panes",
                                                  .has_member     = i == 1,
