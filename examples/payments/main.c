@@ -162,10 +162,10 @@ int main(int argc, char **argv)
         "Views of a stream of orders and payments; see also payments produce and generate --help.",
         own,
         sizeof(own) / sizeof(own[0]),
-        &c.checkpoints,
         build,
         finish,
         &c,
+        &c.checkpoints,
     };
     const int exit_code = weir_main_with(&options, argc, argv);
     return c.status != WEIR_OK ? weir_status_exit_code(c.status) : exit_code;

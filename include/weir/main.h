@@ -30,14 +30,15 @@ typedef struct weir_main_options {
     const char             *summary; // first line of the help
     const weir_main_option *options; // the program's own
     uint32_t                option_count;
-    const char            **checkpoints; // set to the value of --checkpoints before `build`, if it
-                                         // is given; NULL: the program need not know
     // Builds the job after the options have been read. A mistake is kept in the job.
     weir_job *(*build)(void *opaque, double rate);
     // After a run that ended well or was interrupted: prints what there is to tell. What it
     // returns, if not WEIR_OK, is the exit code's status.
     weir_status (*finish)(weir_job *job, void *opaque);
     void *opaque;
+    // Set to the value of --checkpoints before `build`, if it is given. NULL: the program need not
+    // know.
+    const char **checkpoints;
 } weir_main_options;
 
 WEIR_BEGIN
