@@ -26,8 +26,8 @@
  *        void, whatever the letters have said so far
  *   R5   a source has drained when its drain has left on every output; only then may the final
  *        checkpoint be asked for
- *   R6   a task that has ended still reads its letters: the last complete(n) may come after the end,
- *        and a source that has ended answers for itself
+ *   R6   a task that has ended still reads its letters: the last complete(n) may come after the
+ *        end, and a source that has ended answers for itself
  * CONFIRMED: instead of R2 to R4, n + 1 starts when every task has read the abort of n, is not in
  * the middle of forwarding it, and has its control batches at home.
  *
@@ -74,7 +74,7 @@
  *   COMPLETE_TAKES_ALL          output after the mark is visible, and comes twice after a crash
  *   COMPLETE_IS_NOT_CUMULATIVE  output of an aborted n is lost when n + 1 is published
  *   ABORT_DROPS_PENDING         the same
- *   NO_COMMIT_AT_RECOVERY       a crash between the manifest and complete(n) loses the output of n */
+ *   NO_COMMIT_AT_RECOVERY       a crash between manifest and complete(n) loses the output of n */
 
 #ifndef CREDITS
 #define CREDITS 1

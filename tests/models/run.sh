@@ -124,6 +124,7 @@ holds checkpoint -DCHAIN -DCHECKPOINTS=3 -DABORTS=2
 holds checkpoint -DDIAMOND
 holds checkpoint -DDIAMOND -DRECORDS=4 -DCREDITS=2
 holds checkpoint -DDIAMOND -DCONFIRMED -DNEXT_CANCELS_NOTHING -DABORT_BY_MAILBOX_ONLY
+holds checkpoint -DSHUFFLE -DRECORDS=2
 holds checkpoint -DSHUFFLE -DCOARSE
 holds checkpoint -DSHUFFLE -DCOARSE -DCREDITS=2
 holds checkpoint -DSHUFFLE -DCOARSE -DCONFIRMED
@@ -133,7 +134,6 @@ if [ "${WEIR_TEST_SIZE:-normal}" = full ]; then
     holds checkpoint -DCHAIN -DRECORDS=4 -DCHECKPOINTS=3 -DABORTS=2 -DCRASHES=2
     holds checkpoint -DDIAMOND -DANY_KEY
     holds checkpoint -DDIAMOND -DRECORDS=4 -DCRASHES=2
-    holds checkpoint -DSHUFFLE -DRECORDS=2
     holds checkpoint -DSHUFFLE -DCOARSE -DRECORDS=4 -DCREDITS=2
     holds checkpoint -DSHUFFLE -DCOARSE -DRECORDS=2 -DANY_KEY
     megabytes=2000
