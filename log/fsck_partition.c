@@ -237,19 +237,20 @@ static void report_stop(const struct file *file, const struct walked *walked, ui
 {
     const struct wr_fsck_place *place =
         AT(file, walked->position, walked->offset, end > walked->offset ? end : walked->offset);
-    char *lost =
-        end > walked->offset
-            ? wr_format("offsets %llu to %llu cannot be read", u(walked->offset), u(end - 1))
-            : wr_format("all records before offset %llu can be read", u(walked->offset));
+    const bool is_lost = end > walked->offset;
+    char      *lost =
+        is_lost ? wr_format("offsets %llu to %llu cannot be read", u(walked->offset), u(end - 1))
+                     : wr_format("all records before offset %llu can be read", u(walked->offset));
     if (walked->end == WR_CURSOR_FAILED) {
         wr_fsck_report(file->part->fsck, WR_FSCK_UNREADABLE, place,
                        "%s: cannot be read at byte %llu: %s; %s", file->path, u(walked->position),
                        strerror(walked->io_error < 0 ? -walked->io_error : walked->io_error), lost);
     } else if (is_cut_short(file, walked)) {
         wr_fsck_report(file->part->fsck, WR_FSCK_SHORT, place,
-                       "%s: cut short at byte %llu, where a batch of offset %llu or the footer "
-                       "should be; %s",
-                       file->path, u(file->bytes), u(walked->offset), lost);
+                       "%s: cut short: at byte %llu a batch that begins with offset %llu%s is "
+                       "expected, but the file ends at byte %llu; %s",
+                       file->path, u(walked->position), u(walked->offset),
+                       is_lost ? "" : ", or the footer,", u(file->bytes), lost);
     } else {
         wr_fsck_report(file->part->fsck, WR_FSCK_DAMAGED, place,
                        "%s: damaged at byte %llu, where offset %llu should be: %s; %s", file->path,
@@ -385,12 +386,14 @@ static void check_tail(struct file *file)
     struct wr_log_error error = { .status = WEIR_OK };
     const uint64_t      cut =
         part->start.cut_count > 0 ? part->start.cuts[part->start.cut_count - 1].number : 0;
-    const uint64_t    known  = part->has_live && part->live.cut == cut ? part->live.durable : 0;
+    const uint64_t    told   = part->has_live && part->live.cut == cut ? part->live.durable : 0;
+    const uint64_t    noted  = part->has_start ? part->start.durable : 0;
+    const uint64_t    known  = told > noted ? told : noted;
     const weir_status status = wr_tail_read(part->fsck->environment, file->path, WR_OPEN_READ,
                                             &part->place, file->base, known, &tail, &error);
     if (status != WEIR_OK) {
         const struct walked walked = walk(file, file->bytes);
-        const uint64_t      end    = known > walked.offset ? known : walked.offset;
+        const uint64_t      end    = tail.durable > walked.offset ? tail.durable : walked.offset;
         if (walked.has_footer) {
             wr_fsck_report(part->fsck, WR_FSCK_DAMAGED,
                            AT(file, walked.position, walked.offset, end), "%s", error.sentence);
