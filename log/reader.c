@@ -108,14 +108,19 @@ static weir_status place_partition(weir_reader *reader, struct wr_partition_read
                            reader->log->directory, reader->topic->settings.name,
                            (int)options->start);
     }
-    const weir_status status = find_time(reader, partition, options->time, &offset);
+    weir_status status = find_time(reader, partition, options->time, &offset);
+    if (status == WEIR_DAMAGED) { // it begins where that is met
+        wr_log_error_fini(reader->error);
+        status = WEIR_OK;
+    }
     if (status == WEIR_OK) {
         wr_partition_reader_seek(partition, offset);
     }
     return status;
 }
 
-// Fixes the end, before the first transaction that is not decided in `decided`.
+// Fixes the end, before the first transaction that is not decided in `decided`. Damage before it,
+// or of what was decided, is met by reading.
 static weir_status bound_partition(weir_reader *reader, struct wr_partition_reader *partition,
                                    const struct wr_decisions *decided)
 {
@@ -124,12 +129,16 @@ static weir_status bound_partition(weir_reader *reader, struct wr_partition_read
                                                     partition->number, PIECE_BYTES_MANY);
     weir_status status   = scout.error.status;
     if (is_known) {
-        status = wr_seek_committed_end(&scout, partition->next, decided, &partition->end);
+        status = wr_seek_committed_end(&scout, partition->next, decided, true, &partition->end);
     }
     if (status == WEIR_OK && partition->end > scout.known.readable) {
         partition->end = scout.known.readable; // what a cut takes back lies behind it
     } else if (status == WEIR_OK && partition->end < scout.known.readable) {
         status = wr_partition_reader_undecided(&scout, partition->end);
+    }
+    if (status == WEIR_DAMAGED) {
+        partition->end = scout.known.readable;
+        status         = WEIR_OK;
     }
     if (status != WEIR_OK) {
         (void)reader_fail(reader, &scout.error);
@@ -142,7 +151,9 @@ static weir_status bound_by(weir_reader *reader, const struct wr_decisions *deci
 {
     weir_status status = WEIR_OK;
     for (uint32_t i = 0; i < reader->partition_count && status == WEIR_OK; i++) {
-        status = bound_partition(reader, &reader->partitions[i], decided);
+        if (reader->partitions[i].is_known) {
+            status = bound_partition(reader, &reader->partitions[i], decided);
+        }
     }
     return status;
 }
@@ -153,7 +164,9 @@ static weir_status bound_partitions(weir_reader *reader, bool reads_uncommitted,
     struct wr_decisions own;
     if (reads_uncommitted) {
         for (uint32_t i = 0; i < reader->partition_count; i++) {
-            reader->partitions[i].end = reader->partitions[i].known.readable;
+            if (reader->partitions[i].is_known) {
+                reader->partitions[i].end = reader->partitions[i].known.readable;
+            }
         }
         return WEIR_OK;
     }
@@ -208,8 +221,12 @@ static weir_status open_partitions(weir_reader *reader, const weir_reader_option
                                      count > MANY_PARTITIONS ? PIECE_BYTES_MANY : PIECE_BYTES);
         partition->reads_uncommitted = options->reads_uncommitted;
         reader->partition_count      = i + 1;
-        status                       = is_known ? place_partition(reader, partition, options)
-                                                : reader_fail(reader, &partition->error);
+        partition->is_damaged        = !is_known && partition->error.status == WEIR_DAMAGED;
+        if (is_known) {
+            status = place_partition(reader, partition, options);
+        } else if (!partition->is_damaged) { // else it is told when its turn comes
+            status = reader_fail(reader, &partition->error);
+        }
     }
     if (status == WEIR_OK && options->is_bounded) {
         status = bound_partitions(reader, options->reads_uncommitted, decided);
@@ -351,6 +368,9 @@ static weir_status read_any(weir_reader *reader, weir_log_rows *rows, struct rou
         reader->turn = number + 1 < reader->partition_count ? number + 1 : 0;
         const weir_status status =
             read_partition(reader, &reader->partitions[number], rows, &state);
+        if (status != WEIR_OK && status != WEIR_TIMED_OUT) {
+            *rows = (weir_log_rows){ .partition = reader->partitions[number].number };
+        }
         if (status != WEIR_TIMED_OUT) {
             return status;
         }
@@ -529,10 +549,12 @@ weir_status weir_reader_seek(weir_reader *reader, uint32_t partition, uint64_t o
     if (found == NULL) {
         return WEIR_NOT_FOUND;
     }
+    const bool was_known = found->is_known;
     found->look_again_us = 0;
     if (!wr_partition_reader_look(found)) {
         return reader_fail(reader, &found->error);
     }
+    found->cut = was_known ? found->cut : found->known.cut;
     wr_partition_reader_seek(found, offset);
     return WEIR_OK;
 }
@@ -568,14 +590,16 @@ weir_status weir_reader_commit(weir_reader *reader)
                            "under which to keep its position; set weir_reader_options.consumer",
                            reader->log->directory, reader->topic->settings.name);
     }
-    const uint32_t count   = reader->partition_count;
-    uint32_t      *numbers = wr_alloc((count + 1) * sizeof(*numbers));
-    uint64_t      *offsets = wr_alloc((count + 1) * sizeof(*offsets));
-    uint64_t      *cuts    = wr_alloc((count + 1) * sizeof(*cuts));
-    for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = reader->partitions[i].number;
-        offsets[i] = reader->partitions[i].next;
-        cuts[i]    = reader->partitions[i].cut;
+    uint32_t  count   = 0;
+    uint32_t *numbers = wr_alloc((reader->partition_count + 1) * sizeof(*numbers));
+    uint64_t *offsets = wr_alloc((reader->partition_count + 1) * sizeof(*offsets));
+    uint64_t *cuts    = wr_alloc((reader->partition_count + 1) * sizeof(*cuts));
+    for (uint32_t i = 0; i < reader->partition_count; i++) {
+        if (reader->partitions[i].is_known) { // else it never had a place
+            numbers[count] = reader->partitions[i].number;
+            offsets[count] = reader->partitions[i].next;
+            cuts[count++]  = reader->partitions[i].cut;
+        }
     }
     const weir_status status = wr_consumer_commit(reader->consumer, reader->topic, numbers, offsets,
                                                   cuts, count, reader->error);

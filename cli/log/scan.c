@@ -23,6 +23,8 @@ struct scan {
     uint32_t                 partition_count;
     uint64_t                *next;          // of each partition: behind the last record printed
     uint64_t                 total, passed; // offsets
+    uint64_t                *damaged_at; // of each partition: batches taken when its damage was met
+    uint64_t                 taken;      // batches, and one
     int64_t                  committed_us, shown_us;
     bool                     has_uncommitted, is_bar, is_over;
     int                      code;
@@ -35,6 +37,7 @@ static bool select_partitions(struct scan *scan)
     const struct wr_command *command = scan->command;
     scan->partitions = wr_alloc((scan->topic.partitions + 1) * sizeof(*scan->partitions));
     scan->next       = wr_alloc((scan->topic.partitions + 1) * sizeof(*scan->next));
+    scan->damaged_at = wr_alloc((scan->topic.partitions + 1) * sizeof(*scan->damaged_at));
     for (uint32_t i = 0; i < WR_VALUE_PARTITIONS_MAX; i++) {
         const bool is_wanted = wr_command_has_partition(command, i);
         if (is_wanted && i < scan->topic.partitions) {
@@ -224,6 +227,7 @@ static void take_rows(struct scan *scan, const weir_log_rows *rows)
             flush(scan);
         }
     }
+    scan->taken++;
     scan->passed += scan->next[rows->partition] - before;
     scan->has_uncommitted = true;
     if (has_limit && scan->of->records == command->limit) {
@@ -236,6 +240,18 @@ static bool is_unread(int file)
 {
     struct pollfd look = { .fd = file, .events = 0 };
     return poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0;
+}
+
+// A damaged partition is told once, and the others go on until a round gives nothing more.
+static void meet_damage(struct scan *scan, uint32_t partition)
+{
+    if (scan->damaged_at[partition] == 0) {
+        flush(scan);
+        (void)reader_failed(scan, WEIR_DAMAGED);
+    } else if (scan->damaged_at[partition] == scan->taken) {
+        scan->is_over = true;
+    }
+    scan->damaged_at[partition] = scan->taken;
 }
 
 // One call of the reader; without waiting if nothing has been flushed yet.
@@ -267,6 +283,7 @@ static void scan_step(struct scan *scan)
     case WEIR_AT_END: scan->is_over = true; return;
     case WEIR_NOT_FOUND: // told once; it goes on at what is left
     case WEIR_CONFLICT: (void)reader_failed(scan, status); return;
+    case WEIR_DAMAGED: meet_damage(scan, rows.partition); return;
     default: (void)reader_failed(scan, status); scan->is_over = true;
     }
 }
@@ -330,7 +347,7 @@ static void scan_open_log(struct scan *scan)
 int wr_scan_run(struct wr_scan *of)
 {
     const weir_log_options reading = { 0 };
-    struct scan            scan    = { .of = of, .command = of->command };
+    struct scan            scan    = { .of = of, .command = of->command, .taken = 1 };
     scan.code                      = wr_command_open(of->command, &reading, &scan.log, &scan.topic);
     if (scan.code != 0) {
         return scan.code;
@@ -339,5 +356,6 @@ int wr_scan_run(struct wr_scan *of)
     scan_open_log(&scan);
     wr_free(scan.partitions);
     wr_free(scan.next);
+    wr_free(scan.damaged_at);
     return wr_command_close(scan.log, scan.code);
 }

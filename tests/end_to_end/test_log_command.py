@@ -7,6 +7,7 @@ skipped by name.
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -596,6 +597,41 @@ class Damage(LogTest):
     def test_a_segment_cut_short_is_found(self):
         os.truncate(self.segments()[1], 20000)
         self.assertEqual(self.fsck(22)[0]["kind"], "cut-short")
+
+    def test_what_lies_before_damage_is_printed_and_the_place_is_the_one_fsck_names(self):
+        for segment, harm in itertools.product((1, -1), (20000, 60000)):
+            with self.subTest(segment=segment, harm=harm):
+                path = self.segments()[segment]
+                whole = path.read_bytes()
+                os.truncate(path, harm)
+                found = self.fsck(22)[0]
+                for place in ((), ("-o", "s@2020-01-01")):
+                    printed = self.run_weir("read", self.log, "lines", *place, expect=7)
+                    self.assertEqual([line[0] for line in printed.splitlines()],
+                                     [str(i) for i in range(found["first_offset"])])
+                    self.assertIn(str(path), self.stderr)
+                    for sentence in (self.stderr, found["sentence"]):
+                        self.assertIn(f"at byte {found['byte']} ", sentence)
+                        self.assertIn(f"offset {found['first_offset']} ", sentence)
+                    self.assertEqual(len(self.stderr.splitlines()), 1)
+                path.write_bytes(whole)
+        self.fsck(0)
+
+    def test_other_partitions_are_printed_to_their_end_when_one_is_damaged(self):
+        self.run_weir("create", self.log, "pair", "--partitions", "2", "--segment-bytes", "64KiB")
+        for i in range(6):
+            for partition in "0", "1":
+                self.run_weir("append", self.log, "pair", "-q", "-p", partition,
+                              stdin=f"{partition}{i}{'x' * 30000}\n")
+        os.truncate(self.segments("pair", 0)[0], 20000)
+        printed = self.run_weir("read", self.log, "pair", expect=7)
+        self.assertEqual([line[:2] for line in printed.splitlines()], [f"1{i}" for i in range(6)])
+        self.assertEqual(len(self.stderr.splitlines()), 1)
+        self.assertIn("partition 0", self.stderr)
+        # A consumer goes on there, and stays where the damage is.
+        self.run_weir("read", self.log, "pair", "--consumer", "audit", expect=7)
+        at = self.json_lines(self.run_weir("consumers", self.log, "--json"))
+        self.assertEqual([one["offset"] for one in at], [0, 6])
 
     def test_a_missing_segment_is_found(self):
         base = int(self.segments()[1].name.split(".")[0])
