@@ -1,5 +1,5 @@
-// fsck of a log's directory: its small files, its topics, its consumers. See fsck_partition.c for
-// what lies in a partition.
+// fsck of a log's directory: its small files, its topics, its consumers. See fsck_part.h for what
+// lies in a partition.
 //
 //   log, epoch --> .transactions --> topic: file, partitions --> ... --> consumers
 #include "log/fsck.h"
