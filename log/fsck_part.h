@@ -72,8 +72,5 @@ void wr_fsck_segment(struct wr_fsck_part *part, uint32_t index);
 // The place a header says it is of, if its own checksum agrees.
 bool wr_fsck_header_place(const char *bytes, struct wr_log_place *place,
                           struct wr_segment_header *header);
-// Up to `length` bytes at the offset, fewer only where the file ends; or -errno.
-int64_t wr_fsck_read(struct wr_environment *environment, int file, char *bytes, size_t length,
-                     uint64_t offset);
 
 #endif // WR_LOG_FSCK_PART_H

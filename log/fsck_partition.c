@@ -72,7 +72,8 @@ static bool find_ids(struct wr_fsck_part *part)
         char                    *path = wr_segment_path(part->directory, part->bases[i]);
         const int                file = environment->ops->open(environment, path, WR_OPEN_READ);
         if (file >= 0) {
-            const int64_t got = wr_fsck_read(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
+            const int64_t got =
+                wr_log_read_fully(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0, 1);
             if (got == WR_SEGMENT_HEADER_BYTES && wr_fsck_header_place(bytes, &place, &header)) {
                 part->fsck->id     = part->fsck->has_id ? part->fsck->id : place.log;
                 topic->file.id     = topic->has_id ? topic->file.id : place.topic;

@@ -34,8 +34,8 @@ static bool is_cut_short(const struct wr_fsck_file *file, const struct wr_fsck_w
     if (file->bytes < walked->position + sizeof(bytes)) {
         return true;
     }
-    const int64_t got = wr_fsck_read(file->part->fsck->environment, file->file, bytes,
-                                     sizeof(bytes), walked->position);
+    const int64_t got = wr_log_read_fully(file->part->fsck->environment, file->file, bytes,
+                                          sizeof(bytes), walked->position, 1);
     return got < (int64_t)sizeof(bytes) ||
            (wr_batch_header_decode(bytes, sizeof(bytes), file->part->seed, &header, &reason) ==
                 WR_BATCH_SHORT &&
@@ -76,21 +76,6 @@ static void report_stop(const struct wr_fsck_file *file, const struct wr_fsck_wa
 }
 
 // ---- headers ----
-
-int64_t wr_fsck_read(struct wr_environment *environment, int file, char *bytes, size_t length,
-                     uint64_t offset)
-{
-    int64_t done = 0;
-    while (done < (int64_t)length) {
-        const int64_t got = environment->ops->read_at(
-            environment, file, bytes + done, length - (size_t)done, (int64_t)offset + done);
-        if (got <= 0) {
-            return got < 0 ? got : done;
-        }
-        done += got;
-    }
-    return done;
-}
 
 bool wr_fsck_header_place(const char *bytes, struct wr_log_place *place,
                           struct wr_segment_header *header)
@@ -159,8 +144,9 @@ static bool check_header(struct wr_fsck_file *file)
     struct wr_environment *environment = part->fsck->environment;
     char                  *bytes       = wr_alloc(WR_SEGMENT_HEADER_BYTES);
     const char            *reason;
-    const int64_t got = wr_fsck_read(environment, file->file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
-    const bool    is_right = got == WR_SEGMENT_HEADER_BYTES &&
+    const int64_t          got =
+        wr_log_read_fully(environment, file->file, bytes, WR_SEGMENT_HEADER_BYTES, 0, 1);
+    const bool is_right = got == WR_SEGMENT_HEADER_BYTES &&
                           wr_segment_header_decode(bytes, part->seed, &file->header, &reason);
     if (!is_right) {
         report_header(file, bytes, got);

@@ -3,6 +3,7 @@
 #include "log/catalog.h"
 #include "log/look.h"
 #include "log/partition.h"
+#include "log/search.h"
 #include "log/transactions.h"
 
 #include <errno.h>
@@ -192,19 +193,15 @@ static bool list_segments(struct wr_partition_reader *reader)
     return status >= 0;
 }
 
-// The number of listed bases at or below `offset`.
-static uint32_t bases_behind(const struct wr_partition_reader *reader, uint64_t offset)
+static bool base_is_reached(const void *bases, uint32_t i, const void *offset)
 {
-    uint32_t behind = 0;
-    for (uint32_t high = reader->base_count; behind < high;) {
-        const uint32_t middle = behind + (high - behind) / 2;
-        if (reader->bases[middle] <= offset) {
-            behind = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return behind;
+    return ((const uint64_t *)bases)[i] <= *(const uint64_t *)offset;
+}
+
+// The number of listed bases at or below `offset`.
+static uint32_t bases_reached(const struct wr_partition_reader *reader, uint64_t offset)
+{
+    return wr_count_before(reader->bases, reader->base_count, base_is_reached, &offset);
 }
 
 enum find {
@@ -216,7 +213,7 @@ enum find {
 
 uint64_t wr_partition_reader_next_base(const struct wr_partition_reader *reader, uint64_t at)
 {
-    const uint32_t behind = bases_behind(reader, at);
+    const uint32_t behind = bases_reached(reader, at);
     return behind < reader->base_count ? reader->bases[behind] : UINT64_MAX;
 }
 
@@ -291,7 +288,7 @@ static enum find open_segment(struct wr_partition_reader *reader, uint64_t base,
 static enum find find_listed(struct wr_partition_reader *reader, uint64_t at,
                              struct wr_segment_index *index, bool *is_sealed)
 {
-    for (uint32_t above = bases_behind(reader, at); above > 0; above--) {
+    for (uint32_t above = bases_reached(reader, at); above > 0; above--) {
         const enum find found =
             open_segment(reader, reader->bases[above - 1], at, index, is_sealed);
         if (found != FIND_PASSED) {
@@ -365,6 +362,11 @@ uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader)
     return bytes > position ? bytes : position;
 }
 
+static bool entry_is_reached(const void *entries, uint32_t i, const void *offset)
+{
+    return ((const struct wr_index_entry *)entries)[i].offset <= *(const uint64_t *)offset;
+}
+
 // Opens the segment of the next offset, with the cursor at or a little before it; what is before it
 // is passed over by headers.
 static bool open_at_next(struct wr_partition_reader *reader)
@@ -379,15 +381,8 @@ static bool open_at_next(struct wr_partition_reader *reader)
         return false;
     }
     if (is_sealed) {
-        uint32_t behind = 0; // the number of entries at or before `next`
-        for (uint32_t high = index.count; behind < high;) {
-            const uint32_t middle = behind + (high - behind) / 2;
-            if (index.entries[middle].offset <= reader->next) {
-                behind = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
+        const uint32_t behind =
+            wr_count_before(index.entries, index.count, entry_is_reached, &reader->next);
         if (behind > 0) {
             wr_segment_cursor_move(&reader->cursor, reader->file, reader->seed,
                                    index.entries[behind - 1].position,

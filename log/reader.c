@@ -33,11 +33,7 @@ struct weir_reader {
     // With a waker: the wait for the writer's word.
     void (*wake)(void *waker);
     void             *waker;
-    struct wr_request wait;
-    bool              is_waiting;
-    bool              is_settled; // it is over, and so is its wake; guarded by wait_lock
-    pthread_mutex_t   wait_lock;
-    pthread_cond_t    settles;
+    struct wr_pending wait;
 };
 
 // ---- partitions ----
@@ -262,8 +258,7 @@ weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
                                    .environment = log->environment,
                                    .error       = wr_alloc(sizeof(*opened->error)),
     };
-    (void)pthread_mutex_init(&opened->wait_lock, NULL);
-    (void)pthread_cond_init(&opened->settles, NULL);
+    wr_pending_init(&opened->wait, log->environment);
 
     const weir_status status =
         reader_open(opened, topic, options != NULL ? options : &defaults, decided);
@@ -282,22 +277,22 @@ weir_status weir_reader_open(weir_log *log, const char *topic, const weir_reader
     return wr_reader_open_as_of(log, topic, options, NULL, reader);
 }
 
-static void reader_end_wait(weir_reader *reader);
-
 void weir_reader_close(weir_reader *reader)
 {
     if (reader == NULL) {
         return;
     }
-    reader_end_wait(reader);
+    if (reader->wait.is_under_way) {
+        wr_cancel(reader->environment, &reader->wait.request);
+        wr_pending_wait(&reader->wait);
+    }
     for (uint32_t i = 0; i < reader->partition_count; i++) {
         wr_partition_reader_fini(&reader->partitions[i]);
     }
     wr_free(reader->partitions);
     wr_decoder_fini(&reader->decoder);
     wr_consumer_give(reader->consumer);
-    (void)pthread_mutex_destroy(&reader->wait_lock);
-    (void)pthread_cond_destroy(&reader->settles);
+    wr_pending_fini(&reader->wait);
     wr_log_error_fini(reader->error);
     wr_free(reader->error);
     wr_free(reader);
@@ -425,63 +420,26 @@ weir_status weir_reader_next(weir_reader *reader, int64_t timeout_us, weir_log_r
 
 // ---- for a task ----
 
-// On the thread that waited, or on the owner's.
-static void wait_is_over(void *opaque)
-{
-    weir_reader *reader = opaque;
-    (void)pthread_mutex_lock(&reader->wait_lock);
-    reader->is_settled = true;
-    (void)pthread_cond_signal(&reader->settles);
-    reader->wake(reader->waker);
-    (void)pthread_mutex_unlock(&reader->wait_lock); // whoever waits may free the reader now
-}
-
-static bool wait_is_settled(weir_reader *reader)
-{
-    (void)pthread_mutex_lock(&reader->wait_lock);
-    const bool is_settled = reader->is_settled;
-    (void)pthread_mutex_unlock(&reader->wait_lock);
-    return is_settled;
-}
-
-static void reader_end_wait(weir_reader *reader)
-{
-    if (!reader->is_waiting) {
-        return;
-    }
-    wr_cancel(reader->environment, &reader->wait);
-    while (reader->environment->is_simulated && !wait_is_settled(reader)) {
-        (void)wr_simulation_advance(reader->environment, WEIR_TIME_MAX - 1);
-    }
-    (void)pthread_mutex_lock(&reader->wait_lock);
-    while (!reader->is_settled) {
-        (void)pthread_cond_wait(&reader->settles, &reader->wait_lock);
-    }
-    (void)pthread_mutex_unlock(&reader->wait_lock);
-    reader->is_waiting = false;
-}
-
 // Keeps a wait for the writer's word under way. False: nobody is to be woken, there is no writer,
 // or no thread to wait.
 static bool reader_begin_wait(weir_reader *reader, struct wr_live *live, uint32_t seen)
 {
-    if (reader->is_waiting && !wait_is_settled(reader)) {
+    struct wr_pending *wait = &reader->wait;
+    if (wait->is_under_way && !wr_pending_is_settled(wait)) {
         return true;
     }
-    const bool was_refused = reader->is_waiting && reader->wait.result < 0;
-    reader->is_waiting     = false;
+    const bool was_refused = wait->is_under_way && wait->request.result < 0;
+    wait->is_under_way     = false;
     if (reader->wake == NULL || live == NULL || was_refused) {
         return false;
     }
-    reader->is_waiting  = true;
-    reader->is_settled  = false;
-    reader->wait.verb   = WR_REQUEST_WAIT;
-    reader->wait.buffer = (void *)(uintptr_t)wr_live_word(live); // read only
-    reader->wait.offset = seen;
-    reader->wait.bytes  = WAIT_REQUEST_US;
-    reader->wait.wake   = wait_is_over;
-    reader->wait.waker  = reader;
-    wr_submit(reader->environment, &reader->wait);
+    wait->request = (struct wr_request){
+        .verb   = WR_REQUEST_WAIT,
+        .buffer = (void *)(uintptr_t)wr_live_word(live), // read only
+        .offset = seen,
+        .bytes  = WAIT_REQUEST_US,
+    };
+    wr_pending_submit(wait, reader->wake, reader->waker);
     return true;
 }
 

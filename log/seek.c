@@ -1,5 +1,6 @@
 #include "log/seek.h"
 
+#include "log/search.h"
 #include "log/transactions.h"
 
 #include <string.h>
@@ -55,20 +56,18 @@ static uint64_t segment_end(const struct wr_partition_reader *scout)
 
 // ---- times ----
 
+static bool all_before_is_earlier(const void *entries, uint32_t i, const void *time)
+{
+    return ((const struct wr_index_entry *)entries)[i].latest < *(const weir_time *)time;
+}
+
 // Puts the cursor before the first batch, or a little before it, that may have a record of that
 // time.
 static void move_near(struct wr_partition_reader *scout, const struct wr_segment_index *index,
                       weir_time time)
 {
-    uint32_t before = 0; // the number of entries before which all is earlier
-    for (uint32_t high = index->count; before < high;) {
-        const uint32_t middle = before + (high - before) / 2;
-        if (index->entries[middle].latest < time) {
-            before = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
+    const uint32_t before =
+        wr_count_before(index->entries, index->count, all_before_is_earlier, &time);
     if (before > 0) {
         wr_segment_cursor_move(&scout->cursor, scout->file, scout->seed,
                                index->entries[before - 1].position,
