@@ -23,6 +23,7 @@ struct scan {
     uint32_t                 partition_count;
     uint64_t                *next;          // of each partition: behind the last record printed
     uint64_t                 total, passed; // offsets
+    uint64_t                 farthest;      // end of a partition
     uint64_t                *damaged_at; // of each partition: batches taken when its damage was met
     uint64_t                 taken;      // batches, and one
     int64_t                  committed_us, shown_us;
@@ -98,8 +99,8 @@ static bool open_reader(struct scan *scan)
     return status == WEIR_OK;
 }
 
-// Tells of records that were asked for and are gone, or are not there yet.
-static bool check_offset(struct scan *scan, uint32_t partition, uint64_t offset, uint64_t end)
+// Tells of records that were asked for and are gone.
+static void check_offset(struct scan *scan, uint32_t partition, uint64_t offset, uint64_t end)
 {
     const uint64_t wanted = scan->command->place.offset;
     if (wanted < offset) {
@@ -110,16 +111,27 @@ static bool check_offset(struct scan *scan, uint32_t partition, uint64_t offset,
                       scan->command->directory, scan->command->topic, partition, wanted, offset - 1,
                       offset);
     }
-    if (wanted > end && scan->partition_count == 1) {
-        char *sentence = wr_format("log %s: topic %s partition %u: there is no offset %llu yet: it "
-                                   "ends at %llu",
-                                   scan->command->directory, scan->command->topic, partition,
-                                   (unsigned long long)wanted, (unsigned long long)end);
-        scan->code     = wr_command_failed(WEIR_NOT_FOUND, sentence);
-        wr_free(sentence);
-        return false;
+    scan->farthest = end > scan->farthest ? end : scan->farthest;
+}
+
+// Tells of an offset that is in none of the partitions yet.
+static bool check_farthest(struct scan *scan)
+{
+    const struct wr_place *place = &scan->command->place;
+    if (place->kind != WR_PLACE_OFFSET || place->offset <= scan->farthest) {
+        return true;
     }
-    return true;
+    char *which    = scan->partition_count == 1 ? wr_format(" partition %u", scan->partitions[0])
+                                                : wr_copy_text("");
+    char *sentence = wr_format("log %s: topic %s%s: there is no offset %llu yet: %s ends at %llu",
+                               scan->command->directory, scan->command->topic, which,
+                               (unsigned long long)place->offset,
+                               scan->partition_count == 1 ? "it" : "the longest partition",
+                               (unsigned long long)scan->farthest);
+    scan->code     = wr_command_failed(WEIR_NOT_FOUND, sentence);
+    wr_free(sentence);
+    wr_free(which);
+    return false;
 }
 
 static bool place_partition(struct scan *scan, uint32_t partition)
@@ -128,9 +140,8 @@ static bool place_partition(struct scan *scan, uint32_t partition)
     uint64_t               offset, lag;
     weir_status            status = weir_reader_position(scan->reader, partition, &offset, &lag);
     const uint64_t         end    = offset + lag;
-    if (status == WEIR_OK && place->kind == WR_PLACE_OFFSET &&
-        !check_offset(scan, partition, offset, end)) {
-        return false;
+    if (status == WEIR_OK && place->kind == WR_PLACE_OFFSET) {
+        check_offset(scan, partition, offset, end);
     }
     if (status == WEIR_OK && place->kind == WR_PLACE_BACK && lag > place->offset) {
         status = weir_reader_seek(scan->reader, partition, end - place->offset);
@@ -336,7 +347,7 @@ static void scan_open_log(struct scan *scan)
     for (uint32_t i = 0; is_right && i < scan->partition_count; i++) {
         is_right = place_partition(scan, scan->partitions[i]);
     }
-    if (is_right) {
+    if (is_right && check_farthest(scan)) {
         scan_rows(scan);
     }
     scan->of->bytes = scan->print.bytes;
