@@ -236,9 +236,9 @@ static void damaged(struct log_directory *directory)
     create(log, &payments);
     close_log(log);
     for (uint32_t i = 0; i < WR_COUNT_OF(names); i++) {
-        char  *path = wr_format("%s/%s", directory->path, names[i]);
+        char  *path   = wr_format("%s/%s", directory->path, names[i]);
         size_t length = 0;
-        char  *bytes = log_file_read(environment, path, &length);
+        char  *bytes  = log_file_read(environment, path, &length);
         bytes[length / 3] ^= 4;
         log_file_write(environment, path, bytes, length);
         assert_refused(directory, directory->path, &writing, WEIR_DAMAGED, names[i]);
