@@ -107,8 +107,9 @@ static bool look_at_files(struct wr_partition_reader *reader)
     }
     struct wr_live_position position;
     struct wr_log_error     damage = { .status = WEIR_OK };
-    const weir_status       status = wr_partition_look_past(
-              reader->environment, reader->directory, &reader->place, &position, &damage, &reader->error);
+    weir_status             status;
+    status = wr_partition_look_past(reader->environment, reader->directory, &reader->place,
+                                    &position, &damage, &reader->error);
     if (reader->is_known && (status != WEIR_OK || damage.status != WEIR_OK) &&
         reader->live != NULL && wr_live_is_current(reader->live)) {
         wr_log_error_fini(&damage);
