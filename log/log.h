@@ -23,6 +23,8 @@
 //   partition   appending, sealing, recovering                commit  one sync for all that wait
 //   producer    rows into batches              consumers      committed offsets
 //   reader      batches into rows              fsck           what is wrong, and nothing else
+//   look        how far readers may read, by the files
+//   pending     a request that is waited for        search    where something belongs in order
 //   transactions, follow_decisions, decide, transaction_handle, transaction_resolve, undecided,
 //     forget_aborted: all or nothing (deciding.h)
 //   upkeep      when: retain, truncate, and compact, out_of_date, rewrite (compaction.h)

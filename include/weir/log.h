@@ -248,15 +248,17 @@ WEIR_API void        weir_reader_close(weir_reader *reader);
 WEIR_API const char *weir_reader_error(const weir_reader *reader);
 
 // The next rows of one of its partitions. Waits up to timeout_us for some (0: not at all; < 0: for
-// ever).
+// ever). What fails because of one partition (the last three) leaves the others as they are:
+// rows->partition is that one, and the next call goes on with another.
 //   WEIR_TIMED_OUT  there is nothing new
 //   WEIR_AT_END     a bounded reader has read all
 //   WEIR_NOT_FOUND  retention or truncation took the records that were next; the reader now stands
 //                   at the earliest that is left (told once)
 //   WEIR_CONFLICT   records it has read were taken back by weir_log_truncate_from; it now stands
 //                   where they began (told once)
-//   WEIR_DAMAGED    stored bytes are not what was written; told again until moved by
-//   weir_reader_seek
+//   WEIR_DAMAGED    stored bytes are not what was written; what is whole before them was given out.
+//                   Told again, whenever the partition's turn comes, until moved by
+//                   weir_reader_seek behind them
 WEIR_API weir_status weir_reader_next(weir_reader *reader, int64_t timeout_us, weir_log_rows *rows);
 // Moves one of its partitions. An offset before the earliest is the earliest, one past the end the
 // end.

@@ -7,6 +7,7 @@ skipped by name.
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -128,6 +129,28 @@ class TheCommandLine(LogTest):
         self.assertIn("the topic is missing", self.stderr)
         self.run_weir("read", self.log, "lines", "more", expect=2)
 
+    def test_a_value_that_is_not_taken_is_answered_with_what_would_be(self):
+        for option, value, answer in (("-c", "x", "whole number"), ("-o", "soon", "s@2026-03-01"),
+                                      ("--from", "yesterday", "-2h"), ("-p", "a", "0,2-5")):
+            self.run_weir("read", self.log, "lines", option, value, expect=2)
+            self.assertIn(answer, self.stderr)
+        for option, value, answer in (("--segment-bytes", "big", "64KiB"),
+                                      ("--retain-age", "5", "1h30m"), ("-z", "gzip", "zstd"),
+                                      ("--partitions", "0", "one at least")):
+            self.run_weir("create", self.log, "lines", option, value, expect=2)
+            self.assertIn(answer, self.stderr)
+        self.assertFalse(pathlib.Path(self.log).exists())
+
+    def test_a_directory_that_is_no_log_is_answered_in_the_words_of_the_command(self):
+        self.run_weir("info", self.log, expect=4)
+        self.assertIn("weir log create", self.stderr)
+        pathlib.Path(self.log).mkdir()
+        self.run_weir("info", self.log, expect=4)
+        self.assertIn("weir log create", self.stderr)
+        pathlib.Path(self.log, "letter").touch()
+        self.run_weir("info", self.log, expect=5)
+        self.assertIn("choose a log's directory", self.stderr)
+
     def test_a_topic_may_be_named_by_an_option(self):
         self.make_text(lines=["a"])
         self.assertEqual(self.run_weir("read", "-t", "lines", self.log), "a\n")
@@ -143,6 +166,12 @@ class Making(LogTest):
         self.assertEqual(info["retain_bytes"], 10**10)
         self.assertEqual(info["segment_bytes"], 1 << 20)
         self.assertEqual(info["compression"], "zstd")
+
+    def test_a_log_alone_is_made_once(self):
+        self.run_weir("create", self.log)
+        self.assertIn("was made", self.stderr)
+        self.run_weir("create", self.log)
+        self.assertIn("is there already", self.stderr)
 
     def test_a_topic_that_is_there_is_not_made_again(self):
         self.make_text()
@@ -361,6 +390,13 @@ class Places(LogTest):
         self.cents("-o", "11", expect=4)
         self.assertIn("ends at 10", self.stderr)
 
+    def test_an_offset_that_no_partition_has_yet_is_not_there(self):
+        self.run_weir("create", self.log, "pair", "--partitions", "2")
+        self.run_weir("append", self.log, "pair", "-p", "1", stdin="a\nb\n")
+        self.run_weir("read", self.log, "pair", "-o", "3", expect=4)
+        self.assertIn("ends at 2", self.stderr)
+        self.assertEqual(self.run_weir("read", self.log, "pair", "-o", "1"), "b\n")
+
     def test_records_that_are_gone_are_told(self):
         self.run_weir("truncate", self.log, "payments", "--before", "4", "--yes")
         self.assertEqual(self.cents("-o", "2", expect=4), list(range(4, 10)))
@@ -400,6 +436,19 @@ class Places(LogTest):
         self.run_weir("consumers", self.log, "-G", "nobody", expect=4)
         self.run_weir("consumers", self.log, "-G", "audit", "--delete")
         self.run_weir("consumers", self.log, "-G", "audit", "--delete", expect=4)
+
+    def test_a_consumer_is_set_within_a_topic_that_is_there(self):
+        self.cents("-G", "audit")
+        for words in (("-G", "audit"), ()):
+            self.run_weir("consumers", self.log, "payment", *words, expect=4)
+            self.assertIn("did you mean payments", self.stderr)
+        self.run_weir("consumers", self.log, "payments", "-G", "audit", "--set", "11", expect=4)
+        self.assertIn("ends at 10", self.stderr)
+        self.run_weir("consumers", self.log, "payments", "-G", "audit", "--set", "10")
+
+    def test_a_topic_that_keeps_all_is_not_compacted_and_the_option_is_named(self):
+        self.run_weir("compact", self.log, "payments", expect=2)
+        self.assertIn("weir log alter --compacted", self.stderr)
 
     def test_export_writes_tables_and_lines(self):
         path = self.directory / "out.csv"
@@ -468,7 +517,7 @@ class PipesAndSignals(LogTest):
 
     def test_tail_shows_the_last_ones_and_those_that_come(self):
         self.make_text(lines=map(str, range(30)))
-        process = self.start("tail", self.log, "lines", "-n", "2")
+        process = self.start("tail", self.log, "lines", "-n", "2", "--follow")
         self.assertEqual([process.stdout.readline() for _ in range(2)], ["28\n", "29\n"])
         self.run_weir("append", self.log, "lines", stdin="new\n")
         self.assertEqual(process.stdout.readline(), "new\n")
@@ -597,6 +646,41 @@ class Damage(LogTest):
         os.truncate(self.segments()[1], 20000)
         self.assertEqual(self.fsck(22)[0]["kind"], "cut-short")
 
+    def test_what_lies_before_damage_is_printed_and_the_place_is_the_one_fsck_names(self):
+        for segment, harm in itertools.product((1, -1), (20000, 60000)):
+            with self.subTest(segment=segment, harm=harm):
+                path = self.segments()[segment]
+                whole = path.read_bytes()
+                os.truncate(path, harm)
+                found = self.fsck(22)[0]
+                for place in ((), ("-o", "s@2020-01-01")):
+                    printed = self.run_weir("read", self.log, "lines", *place, expect=7)
+                    self.assertEqual([line[0] for line in printed.splitlines()],
+                                     [str(i) for i in range(found["first_offset"])])
+                    self.assertIn(str(path), self.stderr)
+                    for sentence in (self.stderr, found["sentence"]):
+                        self.assertIn(f"at byte {found['byte']} ", sentence)
+                        self.assertIn(f"offset {found['first_offset']} ", sentence)
+                    self.assertEqual(len(self.stderr.splitlines()), 1)
+                path.write_bytes(whole)
+        self.fsck(0)
+
+    def test_other_partitions_are_printed_to_their_end_when_one_is_damaged(self):
+        self.run_weir("create", self.log, "pair", "--partitions", "2", "--segment-bytes", "64KiB")
+        for i in range(6):
+            for partition in "0", "1":
+                self.run_weir("append", self.log, "pair", "-q", "-p", partition,
+                              stdin=f"{partition}{i}{'x' * 30000}\n")
+        os.truncate(self.segments("pair", 0)[0], 20000)
+        printed = self.run_weir("read", self.log, "pair", expect=7)
+        self.assertEqual([line[:2] for line in printed.splitlines()], [f"1{i}" for i in range(6)])
+        self.assertEqual(len(self.stderr.splitlines()), 1)
+        self.assertIn("partition 0", self.stderr)
+        # A consumer goes on there, and stays where the damage is.
+        self.run_weir("read", self.log, "pair", "--consumer", "audit", expect=7)
+        at = self.json_lines(self.run_weir("consumers", self.log, "--json"))
+        self.assertEqual([one["offset"] for one in at], [0, 6])
+
     def test_a_missing_segment_is_found(self):
         base = int(self.segments()[1].name.split(".")[0])
         self.segments()[1].unlink()
@@ -632,6 +716,20 @@ class Damage(LogTest):
         self.assertEqual(times, {path: path.stat().st_mtime_ns
                                  for path in pathlib.Path(self.log).rglob("*")})
         self.assertTrue(all(path.read_bytes() == was for path, was in before.items()))
+
+    def test_a_missing_file_of_a_log_or_a_topic_is_damage_and_not_an_unknown_name(self):
+        for name in "log", "topics/lines/topic":
+            path = pathlib.Path(self.log, name)
+            was = path.read_bytes()
+            path.unlink()
+            for words in (("read", self.log, "lines"), ("append", self.log, "lines"),
+                          ("create", self.log, "lines")):
+                self.run_weir(*words, expect=7)
+                self.assertIn("is missing", self.stderr)
+                self.assertIn("fsck", self.stderr)
+            self.fsck(25)
+            path.write_bytes(was)
+        self.fsck(0)
 
     def test_what_is_no_log_is_told(self):
         self.run_weir("fsck", self.directory / "none", expect=4)
@@ -675,6 +773,8 @@ class OthersRights(LogTest):
         self.as_nobody("fsck", self.log, expect=0)
         self.as_nobody("append", self.log, "lines", expect=3)
         self.as_nobody("read", self.log, "lines", "-G", "me", expect=3)
+        pathlib.Path(self.log).chmod(0)
+        self.assertIn("Permission denied", self.as_nobody("fsck", self.log, expect=3).stderr)
 
 
 class AFullDisk(LogTest):

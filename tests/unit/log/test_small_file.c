@@ -24,7 +24,7 @@ static weir_status read_status(struct wr_environment *environment, const char *p
                                struct wr_log_error *error)
 {
     size_t length = 0;
-    char  *text = wr_small_file_read(environment, path, &length, error);
+    char  *text   = wr_small_file_read(environment, path, &length, error);
     if (text == NULL) {
         return error->status;
     }
@@ -39,7 +39,7 @@ static void gives_back(struct log_directory *directory)
     const char *const texts[] = { "", "\n", TEXT, "no end of a line but the last one\n" };
     char             *path    = path_of(directory);
     for (uint32_t i = 0; i < WR_COUNT_OF(texts); i++) {
-        struct wr_log_error error = { .status = WEIR_OK };
+        struct wr_log_error error  = { .status = WEIR_OK };
         size_t              length = 0;
         write_text(directory->environment, path, texts[i]);
         char *text = wr_small_file_read(directory->environment, path, &length, &error);
@@ -54,9 +54,9 @@ Test(small_file, gives_back_what_was_written) { in_both_environments(gives_back)
 
 static void long_text(struct log_directory *directory)
 {
-    struct wr_log_error error = { .status = WEIR_OK };
-    char               *path  = path_of(directory);
-    char               *text  = wr_alloc(300001);
+    struct wr_log_error error  = { .status = WEIR_OK };
+    char               *path   = path_of(directory);
+    char               *text   = wr_alloc(300001);
     size_t              length = 0;
     memset(text, 'x', 300000);
     text[299999] = '\n';
@@ -97,7 +97,7 @@ static void flips(struct log_directory *directory)
 {
     struct wr_environment *environment = directory->environment;
     char                  *path        = path_of(directory);
-    size_t                 length = 0;
+    size_t                 length      = 0;
     write_text(environment, path, TEXT);
     char *bytes = log_file_read(environment, path, &length);
     for (size_t i = 0; i < length * 8; i++) {
@@ -118,7 +118,7 @@ static void cuts(struct log_directory *directory)
 {
     struct wr_environment *environment = directory->environment;
     char                  *path        = path_of(directory);
-    size_t                 length = 0;
+    size_t                 length      = 0;
     write_text(environment, path, TEXT);
     char *bytes = log_file_read(environment, path, &length);
     for (size_t i = 0; i < length; i++) {
@@ -163,9 +163,9 @@ Test(small_file, that_is_a_directory_is_a_sentence)
 
 static bool holds(struct wr_environment *environment, const char *path, const char *text)
 {
-    struct wr_log_error error = { .status = WEIR_OK };
+    struct wr_log_error error  = { .status = WEIR_OK };
     size_t              length = 0;
-    char               *now = wr_small_file_read(environment, path, &length, &error);
+    char               *now    = wr_small_file_read(environment, path, &length, &error);
     cr_assert(now != NULL, "%s", error.sentence);
     const bool is_it = strcmp(now, text) == 0;
     wr_free(now);

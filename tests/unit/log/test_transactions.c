@@ -50,6 +50,32 @@ static void shop_append(struct shop *shop)
     cr_assert_eq(trial_append(shop->b, 0, 10), WEIR_OK);
 }
 
+static void shop_begin_and_append(struct shop *shop)
+{
+    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
+    shop_append(shop);
+}
+
+// Twenty rows in a transaction that is prepared; its id.
+static uint64_t shop_prepare(struct shop *shop)
+{
+    uint64_t id = 0;
+    shop_begin_and_append(shop);
+    cr_assert_eq(weir_transaction_prepare(shop->transaction, &id), WEIR_OK);
+    return id;
+}
+
+// Another handle, which the producer of "a" has joined, with five rows in a transaction.
+static weir_transaction *shop_begin_brief(struct shop *shop)
+{
+    weir_transaction *brief;
+    cr_assert_eq(weir_transaction_open(shop->log, "brief", &brief), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop->a, brief), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
+    cr_assert_eq(trial_append(shop->a, 0, 5), WEIR_OK);
+    return brief;
+}
+
 static uint32_t shop_count(weir_log *log) { return trial_count(log, "a") + trial_count(log, "b"); }
 
 // The process is killed, and another one opens the log.
@@ -84,8 +110,7 @@ static struct ids shop_prepared(struct shop *shop)
 Test(transactions, nothing_is_seen_before_the_commit_and_all_after_it)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     cr_assert_eq(weir_producer_flush(shop.b, -1), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 0);
@@ -97,12 +122,10 @@ Test(transactions, nothing_is_seen_before_the_commit_and_all_after_it)
 Test(transactions, what_is_aborted_is_never_seen_and_what_follows_is)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 0);
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 20);
     shop_close(&shop);
@@ -112,8 +135,7 @@ Test(transactions, a_reader_of_another_process_sees_the_same)
 {
     struct shop shop   = shop_open();
     weir_log   *reader = trial_open(shop.environment, false);
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     cr_expect_eq(shop_count(reader), 0);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
@@ -125,8 +147,7 @@ Test(transactions, a_reader_of_another_process_sees_the_same)
 Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_next_comes)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     const uint64_t number = wr_transaction_number(shop.transaction);
     wr_simulation_restart(shop.environment);
@@ -148,8 +169,7 @@ Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_n
 
 static void commit_one(struct shop *shop)
 {
-    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
-    shop_append(shop);
+    shop_begin_and_append(shop);
     cr_assert_eq(weir_transaction_commit(shop->transaction), WEIR_OK);
     shop_close_handles(shop);
     cr_assert_eq(weir_log_close(shop->log), WEIR_OK);
@@ -179,11 +199,8 @@ Test(transactions, numbers_are_not_given_out_again_when_an_older_epoch_file_is_p
 
 Test(transactions, a_prepared_one_outlives_the_process_and_is_committed_by_its_id)
 {
-    struct shop shop = shop_open();
-    uint64_t    id   = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
+    struct shop    shop = shop_open();
+    const uint64_t id   = shop_prepare(&shop);
     shop_restart(&shop);
     cr_expect_eq(shop_count(shop.log), 0);
     const struct ids ids = shop_prepared(&shop);
@@ -199,11 +216,8 @@ Test(transactions, a_prepared_one_outlives_the_process_and_is_committed_by_its_i
 
 Test(transactions, a_prepared_one_is_aborted_by_its_id)
 {
-    struct shop shop = shop_open();
-    uint64_t    id   = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
+    struct shop    shop = shop_open();
+    const uint64_t id   = shop_prepare(&shop);
     shop_restart(&shop);
     cr_assert_eq(weir_transaction_resolve(shop.transaction, id, false), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 0);
@@ -214,14 +228,9 @@ Test(transactions, a_prepared_one_is_aborted_by_its_id)
 
 Test(transactions, another_begins_while_one_is_prepared)
 {
-    struct shop shop  = shop_open();
-    uint64_t    first = 0, second = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &first), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &second), WEIR_OK);
+    struct shop    shop   = shop_open();
+    const uint64_t first  = shop_prepare(&shop);
+    const uint64_t second = shop_prepare(&shop);
     cr_expect_lt(first, second);
     cr_assert_eq(weir_transaction_resolve(shop.transaction, first, false), WEIR_OK);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
@@ -249,8 +258,7 @@ Test(transactions, opening_a_name_again_fences_who_has_it_and_aborts_what_is_ope
 {
     struct shop       shop = shop_open();
     weir_transaction *heir;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     const uint64_t number = wr_transaction_number(shop.transaction);
     cr_assert_eq(weir_transaction_open(shop.log, "shop", &heir), WEIR_OK);
     cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
@@ -272,11 +280,8 @@ Test(transactions, opening_a_name_again_fences_who_has_it_and_aborts_what_is_ope
 Test(transactions, opening_a_name_again_leaves_what_was_prepared)
 {
     struct shop       shop = shop_open();
+    const uint64_t    id   = shop_prepare(&shop);
     weir_transaction *heir;
-    uint64_t          id = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
     cr_assert_eq(weir_transaction_open(shop.log, "shop", &heir), WEIR_OK);
     cr_expect_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_FENCED);
     cr_assert_eq(weir_transaction_resolve(heir, id, true), WEIR_OK);
@@ -287,13 +292,9 @@ Test(transactions, opening_a_name_again_leaves_what_was_prepared)
 
 Test(transactions, closing_the_handle_aborts_an_open_one)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
-    const uint64_t number = wr_transaction_number(brief);
+    struct shop       shop   = shop_open();
+    weir_transaction *brief  = shop_begin_brief(&shop);
+    const uint64_t    number = wr_transaction_number(brief);
     cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
     weir_transaction_close(brief);
     cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
@@ -303,13 +304,9 @@ Test(transactions, closing_the_handle_aborts_an_open_one)
 
 Test(transactions, closing_the_handle_frees_producers_that_are_still_joined)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
-    const uint64_t number = wr_transaction_number(brief);
+    struct shop       shop   = shop_open();
+    weir_transaction *brief  = shop_begin_brief(&shop);
+    const uint64_t    number = wr_transaction_number(brief);
     weir_transaction_close(brief);
     cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
     cr_expect_eq(shop_count(shop.log), 0);
@@ -321,12 +318,8 @@ Test(transactions, closing_the_handle_frees_producers_that_are_still_joined)
 
 Test(transactions, a_producer_of_a_fenced_handle_stays_fenced_when_that_is_closed)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief, *heir;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    struct shop       shop  = shop_open();
+    weir_transaction *brief = shop_begin_brief(&shop), *heir;
     cr_assert_eq(weir_transaction_open(shop.log, "brief", &heir), WEIR_OK);
     weir_transaction_close(brief);
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_FENCED);
@@ -342,8 +335,7 @@ Test(transactions, a_producer_of_a_fenced_handle_stays_fenced_when_that_is_close
 Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appended_to_it)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     shop.transaction->is_ending = true; // as another thread's decision that is under way
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
     cr_expect_not_null(strstr(weir_producer_error(shop.a), "is being decided"));
@@ -359,12 +351,8 @@ Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appen
 
 Test(transactions, closing_the_handle_of_a_prepared_one_frees_its_producers)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    struct shop       shop  = shop_open();
+    weir_transaction *brief = shop_begin_brief(&shop);
     cr_assert_eq(weir_transaction_prepare(brief, NULL), WEIR_OK);
     weir_transaction_close(brief);
     cr_expect_eq(trial_append(shop.a, 0, 3), WEIR_OK);
