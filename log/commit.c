@@ -557,11 +557,6 @@ weir_status wr_commit_stop(weir_log *log)
 
 void wr_commit_close(struct wr_commit *commit)
 {
-    for (struct wr_ticket *ticket = commit->retired; ticket != NULL;) {
-        struct wr_ticket *next = ticket->next;
-        wr_free(ticket);
-        ticket = next;
-    }
     wr_log_error_fini(&commit->poison_error);
     wr_free(commit->ready);
     wr_free(commit->open);

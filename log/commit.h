@@ -28,9 +28,8 @@ struct wr_commit {
     struct wr_partition **ready; // have something queued
     uint32_t              ready_count, ready_capacity;
 
-    pthread_mutex_t   producers_lock; // guards the list of open producers (producer.h)
-    weir_producer    *producers;
-    struct wr_ticket *retired; // of producers that are closed: a transaction may still look at them
+    pthread_mutex_t producers_lock; // guards the list of open producers (producer.h)
+    weir_producer  *producers;
 
     // The commit lock's.
     struct wr_partition **open; // have something to sync or to vouch for

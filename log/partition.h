@@ -25,12 +25,11 @@ struct wr_queued_batch {
 };
 
 // How a producer learns what became of its batches to one partition; guarded by the partition's
-// lock, outlives them.
+// lock. It outlives them, or they are made to forget it first.
 struct wr_ticket {
-    struct wr_ticket *next; // of those whose producer is closed; freed with the commit
-    uint64_t          queued_batches, acknowledged_batches;
-    uint64_t          acknowledged_rows;
-    uint64_t          next_offset; // after the last acknowledged row
+    uint64_t queued_batches, acknowledged_batches;
+    uint64_t acknowledged_rows;
+    uint64_t next_offset; // after the last acknowledged row
 };
 
 // A segment that is not being written any more.

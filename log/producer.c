@@ -21,10 +21,6 @@ static void list_put(struct wr_commit *commit, weir_producer *producer)
 static void list_take(struct wr_commit *commit, weir_producer *producer)
 {
     (void)pthread_mutex_lock(&commit->producers_lock);
-    for (uint32_t i = 0; i < producer->topic->settings.partitions; i++) {
-        producer->lanes[i].ticket->next = commit->retired;
-        commit->retired                 = producer->lanes[i].ticket;
-    }
     if (producer->before != NULL) {
         producer->before->next = producer->next;
     } else {
@@ -123,7 +119,6 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     opened->lanes             = wr_alloc(partitions * sizeof(*opened->lanes));
     for (uint32_t i = 0; i < partitions; i++) {
         wr_batch_builder_init(&opened->lanes[i].builder, &opened->shape, BATCH_BYTES);
-        opened->lanes[i].ticket = wr_alloc(sizeof(struct wr_ticket));
     }
     opened->hashes  = wr_alloc(CHUNK_ROWS * sizeof(*opened->hashes));
     opened->numbers = wr_alloc(CHUNK_ROWS * sizeof(*opened->numbers));
@@ -152,7 +147,7 @@ weir_status weir_producer_close(weir_producer *producer)
         // Batches that are still queued must not tell a producer that is gone.
         wr_commit_enter(producer->log->commit);
         for (uint32_t i = 0; i < producer->topic->settings.partitions; i++) {
-            wr_partition_forget_ticket(producer->topic->partitions[i], producer->lanes[i].ticket);
+            wr_partition_forget_ticket(producer->topic->partitions[i], &producer->lanes[i].ticket);
         }
         wr_commit_leave(producer->log->commit);
         (void)wr_log_keep(producer->log, &producer->error);
@@ -174,13 +169,13 @@ static void lane_queue(weir_producer *producer, uint32_t number)
     }
     struct wr_partition    *partition = producer->topic->partitions[number];
     struct wr_queued_batch *batch     = wr_alloc(sizeof(*batch));
-    batch->ticket                     = lane->ticket;
+    batch->ticket                     = &lane->ticket;
     batch->bytes = wr_batch_builder_finish(&lane->builder, producer->topic->settings.compression,
                                            partition->seed, &batch->header);
     batch->header.schema      = producer->schema;
     batch->header.transaction = producer->transaction_number;
     if (producer->transaction_number != 0) {
-        wr_transaction_touch(producer->transaction, partition, lane->ticket);
+        wr_transaction_touch(producer->transaction, partition);
     }
     wr_commit_queue_any(producer->log->commit, partition, batch);
 }
@@ -427,9 +422,9 @@ weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us)
         // Only this thread and those that pull queue batches; what it appended is queued.
         struct wr_partition *partition = producer->topic->partitions[i];
         (void)pthread_mutex_lock(&partition->lock);
-        const uint64_t batches = lane->ticket->queued_batches;
+        const uint64_t batches = lane->ticket.queued_batches;
         (void)pthread_mutex_unlock(&partition->lock);
-        status = wr_commit_wait(commit, partition, lane->ticket, batches, left, &producer->error);
+        status = wr_commit_wait(commit, partition, &lane->ticket, batches, left, &producer->error);
     }
     return status;
 }
@@ -441,7 +436,7 @@ uint64_t weir_producer_acknowledged(const weir_producer *producer, uint32_t part
         return 0;
     }
     struct wr_partition    *of     = producer->topic->partitions[partition];
-    const struct wr_ticket *ticket = producer->lanes[partition].ticket;
+    const struct wr_ticket *ticket = &producer->lanes[partition].ticket;
     (void)pthread_mutex_lock(&of->lock);
     const uint64_t rows = ticket->acknowledged_rows;
     if (next_offset != NULL) {

@@ -15,7 +15,7 @@
 
 struct wr_producer_lane { // to one partition
     struct wr_batch_builder builder;
-    struct wr_ticket       *ticket; // outlives the producer
+    struct wr_ticket        ticket;
 };
 
 struct weir_producer {

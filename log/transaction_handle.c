@@ -28,10 +28,8 @@ weir_status wr_transaction_check(const weir_transaction *transaction)
     return is_fenced ? WEIR_FENCED : is_over ? WEIR_CONFLICT : WEIR_OK;
 }
 
-void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition,
-                          const struct wr_ticket *ticket)
+void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition)
 {
-    (void)ticket;
     struct wr_transactions *transactions = transaction->log->transactions;
     wr_transactions_lock(transactions);
     struct wr_begun *begun = transaction->current;

@@ -23,7 +23,6 @@
 
 struct wr_decisions;
 struct wr_partition;
-struct wr_ticket;
 
 enum wr_verdict {
     WR_VERDICT_OPEN      = 1, // or prepared: not decided
@@ -57,9 +56,8 @@ uint64_t wr_transaction_number(const weir_transaction *transaction);
 // so what is appended is either in what it waits for or refused.
 weir_status wr_transaction_check(const weir_transaction *transaction);
 // Noted by the producer when it first queues a batch for a partition in this transaction, so that
-// prepare and commit know what to wait for.
-void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition,
-                          const struct wr_ticket *ticket);
+// upkeep leaves it alone there, and a decision wakes who reads it.
+void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition);
 
 // ---- for upkeep ----
 
