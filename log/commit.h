@@ -8,11 +8,16 @@
 // readers go on. A failed sync or write poisons the log: nothing more is written or acknowledged,
 // every call says so.
 //
+//   commit         the round
+//   commit_queue   what others call: room, queues, asking, waiting, and why nothing is written
+//   commit_thread  the thread: when it runs a round, starting and stopping
+//
 // Thread rule: `commit_lock` is held for each round and by upkeep; the rest as said at the fields.
 #ifndef WR_LOG_COMMIT_H
 #define WR_LOG_COMMIT_H
 
 #include "log/partition.h"
+#include <time.h>
 
 struct wr_commit {
     weir_log       *log;
@@ -83,5 +88,32 @@ void wr_commit_forget(struct wr_commit *commit, const struct wr_topic *topic);
 // For upkeep: no round runs between these.
 void wr_commit_enter(struct wr_commit *commit);
 void wr_commit_leave(struct wr_commit *commit);
+
+// ---- between its files ----
+
+#define WR_COMMIT_RETRY_US 1000000 // between tries on a full disk
+
+static inline int64_t wr_commit_now_us(const struct wr_commit *commit)
+{
+    return wr_now_us(commit->log->environment);
+}
+
+static inline struct timespec wr_commit_timespec(int64_t us)
+{
+    return (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+}
+
+// Appends to one of the lists of partitions.
+void wr_commit_list_add(struct wr_partition ***list, uint32_t *count, uint32_t *capacity,
+                        struct wr_partition *partition);
+// The partition has something queued.
+void wr_commit_ready_add(struct wr_commit *commit, struct wr_partition *partition);
+// The partitions with something queued (wr_alloc'ed), from now on not ready.
+struct wr_partition **wr_commit_ready_take(struct wr_commit *commit, uint32_t *count);
+// So much of what was queued is written.
+void wr_commit_give_room(struct wr_commit *commit, uint64_t bytes);
+// The last round, however short ago a full disk was tried, and the marks of a clean close; when the
+// thread has ended. WEIR_OK, or why not all is written.
+weir_status wr_commit_run_last(struct wr_commit *commit, struct wr_log_error *error);
 
 #endif // WR_LOG_COMMIT_H
