@@ -105,12 +105,23 @@ static void round_tell(struct round *round, bool is_good)
     }
 }
 
+// Another try on a full disk has failed: who does not wait for that hears of it.
+static void round_be_stuck(struct round *round)
+{
+    wr_commit_be_stuck(round->commit, &round->error);
+    for (uint32_t i = 0; i < round->turn_count; i++) {
+        wr_partition_wake(round->turns[i].partition);
+    }
+}
+
 // The disk became full, or has room again.
 static void round_settle_room(struct round *round)
 {
     struct wr_commit *commit = round->commit;
     if (round->is_full) {
-        if (!commit->is_full) {
+        if (commit->is_full) {
+            round_be_stuck(round);
+        } else {
             wr_log_warn(commit->log,
                         "%s; producers wait, readers go on, and it is tried again each "
                         "second",

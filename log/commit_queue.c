@@ -9,8 +9,6 @@
 
 #include <errno.h>
 
-#define NEVER INT64_MAX
-
 // ---- partitions with something queued ----
 
 void wr_commit_list_add(struct wr_partition ***list, uint32_t *count, uint32_t *capacity,
@@ -45,6 +43,7 @@ struct wr_partition **wr_commit_ready_take(struct wr_commit *commit, uint32_t *c
     commit->ready          = NULL;
     commit->ready_count    = 0;
     commit->ready_capacity = 0;
+    commit->round_count++;
     (void)pthread_mutex_unlock(&commit->lock);
     return taken;
 }
@@ -116,16 +115,13 @@ void wr_commit_pull_any(struct wr_commit *commit)
     (void)pthread_mutex_unlock(&commit->producers_lock);
 }
 
-// ---- poison ----
+// ---- why nothing is written ----
 
 static void wake_partitions_of(const struct wr_topic *topic)
 {
     for (uint32_t i = 0; topic->partitions != NULL && i < topic->settings.partitions; i++) {
-        struct wr_partition *partition = topic->partitions[i];
-        if (partition != NULL) {
-            (void)pthread_mutex_lock(&partition->lock);
-            (void)pthread_cond_broadcast(&partition->acknowledges);
-            (void)pthread_mutex_unlock(&partition->lock);
+        if (topic->partitions[i] != NULL) {
+            wr_partition_wake(topic->partitions[i]);
         }
     }
 }
@@ -164,7 +160,43 @@ weir_status wr_commit_poison(struct wr_commit *commit, struct wr_log_error *erro
     return status;
 }
 
+uint64_t wr_commit_round_any(struct wr_commit *commit)
+{
+    (void)pthread_mutex_lock(&commit->lock);
+    const uint64_t rounds = commit->round_count;
+    (void)pthread_mutex_unlock(&commit->lock);
+    return rounds;
+}
+
+void wr_commit_be_stuck(struct wr_commit *commit, const struct wr_log_error *why)
+{
+    (void)pthread_mutex_lock(&commit->lock);
+    commit->stuck_round = commit->round_count;
+    (void)wr_log_fail(&commit->stuck_error, why->status, "%s", why->sentence);
+    (void)pthread_mutex_unlock(&commit->lock);
+}
+
+weir_status wr_commit_stuck_any(struct wr_commit *commit, uint64_t since,
+                                struct wr_log_error *error)
+{
+    weir_status status = WEIR_OK;
+    (void)pthread_mutex_lock(&commit->lock);
+    if (commit->stuck_round > since) {
+        status = wr_log_fail(error, commit->stuck_error.status, "%s", commit->stuck_error.sentence);
+    }
+    (void)pthread_mutex_unlock(&commit->lock);
+    return status;
+}
+
 // ---- waiting ----
+
+// WEIR_OK, or why it is no use to wait any longer.
+static weir_status wait_is_vain(struct wr_commit *commit, const struct wr_patience *patience,
+                                struct wr_log_error *error)
+{
+    const weir_status status = wr_commit_poison(commit, error);
+    return status != WEIR_OK ? status : wr_commit_stuck_any(commit, patience->stuck_since, error);
+}
 
 // A look under the partition's lock.
 static bool is_acknowledged(struct wr_partition *partition, const struct wr_ticket *ticket,
@@ -184,17 +216,17 @@ static weir_status timed_out(const struct wr_partition *partition, struct wr_log
 
 // Without a thread: commits, and lets virtual time pass while the disk is full.
 static weir_status wait_alone(struct wr_commit *commit, struct wr_partition *partition,
-                              const struct wr_ticket *ticket, uint64_t batches, int64_t until,
-                              struct wr_log_error *error)
+                              const struct wr_ticket *ticket, uint64_t batches,
+                              const struct wr_patience *patience, struct wr_log_error *error)
 {
     struct wr_environment *environment = commit->log->environment;
     while (!is_acknowledged(partition, ticket, batches)) {
-        const weir_status poison = wr_commit_poison(commit, error);
-        if (poison != WEIR_OK) {
-            return poison;
+        const weir_status status = wait_is_vain(commit, patience, error);
+        if (status != WEIR_OK) {
+            return status;
         }
         if (!wr_commit_run(commit, false) && !is_acknowledged(partition, ticket, batches)) {
-            if (wr_commit_now_us(commit) >= until) {
+            if (wr_commit_now_us(commit) >= patience->until_us) {
                 return timed_out(partition, error);
             }
             const uint32_t word = 0;
@@ -205,21 +237,20 @@ static weir_status wait_alone(struct wr_commit *commit, struct wr_partition *par
 }
 
 weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partition,
-                           const struct wr_ticket *ticket, uint64_t batches, int64_t timeout_us,
-                           struct wr_log_error *error)
+                           const struct wr_ticket *ticket, uint64_t batches,
+                           const struct wr_patience *patience, struct wr_log_error *error)
 {
-    const int64_t now   = wr_commit_now_us(commit);
-    const int64_t until = timeout_us < 0 || timeout_us > NEVER - now ? NEVER : now + timeout_us;
+    const int64_t until = patience->until_us;
     if (!commit->has_thread) {
-        return wait_alone(commit, partition, ticket, batches, until, error);
+        return wait_alone(commit, partition, ticket, batches, patience, error);
     }
     weir_status status = WEIR_OK;
     int         waited = 0;
     (void)pthread_mutex_lock(&partition->lock);
     while (ticket->acknowledged_batches < batches && status == WEIR_OK && waited == 0) {
-        // Not under the partition's lock: who poisons takes it after the commit's.
+        // Not under the partition's lock, which comes after the commit's.
         (void)pthread_mutex_unlock(&partition->lock);
-        status = wr_commit_poison(commit, error);
+        status = wait_is_vain(commit, patience, error);
         (void)pthread_mutex_lock(&partition->lock);
         if (status != WEIR_OK || ticket->acknowledged_batches >= batches) {
             break;
@@ -236,4 +267,21 @@ weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partit
         return WEIR_OK;
     }
     return status != WEIR_OK ? status : timed_out(partition, error);
+}
+
+uint32_t wr_commit_withdraw(struct wr_commit *commit, struct wr_partition *partition,
+                            const struct wr_ticket *ticket)
+{
+    wr_commit_enter(commit); // what is being written is not in the queue
+    struct wr_queued_batch *const withdrawn = wr_partition_withdraw(partition, ticket);
+    uint64_t                      bytes     = 0;
+    uint32_t                      count     = 0;
+    for (const struct wr_queued_batch *batch = withdrawn; batch != NULL; batch = batch->next) {
+        bytes += batch->header.bytes;
+        count++;
+    }
+    wr_commit_give_room(commit, bytes);
+    wr_commit_leave(commit);
+    wr_queued_free(withdrawn);
+    return count;
 }

@@ -129,6 +129,10 @@ weir_status wr_commit_stop(weir_log *log)
     if (status != WEIR_OK) {
         (void)wr_log_fail(&log->error, status, "%s", error.sentence);
     }
+    // The handle goes, and its sentence with it. Why it was poisoned was told.
+    if (status != WEIR_OK && log->commit->poison == WEIR_OK) {
+        wr_log_warn(log, "%s", error.sentence);
+    }
     wr_log_error_fini(&error);
     return status;
 }
@@ -136,6 +140,7 @@ weir_status wr_commit_stop(weir_log *log)
 void wr_commit_close(struct wr_commit *commit)
 {
     wr_log_error_fini(&commit->poison_error);
+    wr_log_error_fini(&commit->stuck_error);
     wr_free(commit->ready);
     wr_free(commit->open);
     (void)pthread_cond_destroy(&commit->has_room);

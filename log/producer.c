@@ -139,9 +139,11 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     return status;
 }
 
+static weir_status flush(weir_producer *producer, int64_t timeout_us, bool gives_up);
+
 weir_status weir_producer_close(weir_producer *producer)
 {
-    weir_status status = weir_producer_flush(producer, -1);
+    weir_status status = flush(producer, -1, true);
     list_take(producer->log->commit, producer);
     if (status != WEIR_OK) {
         // Batches that are still queued must not tell a producer that is gone.
@@ -150,7 +152,14 @@ weir_status weir_producer_close(weir_producer *producer)
             wr_partition_forget_ticket(producer->topic->partitions[i], &producer->lanes[i].ticket);
         }
         wr_commit_leave(producer->log->commit);
-        (void)wr_log_keep(producer->log, &producer->error);
+        if (wr_commit_poison(producer->log->commit, &producer->error) == WEIR_OK) {
+            (void)wr_log_fail(&producer->error, status,
+                              "log %s: topic %s: it closes with rows that are not acknowledged; "
+                              "they are written if there is room before the log closes: %s",
+                              producer->log->directory, producer->topic->settings.name,
+                              producer->error.sentence);
+        }
+        status = wr_log_keep(producer->log, &producer->error);
     }
     producer_free(producer);
     return status;
@@ -406,27 +415,39 @@ bool wr_producer_try(weir_producer *producer, uint32_t partition, const void *ro
     return *status == WEIR_OK;
 }
 
-weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us)
+// Waits for the acknowledgement of all; with `gives_up` for no more than one more try on a full
+// disk.
+static weir_status flush(weir_producer *producer, int64_t timeout_us, bool gives_up)
 {
-    struct wr_commit *commit = producer->log->commit;
-    const int64_t     start  = wr_now_us(producer->log->environment);
-    weir_status       status = WEIR_OK;
+    struct wr_commit  *commit   = producer->log->commit;
+    const int64_t      now      = wr_now_us(producer->log->environment);
+    const bool         is_timed = timeout_us >= 0 && timeout_us < INT64_MAX - now;
+    struct wr_patience patience = { .until_us    = is_timed ? now + timeout_us : INT64_MAX,
+                                    .stuck_since = UINT64_MAX };
+    weir_status        status   = WEIR_OK;
     (void)pthread_mutex_lock(&producer->lock);
     queue_all(producer);
     (void)pthread_mutex_unlock(&producer->lock);
+    if (gives_up) {
+        patience.stuck_since = wr_commit_round_any(commit);
+    }
     wr_commit_ask_any(commit);
     for (uint32_t i = 0; i < producer->topic->settings.partitions && status == WEIR_OK; i++) {
-        struct wr_producer_lane *lane  = &producer->lanes[i];
-        const int64_t            spent = wr_now_us(producer->log->environment) - start;
-        const int64_t left = timeout_us < 0 ? -1 : timeout_us > spent ? timeout_us - spent : 0;
+        struct wr_producer_lane *lane = &producer->lanes[i];
         // Only this thread and those that pull queue batches; what it appended is queued.
         struct wr_partition *partition = producer->topic->partitions[i];
         (void)pthread_mutex_lock(&partition->lock);
         const uint64_t batches = lane->ticket.queued_batches;
         (void)pthread_mutex_unlock(&partition->lock);
-        status = wr_commit_wait(commit, partition, &lane->ticket, batches, left, &producer->error);
+        status =
+            wr_commit_wait(commit, partition, &lane->ticket, batches, &patience, &producer->error);
     }
     return status;
+}
+
+weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us)
+{
+    return flush(producer, timeout_us, false);
 }
 
 uint64_t weir_producer_acknowledged(const weir_producer *producer, uint32_t partition,

@@ -151,8 +151,8 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     while (status == WEIR_OK && (other = fence_others(transactions, opened)) != NULL) {
         const uint64_t number = other->current->number;
         wr_transactions_unlock(transactions);
-        status =
-            wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", &opened->error);
+        status = wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", false,
+                                        &opened->error);
         wr_transaction_leave(other); // which is not closed before
         wr_transactions_lock(transactions);
     }
@@ -200,14 +200,14 @@ void wr_transaction_leave(weir_transaction *transaction)
     wr_transactions_unlock(transactions);
 }
 
-static weir_status handle_decide(weir_transaction *transaction, enum wr_verdict verdict,
-                                 const char *verb)
+static weir_status handle_decide(weir_transaction *transaction, bool commits, bool gives_up)
 {
-    uint64_t    number = 0;
-    weir_status status = handle_enter(transaction, verb, &number);
+    const enum wr_verdict verdict = commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED;
+    uint64_t              number  = 0;
+    weir_status           status = handle_enter(transaction, commits ? "commit" : "abort", &number);
     if (status == WEIR_OK) {
         status = wr_transactions_decide(transaction->log->transactions, number, verdict, "",
-                                        &transaction->error);
+                                        gives_up, &transaction->error);
         wr_transaction_leave(transaction);
     }
     return status;
@@ -215,12 +215,17 @@ static weir_status handle_decide(weir_transaction *transaction, enum wr_verdict 
 
 weir_status weir_transaction_commit(weir_transaction *transaction)
 {
-    return handle_decide(transaction, WR_VERDICT_COMMITTED, "commit");
+    return handle_decide(transaction, true, false);
 }
 
 weir_status weir_transaction_abort(weir_transaction *transaction)
 {
-    return handle_decide(transaction, WR_VERDICT_ABORTED, "abort");
+    return handle_decide(transaction, false, false);
+}
+
+weir_status wr_transaction_try(weir_transaction *transaction, bool commits)
+{
+    return handle_decide(transaction, commits, true);
 }
 
 void weir_transaction_close(weir_transaction *transaction)
@@ -238,7 +243,7 @@ void weir_transaction_close(weir_transaction *transaction)
             !transaction->is_fenced && transaction->current != NULL && !transaction->is_prepared;
         wr_transactions_unlock(transactions);
         if (is_open) {
-            (void)weir_transaction_abort(transaction); // if it fails, the next opening does it
+            (void)wr_transaction_try(transaction, false); // if it fails, the next opening does it
         }
         wr_producers_leave_any(transaction->log, transaction);
         wr_transactions_lock(transactions);
@@ -289,7 +294,7 @@ weir_status weir_transaction_prepare(weir_transaction *transaction, uint64_t *id
     }
     if (!transaction->is_prepared) {
         status = wr_transactions_decide(transactions, number, WR_VERDICT_PREPARED,
-                                        transaction->name, &transaction->error);
+                                        transaction->name, false, &transaction->error);
     }
     if (status == WEIR_OK) {
         wr_transactions_lock(transactions);

@@ -55,6 +55,9 @@ uint64_t wr_transaction_number(const weir_transaction *transaction);
 // the number and until what it appends can be pulled: a decision is flagged first and pulls then,
 // so what is appended is either in what it waits for or refused.
 weir_status wr_transaction_check(const weir_transaction *transaction);
+// weir_transaction_commit or _abort that does not wait for a full disk but for one more try.
+// WEIR_FULL: that failed too; the transaction is as open as before.
+weir_status wr_transaction_try(weir_transaction *transaction, bool commits);
 // Noted by the producer when it first queues a batch for a partition in this transaction, so that
 // upkeep leaves it alone there, and a decision wakes who reads it.
 void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition);

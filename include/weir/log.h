@@ -103,7 +103,8 @@ WEIR_BEGIN
 //   WEIR_UNREACHABLE, WEIR_FULL, WEIR_FENCED
 WEIR_API weir_status weir_log_open(const char *directory, const weir_log_options *options,
                                    weir_log **log);
-// Writes and acknowledges what was appended, then lets go of the directory. Producers,
+// Writes and acknowledges what was appended, a full disk being tried once more, then lets go of the
+// directory. What it could not write is told to `warn`. Producers,
 // transactions and readers of it must be closed. WEIR_OK, or what went wrong last.
 WEIR_API weir_status weir_log_close(weir_log *log);
 // The sentence of the last call on the log that failed; valid until the next call by any thread.
@@ -149,7 +150,9 @@ WEIR_API weir_status weir_log_compact(weir_log *log, const char *topic, uint64_t
 WEIR_API weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type *type,
                                         weir_producer **producer);
 // Waits for the acknowledgement of what was appended. Rows of a transaction that is still open stay
-// in it.
+// in it. The handle is gone whatever it returns; weir_log_error says why.
+//   WEIR_FULL  the disk is full, and another try to write, a second later, failed too. What is not
+//              acknowledged is still written if there is room before the log is closed
 WEIR_API weir_status weir_producer_close(weir_producer *producer);
 WEIR_API const char *weir_producer_error(const weir_producer *producer);
 
@@ -162,7 +165,8 @@ WEIR_API weir_status weir_producer_append(weir_producer *producer, const void *r
 WEIR_API weir_status weir_producer_append_to(weir_producer *producer, uint32_t partition,
                                              const void *rows, const uint8_t *changes,
                                              size_t count);
-// Waits until all that was appended is acknowledged; timeout_us < 0: no limit.
+// Waits until all that was appended is acknowledged, also for room on a full disk; timeout_us < 0:
+// no limit.
 WEIR_API weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us);
 // How many rows this producer appended to the partition are acknowledged, and the offset after the
 // last of them (0 if there are none; may be NULL).
@@ -177,8 +181,10 @@ WEIR_API uint64_t weir_producer_acknowledged(const weir_producer *producer, uint
 // every call on it but weir_transaction_close fails, and it must be closed.
 WEIR_API weir_status weir_transaction_open(weir_log *log, const char *name,
                                            weir_transaction **transaction);
-// Aborts an open one. Producers that are still joined to it belong to none from then on; if it was
-// fenced, they append nothing (WEIR_FENCED) until they join another. NULL: does nothing.
+// Aborts an open one; what cannot be written now (on a full disk, after another try a second later)
+// is aborted when the log is opened for writing next. Producers that are still joined to it belong
+// to none from then on; if it was fenced, they append nothing (WEIR_FENCED) until they join
+// another. NULL: does nothing.
 WEIR_API void        weir_transaction_close(weir_transaction *transaction);
 WEIR_API const char *weir_transaction_error(const weir_transaction *transaction);
 
