@@ -249,6 +249,13 @@ static weir_status follow_transaction(weir_producer *producer)
                            producer->log->directory);
     }
     const uint64_t number = transaction != NULL ? wr_transaction_number(transaction) : 0;
+    if (transaction != NULL && number == 0) {
+        return wr_log_fail(&producer->error, WEIR_CONFLICT,
+                           "log %s: topic %s: its transaction %s is not begun; begin a "
+                           "transaction first, or leave it with weir_producer_join(producer, NULL)",
+                           producer->log->directory, producer->topic->settings.name,
+                           wr_transaction_name(transaction));
+    }
     if (number != producer->transaction_number) {
         queue_all(producer);
         producer->transaction_number = number;

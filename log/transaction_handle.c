@@ -18,6 +18,8 @@ uint64_t wr_transaction_number(const weir_transaction *transaction)
     return number;
 }
 
+const char *wr_transaction_name(const weir_transaction *transaction) { return transaction->name; }
+
 weir_status wr_transaction_check(const weir_transaction *transaction)
 {
     struct wr_transactions *transactions = transaction->log->transactions;

@@ -49,7 +49,8 @@ weir_status wr_transactions_look(weir_log *log, struct wr_log_error *error);
 void wr_transactions_copy(weir_log *log, struct wr_decisions *copy);
 
 // The number under which a producer joined to it appends now; 0: none is begun.
-uint64_t wr_transaction_number(const weir_transaction *transaction);
+uint64_t    wr_transaction_number(const weir_transaction *transaction);
+const char *wr_transaction_name(const weir_transaction *transaction);
 // WEIR_OK; WEIR_FENCED when its name was opened again; WEIR_CONFLICT while its transaction is being
 // decided, or is prepared, and takes no more records. A producer asks under its own lock, before
 // the number and until what it appends can be pulled: a decision is flagged first and pulls then,

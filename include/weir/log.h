@@ -189,10 +189,11 @@ WEIR_API void        weir_transaction_close(weir_transaction *transaction);
 WEIR_API const char *weir_transaction_error(const weir_transaction *transaction);
 
 // Begins one; from now on what the joined producers append belongs to it. They may append on other
-// threads, but what is appended while it is being prepared, committed or aborted, or once it is
-// prepared, is refused (WEIR_CONFLICT; of many rows some may be in it) until the next is begun.
+// threads, but what is appended while it is being prepared, committed or aborted, or once it is, is
+// refused (WEIR_CONFLICT; of many rows some may be in it) until the next is begun.
 WEIR_API weir_status weir_transaction_begin(weir_transaction *transaction);
-// The producer's appends belong to `transaction` (of the same log) from now on; NULL: to none.
+// The producer's appends belong to `transaction` (of the same log) from now on, and are refused
+// (WEIR_CONFLICT) while none is begun; NULL: they belong to none.
 WEIR_API weir_status weir_producer_join(weir_producer *producer, weir_transaction *transaction);
 // All its records are on disk, whatever the log's durability; the transaction outlives a crash
 // undecided, until weir_transaction_resolve or _commit or _abort. *id (may be NULL) names it for

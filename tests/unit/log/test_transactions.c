@@ -353,7 +353,31 @@ Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appen
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 21);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_OK);
+    shop_close(&shop);
+}
+
+Test(transactions, a_producer_that_has_joined_one_appends_nothing_while_none_is_begun)
+{
+    struct shop shop = shop_open();
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
+    cr_expect(strstr(weir_producer_error(shop.a), "topic a: its transaction shop is not begun; "
+                                                  "begin a transaction first, or leave it with "
+                                                  "weir_producer_join(producer, NULL)") != NULL,
+              "%s", weir_producer_error(shop.a));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 0, 10), WEIR_OK);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_CONFLICT);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_CONFLICT);
+    cr_expect_eq(shop_count(shop.log), 10);
+    cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 11);
     shop_close(&shop);
 }
 
