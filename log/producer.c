@@ -3,7 +3,8 @@
 #include <string.h>
 
 #define BATCH_BYTES (64u << 10) // aimed at
-#define CHUNK_ROWS  1024u       // handled at a time
+#define CHUNK_ROWS  1024u       // handled at a time,
+#define CHUNK_BYTES (1u << 20)  // with their strings; or a quarter of the buffer, if that is less
 
 // ---- opening and closing ----
 
@@ -358,18 +359,52 @@ static weir_status append_chunk(weir_producer *producer, uint32_t partition, con
     return status;
 }
 
+// How many of the rows fit into `limit` bytes with their strings, one at least; *bytes is what they
+// take.
+static size_t rows_within(const weir_producer *producer, const char *rows, size_t count,
+                          size_t limit, size_t *bytes)
+{
+    const struct wr_strings *strings   = &producer->shape.strings;
+    const size_t             row_bytes = producer->shape.type->size;
+    size_t                   fits      = 0;
+    if (strings->count == 0) {
+        fits   = limit / row_bytes;
+        fits   = fits == 0 ? 1 : fits < count ? fits : count;
+        *bytes = fits * row_bytes;
+        return fits;
+    }
+    *bytes = 0;
+    while (fits < count) {
+        const size_t row = row_bytes + wr_strings_long_bytes(strings, rows + fits * row_bytes);
+        if (fits > 0 && row > limit - *bytes) {
+            break;
+        }
+        *bytes += row;
+        fits++;
+        if (*bytes > limit) { // the first alone
+            break;
+        }
+    }
+    return fits;
+}
+
 static weir_status append(weir_producer *producer, uint32_t partition, const void *rows,
                           const uint8_t *changes, size_t count)
 {
-    const size_t row_bytes = producer->shape.type->size;
-    for (size_t at = 0; at < count; at += CHUNK_ROWS) {
-        const uint32_t some = (uint32_t)(count - at < CHUNK_ROWS ? count - at : CHUNK_ROWS);
-        weir_status    status;
-        if (!wr_commit_reserve_any(producer->log->commit, some * row_bytes, true, &status)) {
+    const size_t   row_bytes = producer->shape.type->size;
+    const uint64_t quarter   = producer->log->options.buffer_bytes / 4;
+    const size_t   limit     = quarter < CHUNK_BYTES ? (size_t)quarter : CHUNK_BYTES;
+    for (size_t at = 0, some = 0; at < count; at += some) {
+        const char  *from = (const char *)rows + at * row_bytes;
+        const size_t most = count - at < CHUNK_ROWS ? count - at : CHUNK_ROWS;
+        size_t       bytes;
+        weir_status  status;
+        some = rows_within(producer, from, most, limit, &bytes);
+        if (!wr_commit_reserve_any(producer->log->commit, bytes, true, &status)) {
             return wr_commit_poison(producer->log->commit, &producer->error);
         }
-        status = append_chunk(producer, partition, (const char *)rows + at * row_bytes,
-                              changes != NULL ? changes + at : NULL, some);
+        status = append_chunk(producer, partition, from, changes != NULL ? changes + at : NULL,
+                              (uint32_t)some);
         if (status != WEIR_OK) {
             return status;
         }
@@ -406,7 +441,9 @@ bool wr_producer_try(weir_producer *producer, uint32_t partition, const void *ro
                      const uint8_t *changes, size_t count, weir_status *status)
 {
     const size_t row_bytes = producer->shape.type->size;
-    if (!wr_commit_reserve_any(producer->log->commit, count * row_bytes, false, status)) {
+    size_t       bytes     = 0;
+    (void)rows_within(producer, rows, count, SIZE_MAX, &bytes);
+    if (!wr_commit_reserve_any(producer->log->commit, bytes, false, status)) {
         if (*status != WEIR_OK) {
             *status = wr_commit_poison(producer->log->commit, &producer->error);
         } else {

@@ -432,6 +432,52 @@ Test(commit, takes_no_more_than_its_buffer)
     log_directory_close(&directory);
 }
 
+// A row whose string is 4 KiB long.
+static sale long_sale(void)
+{
+    static char note[4096];
+    memset(note, 'n', sizeof(note));
+    return (sale){ .note = weir_str_of(note, sizeof(note)) };
+}
+
+Test(commit, counts_the_strings_of_rows_that_ask_for_room)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log       = open_log(&directory, WEIR_DURABLE);
+    weir_producer       *producer  = open_producer(log, 1, NULL);
+    weir_status          status    = WEIR_OK;
+    sale                 many[64];
+    for (uint32_t i = 0; i < WR_COUNT_OF(many); i++) {
+        many[i] = long_sale();
+    }
+    cr_assert(wr_producer_try(producer, 0, many, NULL, 32, &status));
+    // 128 KiB are in it, of 256.
+    cr_expect_not(wr_producer_try(producer, 0, many, NULL, 64, &status));
+    cr_expect_eq(status, WEIR_OK);
+    cr_expect(wr_producer_try(producer, 0, many, NULL, 16, &status));
+    cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(end_offset(log, 0), 48);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
+Test(commit, keeps_to_its_buffer_when_many_long_rows_are_appended_at_once)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log       = open_log(&directory, WEIR_DURABLE);
+    weir_producer       *producer  = open_producer(log, 1, NULL);
+    static sale          many[1024]; // 4 MiB, into a buffer of 256 KiB
+    for (uint32_t i = 0; i < WR_COUNT_OF(many); i++) {
+        many[i] = long_sale();
+    }
+    cr_assert_eq(weir_producer_append(producer, many, WR_COUNT_OF(many)), WEIR_OK);
+    cr_expect_leq(log->commit->buffered_bytes, log->options.buffer_bytes + (128 << 10));
+    cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(end_offset(log, 0), 1024);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
 // ---- who may append ----
 
 Test(producer, needs_a_log_that_is_open_for_writing)
