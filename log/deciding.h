@@ -34,6 +34,7 @@ struct wr_begun {
 struct weir_transaction {
     struct weir_transaction *next;
     weir_log                *log;
+    struct wr_handle         handle;
     char                    *name;
     struct wr_begun         *current;     // NULL: none
     bool                     is_prepared; // the current one

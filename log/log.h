@@ -27,6 +27,7 @@
 //     forget_aborted: all or nothing (deciding.h)
 //   upkeep      when: retain, truncate, and compact, out_of_date, rewrite (compaction.h)
 //   rearrange   segments taken away, or others put in their place
+//   handles     what is open of a log
 //
 // Invariants
 //   offsets are dense: a batch's base offset is the end (base + span) of the one before it
@@ -81,6 +82,14 @@ struct wr_topic {
     struct wr_partition **partitions; // settings.partitions of them; NULL: opened for reading only
 };
 
+// A producer, reader or transaction, as its log knows of it.
+enum wr_handle_kind { WR_HANDLE_PRODUCER, WR_HANDLE_READER, WR_HANDLE_TRANSACTION };
+struct wr_handle {
+    struct wr_handle   *next, *before;
+    enum wr_handle_kind kind;
+    const char         *name; // of its topic; a transaction's own. NULL: not put
+};
+
 struct weir_log {
     struct wr_environment *environment;
     bool                   owns_environment;
@@ -95,6 +104,7 @@ struct weir_log {
     struct wr_topic       **topics;
     uint32_t                topic_count;
     struct wr_log_error     error;
+    struct wr_handle       *handles;      // that are open
     struct wr_commit       *commit;       // writers only
     struct wr_transactions *transactions; // writers: decides; readers: follows; NULL until needed
     struct wr_upkeep       *upkeep;       // writers only; made when needed
@@ -107,6 +117,13 @@ weir_status wr_log_open_in(struct wr_environment *environment, const char *direc
 // Moves what a call left in `error` to where weir_log_error finds it; returns error->status. Any
 // thread, without the log's lock.
 weir_status wr_log_keep(weir_log *log, struct wr_log_error *error);
+// The handle is open from now on, and is not any more (which does nothing if it never was). The
+// name is the caller's, and valid until then.
+void wr_handle_put(weir_log *log, struct wr_handle *handle, enum wr_handle_kind kind,
+                   const char *name);
+void wr_handle_take(weir_log *log, struct wr_handle *handle);
+// WEIR_CONFLICT: some are open; log->error says which.
+weir_status wr_handles_check(weir_log *log);
 // Tells the user (options.warn).
 void wr_log_warn(const weir_log *log, const char *sentence, ...) WEIR_PRINTF(2, 3);
 

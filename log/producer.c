@@ -125,6 +125,7 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     opened->numbers = wr_alloc(CHUNK_ROWS * sizeof(*opened->numbers));
     opened->picks   = wr_alloc(CHUNK_ROWS * sizeof(*opened->picks));
     list_put(log->commit, opened);
+    wr_handle_put(log, &opened->handle, WR_HANDLE_PRODUCER, opened->topic->settings.name);
     *producer = opened;
     (void)pthread_mutex_lock(&log->lock);
     const bool is_deleted = opened->topic->is_deleted; // before it was listed
@@ -162,6 +163,7 @@ weir_status weir_producer_close(weir_producer *producer)
         }
         status = wr_log_keep(producer->log, &producer->error);
     }
+    wr_handle_take(producer->log, &producer->handle);
     producer_free(producer);
     return status;
 }

@@ -134,6 +134,7 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     opened->log              = log;
     opened->name             = wr_copy_text(name);
     *transaction             = opened;
+    wr_handle_put(log, &opened->handle, WR_HANDLE_TRANSACTION, opened->name);
     if (log->commit == NULL) {
         return wr_transaction_fail(opened, WEIR_USAGE,
                                    "the log was opened for reading; open it with `writes`");
@@ -252,6 +253,7 @@ void weir_transaction_close(weir_transaction *transaction)
         handle_unlink(transactions, transaction);
         wr_transactions_unlock(transactions);
     }
+    wr_handle_take(transaction->log, &transaction->handle);
     wr_log_error_fini(&transaction->error);
     wr_free(transaction->name);
     wr_free(transaction);

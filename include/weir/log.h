@@ -104,8 +104,10 @@ WEIR_BEGIN
 WEIR_API weir_status weir_log_open(const char *directory, const weir_log_options *options,
                                    weir_log **log);
 // Writes and acknowledges what was appended, a full disk being tried once more, then lets go of the
-// directory. What it could not write is told to `warn`. Producers,
-// transactions and readers of it must be closed. WEIR_OK, or what went wrong last.
+// directory. What it could not write is told to `warn`. WEIR_OK, or what went wrong last; the
+// handle is gone in any case but one:
+//   WEIR_CONFLICT  producers, transactions or readers of it are open: it stays open and works, and
+//                  weir_log_error says which they are; close them first
 WEIR_API weir_status weir_log_close(weir_log *log);
 // The sentence of the last call on the log that failed; valid until the next call by any thread.
 WEIR_API const char *weir_log_error(const weir_log *log);
