@@ -13,6 +13,7 @@
 //   commit_thread  the thread: when it runs a round, starting and stopping
 //
 // Thread rule: `commit_lock` is held for each round and by upkeep; the rest as said at the fields.
+// The order of the locks: log.h.
 #ifndef WR_LOG_COMMIT_H
 #define WR_LOG_COMMIT_H
 

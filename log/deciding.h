@@ -8,9 +8,9 @@
 //   undecided            where undecided batches lie, for upkeep
 //   forget_aborted       which numbers nothing stored bears any more
 //
-// Thread rule: `lock` guards everything here but the partition and the moments (upkeep's), and
-// nothing else is taken under it (a reader's follows under it); `settles` says that in_flight,
-// is_rolling or a handle's is_deciding has changed.
+// Thread rule: `lock` guards everything here but the partition and the moments (upkeep's); it is
+// held while .transactions is followed, which takes the log's lock, and else nothing is taken under
+// it. `settles` says that in_flight, is_rolling or a handle's is_deciding has changed.
 #ifndef WR_LOG_DECIDING_H
 #define WR_LOG_DECIDING_H
 

@@ -36,8 +36,22 @@
 //   nothing is written to or synced in a file after a sync of it has failed; the log is then
 //   poisoned, and acknowledges nothing more
 //
-// Thread rule: weir_log's `lock` guards its topics and error; a partition's lock its queue and list
-// of segments; only the committer (one at a time, `commit_lock`) writes segment files.
+// Thread rule: only the committer (one at a time, `commit_lock`) writes segment files. Who takes
+// one of these locks holds none that stands behind it:
+//
+//   wr_upkeep.lock              one piece of upkeep, or the deletion of a topic
+//   wr_transactions.start_lock  the first use of .transactions
+//   weir_log.catalog_lock       one at a time opens, makes, alters, deletes topics
+//   wr_commit.commit_lock       a round, or a step of upkeep
+//   wr_commit.producers_lock    the list of producers
+//   weir_producer.lock          what one has gathered, and its transaction
+//   wr_transactions.lock        what is decided, and who is deciding
+//   weir_log.lock               its topics, handles and error
+//   wr_commit.lock              the buffer, what is ready, asked, poisoned
+//   wr_partition.lock           its queue, what is acknowledged, its list of segments
+//
+// wr_upkeep.state_lock and those of a reader are taken last, with none of these under them. `warn`
+// may be called under the commit lock: it must not call the log.
 #ifndef WR_LOG_H
 #define WR_LOG_H
 
@@ -91,16 +105,15 @@ struct wr_handle {
 };
 
 struct weir_log {
-    struct wr_environment *environment;
-    bool                   owns_environment;
-    char                  *directory;
-    weir_log_options       options; // with the defaults filled in
-    struct wr_log_id       id;
-    uint32_t               epoch; // a writer's; 0: opened for reading
-    int                    lock_file;
-    pthread_mutex_t        lock;
-    pthread_mutex_t        catalog_lock; // one at a time opens, makes, alters, deletes topics;
-                                         // taken before the commit lock and `lock`
+    struct wr_environment  *environment;
+    bool                    owns_environment;
+    char                   *directory;
+    weir_log_options        options; // with the defaults filled in
+    struct wr_log_id        id;
+    uint32_t                epoch; // a writer's; 0: opened for reading
+    int                     lock_file;
+    pthread_mutex_t         lock;
+    pthread_mutex_t         catalog_lock;
     struct wr_topic       **topics;
     uint32_t                topic_count;
     struct wr_log_error     error;

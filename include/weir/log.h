@@ -88,7 +88,7 @@ typedef struct weir_log_options {
                               // 0: 64 MiB
     weir_time mark_after;     // of silence: a mark that says how far all is durable; 0: 100 ms
     // Told what a user should know: what recovery dropped, the loss window, a full disk. NULL:
-    // stderr. Any thread.
+    // stderr. Any thread; it must not call the log.
     void (*warn)(void *opaque, const char *sentence);
     void *opaque;
 } weir_log_options;
