@@ -21,6 +21,7 @@
 
 struct weir_reader {
     weir_log                   *log;
+    struct wr_handle            handle;
     struct wr_environment      *environment;
     struct wr_topic            *topic;
     struct wr_decoder           decoder;
@@ -267,6 +268,8 @@ weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
         (void)wr_log_keep(log, opened->error);
         weir_reader_close(opened);
         *reader = NULL;
+    } else {
+        wr_handle_put(log, &opened->handle, WR_HANDLE_READER, opened->topic->settings.name);
     }
     return status;
 }
@@ -294,6 +297,7 @@ void weir_reader_close(weir_reader *reader)
     wr_consumer_give(reader->consumer);
     wr_pending_fini(&reader->wait);
     wr_log_error_fini(reader->error);
+    wr_handle_take(reader->log, &reader->handle);
     wr_free(reader->error);
     wr_free(reader);
 }

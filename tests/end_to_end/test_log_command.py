@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -778,7 +779,7 @@ class OthersRights(LogTest):
 
 
 class AFullDisk(LogTest):
-    def test_writers_pause_readers_go_on_and_it_resumes(self):
+    def make_small_disk(self):
         disk = self.directory / "disk"
         disk.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", disk],
@@ -791,22 +792,77 @@ class AFullDisk(LogTest):
         filler = disk / "filler"
         with open(filler, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, 30 << 20)
+        return filler
+
+    def write_lines(self, count):
         lines = self.directory / "lines"
-        lines.write_text(("x" * 999 + "\n") * 45000)
-        with open(self.directory / "stderr", "w+", encoding="utf-8") as stderr:
-            process = subprocess.Popen([WEIR, "log", "append", self.log, "lines", lines],
-                                       stderr=stderr)
-            self.addCleanup(process.kill)
-            said = self.directory / "stderr"
-            self.await_so(
-                lambda: "producers wait" in said.read_text() or process.poll() is not None,
-                "a full disk is not told of")
-            self.assertIsNone(process.poll(), said.read_text())
-            read = len(self.run_weir("read", self.log, "lines").splitlines())
-            self.assertGreater(read, 0)
-            self.assertLess(read, 45000)
-            filler.unlink()
-            self.assertEqual(process.wait(SOON), 0, said.read_text())
+        lines.write_text(("x" * 999 + "\n") * count)
+        return lines
+
+    def start_until_full(self, *words):
+        """`weir log append lines`, started, once it has told of the full disk."""
+        said = self.directory / "stderr"
+        with open(said, "w", encoding="utf-8") as stderr:
+            process = subprocess.Popen([WEIR, "log", "append", self.log, "lines", *words],
+                                       stdout=subprocess.DEVNULL, stderr=stderr)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.await_so(lambda: "producers wait" in said.read_text() or process.poll() is not None,
+                      "a full disk is not told of")
+        self.assertIsNone(process.poll(), said.read_text())
+        return process, said
+
+    def interrupt_once(self, count, *words):
+        """What is said when an append of so many lines is interrupted on a disk that stays full."""
+        process, said = self.start_until_full(*words, self.write_lines(count))
+        counts = pathlib.Path("/proc", str(process.pid), "io")
+        before = None
+        while before != (before := re.search(r"rchar: (\d+)", counts.read_text()).group(1)):
+            time.sleep(0.5)  # until it reads no more
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(SOON), 130, said.read_text())
+        return said.read_text()
+
+    def check_interrupted(self, count):
+        filler = self.make_small_disk()
+        said = self.interrupt_once(count)
+        found = re.search(r"topic lines: interrupted on a full disk: (\d+) records were "
+                          r"acknowledged, (\d+) that were read were not", said)
+        self.assertIsNotNone(found, said)
+        acknowledged, others = map(int, found.groups())
+        self.assertGreater(acknowledged, 0)
+        self.assertGreater(others, 0)
+        self.assertLessEqual(acknowledged + others, count)
+        self.assertEqual(len(self.run_weir("read", self.log, "lines").splitlines()), acknowledged)
+        self.assertIn("bytes that were appended are lost", said)
+        filler.unlink()
+        self.run_weir("append", self.log, "lines", stdin="more\n")
+        self.run_weir("fsck", self.log)
+
+    def test_one_interrupt_ends_an_append_that_waits_for_its_acknowledgement(self):
+        self.check_interrupted(45000)
+
+    def test_one_interrupt_ends_an_append_that_waits_for_room_in_the_buffer(self):
+        self.check_interrupted(130000)
+
+    def test_one_interrupt_ends_a_transaction_and_nothing_of_it_is_left(self):
+        filler = self.make_small_disk()
+        said = self.interrupt_once(45000, "--transaction", "load")
+        self.assertIn("nothing was appended: the transaction load is not committed", said)
+        filler.unlink()
+        self.run_weir("append", self.log, "lines", "--transaction", "load", stdin="more\n")
+        self.assertEqual(self.run_weir("read", self.log, "lines"), "more\n")
+        self.run_weir("fsck", self.log)
+
+    def test_writers_pause_readers_go_on_and_it_resumes(self):
+        filler = self.make_small_disk()
+        lines = self.write_lines(45000)
+        process, said = self.start_until_full(lines)
+        read = len(self.run_weir("read", self.log, "lines").splitlines())
+        self.assertGreater(read, 0)
+        self.assertLess(read, 45000)
+        filler.unlink()
+        self.assertEqual(process.wait(SOON), 0, said.read_text())
         self.assertEqual(len(self.run_weir("read", self.log, "lines").splitlines()), 45000)
         self.run_weir("fsck", self.log)
 

@@ -216,9 +216,9 @@ Test(compact, a_reader_that_looked_before_reads_a_new_file_to_its_end)
         WEIR_OK);
     topic.compression = WEIR_COMPRESSION_NONE;
     trial_create(log, &topic);
+    struct wr_topic *found = wr_catalog_topic(log, "t", &error);
     wr_commit_enter(log->commit);
-    cr_assert_eq(wr_partition_seal(wr_catalog_topic(log, "t", &error)->partitions[0], &error),
-                 WEIR_OK);
+    cr_assert_eq(wr_partition_seal(found->partitions[0], &error), WEIR_OK);
     wr_commit_leave(log->commit);
     cr_assert_eq(weir_log_compact(log, "t", NULL), WEIR_OK);
     cr_expect_eq(weir_reader_next(reader, 0, &rows), WEIR_OK);

@@ -345,7 +345,31 @@ Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appen
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 21);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_OK);
+    shop_close(&shop);
+}
+
+Test(transactions, a_producer_that_has_joined_one_appends_nothing_while_none_is_begun)
+{
+    struct shop shop = shop_open();
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
+    cr_expect(strstr(weir_producer_error(shop.a), "topic a: its transaction shop is not begun; "
+                                                  "begin a transaction first, or leave it with "
+                                                  "weir_producer_join(producer, NULL)") != NULL,
+              "%s", weir_producer_error(shop.a));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 0, 10), WEIR_OK);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_CONFLICT);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_CONFLICT);
+    cr_expect_eq(shop_count(shop.log), 10);
+    cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 11);
     shop_close(&shop);
 }
 
@@ -357,6 +381,83 @@ Test(transactions, closing_the_handle_of_a_prepared_one_frees_its_producers)
     weir_transaction_close(brief);
     cr_expect_eq(trial_append(shop.a, 0, 3), WEIR_OK);
     shop_close(&shop);
+}
+
+// The disk becomes full with 20 rows of an open transaction on it, and more than it has room for
+// behind them.
+static void shop_fill_disk(struct shop *shop)
+{
+    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
+    shop_append(shop);
+    cr_assert_eq(weir_producer_flush(shop->a, -1), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop->b, -1), WEIR_OK);
+    wr_simulation_fault_at(shop->environment, wr_simulation_changes(shop->environment),
+                           WR_DISK_ENOSPC);
+    cr_assert_eq(trial_append(shop->a, 0, 16384), WEIR_OK);
+}
+
+Test(transactions, closing_the_handle_on_a_full_disk_leaves_the_abort_to_the_next_opening,
+     .timeout = 60)
+{
+    struct shop shop = shop_open();
+    shop_fill_disk(&shop);
+    const uint64_t number = wr_transaction_number(shop.transaction);
+    weir_transaction_close(shop.transaction);
+    cr_expect_eq(weir_producer_close(shop.a), WEIR_FULL);
+    cr_expect_eq(weir_producer_close(shop.b), WEIR_OK);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_OPEN);
+    wr_simulation_make_room(shop.environment);
+    cr_expect_eq(weir_log_close(shop.log), WEIR_OK);
+    shop.log = trial_open(shop.environment, true);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    cr_expect_eq(shop_count(shop.log), 0);
+    shop_open_handles(&shop);
+    shop_close(&shop);
+}
+
+Test(transactions, one_that_a_full_disk_kept_from_its_commit_may_still_be_aborted, .timeout = 60)
+{
+    struct shop shop = shop_open();
+    shop_fill_disk(&shop);
+    cr_expect_eq(wr_transaction_try(shop.transaction, true), WEIR_FULL);
+    cr_expect_eq(wr_transaction_try(shop.transaction, true), WEIR_FULL);
+    wr_simulation_make_room(shop.environment);
+    wr_simulation_spend(shop.environment, WEIR_SECONDS(2));
+    cr_expect_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 0);
+    shop_restart(&shop);
+    cr_expect_eq(shop_count(shop.log), 0);
+    shop_close(&shop);
+}
+
+// The rows are on disk, and only the record of the decision finds no room.
+Test(transactions, a_record_that_found_no_room_is_not_written_later, .timeout = 60)
+{
+    struct shop         shop  = shop_open();
+    struct wr_log_error error = { .status = WEIR_OK };
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    const uint64_t           number   = wr_transaction_number(shop.transaction);
+    const struct wr_decision decision = { .first   = number,
+                                          .end     = number + 1,
+                                          .verdict = WR_VERDICT_COMMITTED };
+    wr_simulation_fault_at(shop.environment, wr_simulation_changes(shop.environment),
+                           WR_DISK_ENOSPC);
+    const uint32_t      count = 65536; // more than there is room for in the segment
+    struct wr_decision *many  = wr_alloc(count * sizeof(*many));
+    for (uint32_t i = 0; i < count; i++) {
+        many[i] = decision;
+    }
+    cr_expect_eq(wr_transactions_write(shop.log->transactions, many, count, true, &error),
+                 WEIR_FULL);
+    wr_free(many);
+    cr_expect_eq(shop.log->commit->buffered_bytes, 0);
+    wr_simulation_make_room(shop.environment);
+    wr_simulation_spend(shop.environment, WEIR_SECONDS(2));
+    cr_expect_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    shop_restart(&shop);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    shop_close(&shop);
+    wr_log_error_fini(&error);
 }
 
 Test(transactions, no_handle_may_be_closed) { weir_transaction_close(NULL); }

@@ -63,8 +63,8 @@ static void leave_the_last_of(struct bench *bench, const char *topic, uint32_t c
         cr_assert_eq(weir_producer_append(producer, &row, 1), WEIR_OK);
     }
     cr_assert_eq(weir_producer_close(producer), WEIR_OK);
-    wr_commit_enter(bench->log->commit);
     struct wr_topic *found = wr_catalog_topic(bench->log, topic, &error);
+    wr_commit_enter(bench->log->commit);
     cr_assert_eq(wr_partition_seal(found->partitions[0], &error), WEIR_OK);
     wr_commit_leave(bench->log->commit);
     cr_assert_eq(weir_log_compact(bench->log, topic, NULL), WEIR_OK);
