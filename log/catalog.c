@@ -83,6 +83,15 @@ static void survey_name(void *opaque, const char *name)
     }
 }
 
+static bool has_entry(const weir_log *log, const char *name)
+{
+    struct wr_file_info info;
+    char *const         path     = path_in(log, name);
+    const bool          is_there = log->environment->ops->info(log->environment, path, &info) >= 0;
+    wr_free(path);
+    return is_there;
+}
+
 // Whether nothing is in the directory but what the making of a log may have left.
 static weir_status directory_is_empty(weir_log *log)
 {
@@ -92,15 +101,24 @@ static weir_status directory_is_empty(weir_log *log)
     if (status < 0) {
         return catalog_fail(log, status, "list its directory");
     }
-    if (survey.foreign != NULL) {
-        (void)wr_log_fail(&log->error, WEIR_CONFLICT,
-                          "log %s: %s is not empty and not a log: it has \"%s\" in it, and no file "
-                          "\"log\"; choose an empty directory",
-                          log->directory, log->directory, survey.foreign);
-        wr_free(survey.foreign);
-        return WEIR_CONFLICT;
+    if (survey.foreign == NULL) {
+        return WEIR_OK;
     }
-    return WEIR_OK;
+    if (has_entry(log, "topics") && has_entry(log, "epoch")) {
+        (void)wr_log_fail(
+            &log->error, WEIR_DAMAGED,
+            "log %s: its file \"log\" is missing; put back a copy; see `weir log fsck`",
+            log->directory);
+    } else {
+        (void)wr_log_fail(
+            &log->error, WEIR_CONFLICT,
+            "log %s: the directory is not empty and not a log: it has \"%s\" in it, "
+            "and no file \"log\"; choose a log's directory, or an empty one to make a "
+            "log in",
+            log->directory, survey.foreign);
+    }
+    wr_free(survey.foreign);
+    return log->error.status;
 }
 
 // ---- making one ----
@@ -251,8 +269,8 @@ static weir_status directory_find(weir_log *log)
     }
     if (status == -ENOENT) {
         return wr_log_fail(&log->error, WEIR_NOT_FOUND,
-                           "log %s: there is no such directory; check the path, or open it with "
-                           ".writes and .creates to make a log there",
+                           "log %s: there is no such directory; check the path, or make a log "
+                           "there: weir log create, or .writes and .creates",
                            log->directory);
     }
     if (status == -ENOTDIR || (status == 0 && !info.is_directory)) {
@@ -277,8 +295,8 @@ weir_status wr_catalog_open(weir_log *log)
             return status != WEIR_OK
                        ? status
                        : wr_log_fail(&log->error, WEIR_NOT_FOUND,
-                                     "log %s: the directory is empty; open it with .writes and "
-                                     ".creates to make a log there",
+                                     "log %s: the directory is empty; check the path, or make a "
+                                     "log there: weir log create, or .writes and .creates",
                                      log->directory);
         }
     }

@@ -34,7 +34,9 @@ weir_status wr_catalog_open(weir_log *log);
 weir_status wr_catalog_lock(weir_log *log);
 void        wr_catalog_unlock(weir_log *log);
 // Whether this writer's epoch is still the newest; WEIR_FENCED otherwise. A few microseconds;
-// before every publication.
+// before every publication. The file is opened and read each time: on a network's file system, the
+// case this is for, only an open looks past cached attributes; and the inode of a file that was
+// replaced is given to another, so that the same number and size need not be the same file.
 weir_status wr_catalog_check_epoch(weir_log *log, struct wr_log_error *error);
 // The newest writer's epoch.
 weir_status wr_catalog_read_epoch(weir_log *log, uint32_t *epoch, struct wr_log_error *error);

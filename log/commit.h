@@ -5,14 +5,20 @@
 //   queue -> write -> sync -> check epoch -> publish, acknowledge -> wake readers
 //
 // On a full disk it gives the ballast back, waits, and tries again each second; producers wait,
-// readers go on. A failed sync or write poisons the log: nothing more is written or acknowledged,
-// every call says so.
+// readers go on. Who closes waits for one more try. A failed sync or write poisons the log: nothing
+// more is written or acknowledged, every call says so.
+//
+//   commit         the round
+//   commit_queue   what others call: room, queues, asking, waiting, and why nothing is written
+//   commit_thread  the thread: when it runs a round, starting and stopping
 //
 // Thread rule: `commit_lock` is held for each round and by upkeep; the rest as said at the fields.
+// The order of the locks: log.h.
 #ifndef WR_LOG_COMMIT_H
 #define WR_LOG_COMMIT_H
 
 #include "log/partition.h"
+#include <time.h>
 
 struct wr_commit {
     weir_log       *log;
@@ -27,10 +33,12 @@ struct wr_commit {
     struct wr_log_error   poison_error;
     struct wr_partition **ready; // have something queued
     uint32_t              ready_count, ready_capacity;
+    uint64_t              round_count; // begun
+    uint64_t            stuck_round; // the last that met a full disk although one before it had; 0
+    struct wr_log_error stuck_error; // what that met
 
-    pthread_mutex_t   producers_lock; // guards the list of open producers (producer.h)
-    weir_producer    *producers;
-    struct wr_ticket *retired; // of producers that are closed: a transaction may still look at them
+    pthread_mutex_t producers_lock; // guards the list of open producers (producer.h)
+    weir_producer  *producers;
 
     // The commit lock's.
     struct wr_partition **open; // have something to sync or to vouch for
@@ -67,10 +75,27 @@ void wr_commit_pull_any(struct wr_commit *commit);
 // One round, by the calling thread; what the thread does, and who waits in a simulated environment.
 // With `syncs` also what a weaker durability has not synced. True if something was written.
 bool wr_commit_run(struct wr_commit *commit, bool syncs);
-// Waits until `ticket` of the partition has acknowledged `batches`; timeout_us < 0: no limit.
+// How many rounds have begun. Any thread.
+uint64_t wr_commit_round_any(struct wr_commit *commit);
+// Who does not wait for a full disk asks it: whether a round that began after number `since` has
+// met one that was known to be full, so that what could be given back was. WEIR_OK if not, else
+// what it met. Any thread.
+weir_status wr_commit_stuck_any(struct wr_commit *commit, uint64_t since,
+                                struct wr_log_error *error);
+
+// How long somebody waits.
+struct wr_patience {
+    int64_t  until_us;    // monotonic; INT64_MAX: no limit
+    uint64_t stuck_since; // gives up when wr_commit_stuck_any says so; UINT64_MAX: never
+};
+// Waits until `ticket` of the partition has acknowledged `batches`. WEIR_TIMED_OUT, or why it will
+// not be.
 weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partition,
-                           const struct wr_ticket *ticket, uint64_t batches, int64_t timeout_us,
-                           struct wr_log_error *error);
+                           const struct wr_ticket *ticket, uint64_t batches,
+                           const struct wr_patience *patience, struct wr_log_error *error);
+// Takes the ticket's batches that are not written out of the queue. How many they were.
+uint32_t wr_commit_withdraw(struct wr_commit *commit, struct wr_partition *partition,
+                            const struct wr_ticket *ticket);
 // WEIR_OK, or why nothing is written any more, with the sentence.
 weir_status wr_commit_poison(struct wr_commit *commit, struct wr_log_error *error);
 
@@ -84,5 +109,34 @@ void wr_commit_forget(struct wr_commit *commit, const struct wr_topic *topic);
 // For upkeep: no round runs between these.
 void wr_commit_enter(struct wr_commit *commit);
 void wr_commit_leave(struct wr_commit *commit);
+
+// ---- between its files ----
+
+#define WR_COMMIT_RETRY_US 1000000 // between tries on a full disk
+
+static inline int64_t wr_commit_now_us(const struct wr_commit *commit)
+{
+    return wr_now_us(commit->log->environment);
+}
+
+static inline struct timespec wr_commit_timespec(int64_t us)
+{
+    return (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+}
+
+// Appends to one of the lists of partitions.
+void wr_commit_list_add(struct wr_partition ***list, uint32_t *count, uint32_t *capacity,
+                        struct wr_partition *partition);
+// The partition has something queued.
+void wr_commit_ready_add(struct wr_commit *commit, struct wr_partition *partition);
+// A round begins: the partitions with something queued (wr_alloc'ed), from now on not ready.
+struct wr_partition **wr_commit_ready_take(struct wr_commit *commit, uint32_t *count);
+// The round that begun last met a disk that was known to be full.
+void wr_commit_be_stuck(struct wr_commit *commit, const struct wr_log_error *why);
+// So much of what was queued is written.
+void wr_commit_give_room(struct wr_commit *commit, uint64_t bytes);
+// The last round, however short ago a full disk was tried, and the marks of a clean close; when the
+// thread has ended. WEIR_OK, or why not all is written.
+weir_status wr_commit_run_last(struct wr_commit *commit, struct wr_log_error *error);
 
 #endif // WR_LOG_COMMIT_H

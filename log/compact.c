@@ -254,8 +254,9 @@ weir_status weir_log_compact(weir_log *log, const char *topic, uint64_t *bytes)
     weir_status         status = found != NULL ? WEIR_OK : error.status;
     if (status == WEIR_OK && !found->settings.is_compacted) {
         status = wr_log_fail(&error, WEIR_USAGE,
-                             "log %s: topic %s keeps every record; set is_compacted to keep the "
-                             "last one of each key only",
+                             "log %s: topic %s keeps every record; to keep only the last one of "
+                             "each key, make it compacted: weir log alter --compacted, or "
+                             ".is_compacted",
                              log->directory, topic);
     }
     for (uint32_t i = 0; status == WEIR_OK && i < found->settings.partitions; i++) {

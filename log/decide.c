@@ -7,15 +7,18 @@
 
 // ---- writing records ----
 
-// Waits until everything queued so far, and what producers had gathered, is on disk.
-weir_status wr_transactions_settle(weir_log *log, struct wr_log_error *error)
+weir_status wr_transactions_settle(weir_log *log, bool gives_up, struct wr_log_error *error)
 {
     struct wr_commit *commit = log->commit;
     uint32_t          rounds = log->options.durability == WEIR_DURABLE ? 1 : 2;
     wr_commit_pull_any(commit);
+    const uint64_t since = gives_up ? wr_commit_round_any(commit) : UINT64_MAX;
     while (rounds > 0) {
         (void)wr_commit_run(commit, true);
-        const weir_status status = wr_commit_poison(commit, error);
+        weir_status status = wr_commit_poison(commit, error);
+        if (status == WEIR_OK) {
+            status = wr_commit_stuck_any(commit, since, error);
+        }
         if (status != WEIR_OK) {
             return status;
         }
@@ -38,16 +41,21 @@ weir_status wr_transactions_settle(weir_log *log, struct wr_log_error *error)
     return WEIR_OK;
 }
 
-// Queues the batch, with its header complete but for what the committer knows.
+// Queues the batch, with its header complete but for what the committer knows. Who gives up on a
+// full disk does not wait for room in the buffer either: what he queues he takes back.
 static weir_status queue_batch(struct wr_transactions  *transactions,
-                               struct wr_batch_builder *builder)
+                               struct wr_batch_builder *builder, struct wr_ticket *ticket,
+                               bool gives_up)
 {
     const uint32_t          seed   = transactions->partition->seed;
     struct wr_queued_batch *batch  = wr_alloc(sizeof(*batch));
     weir_status             status = WEIR_OK;
     batch->bytes = wr_batch_builder_finish(builder, WEIR_COMPRESSION_NONE, seed, &batch->header);
     batch->header.schema = 1;
-    if (!wr_commit_reserve_any(transactions->log->commit, batch->header.bytes, true, &status)) {
+    batch->ticket        = ticket;
+    if (!wr_commit_reserve_any(transactions->log->commit, batch->header.bytes, !gives_up,
+                               &status) &&
+        status != WEIR_OK) {
         wr_free(batch->bytes);
         wr_free(batch);
         return status;
@@ -59,12 +67,29 @@ static weir_status queue_batch(struct wr_transactions  *transactions,
     return WEIR_OK;
 }
 
-// Writes records and waits until they are on disk.
+// What was queued is not known to be on disk: takes back what is not written. WEIR_OK: all was, and
+// is on disk now; else `status`.
+static weir_status take_back(struct wr_transactions *transactions, const struct wr_ticket *ticket,
+                             weir_status status, struct wr_log_error *error)
+{
+    struct wr_partition *partition = transactions->partition;
+    if (wr_commit_withdraw(transactions->log->commit, partition, ticket) > 0 ||
+        !wr_upkeep_begin_step(partition, error)) {
+        return status;
+    }
+    status = wr_upkeep_end_step(partition, wr_partition_sync(partition, error), error);
+    if (status == WEIR_OK) {
+        wr_log_error_fini(error);
+    }
+    return status;
+}
+
 weir_status wr_transactions_write(struct wr_transactions   *transactions,
-                                  const struct wr_decision *records, uint32_t count,
+                                  const struct wr_decision *records, uint32_t count, bool gives_up,
                                   struct wr_log_error *error)
 {
     struct wr_batch_builder builder;
+    struct wr_ticket        ticket = { 0 };
     weir_status             status = WEIR_OK;
     wr_batch_builder_init(&builder, &transactions->shape,
                           count > 16 ? BATCH_TARGET_BYTES : count * 512);
@@ -73,14 +98,15 @@ weir_status wr_transactions_write(struct wr_transactions   *transactions,
         done += (uint32_t)wr_batch_builder_add(&builder, records + done, NULL, count - done,
                                                &is_too_long);
         WR_ASSERT(!is_too_long);
-        status = queue_batch(transactions, &builder);
+        status = queue_batch(transactions, &builder, &ticket, gives_up);
     }
     wr_batch_builder_fini(&builder);
     if (status != WEIR_OK) {
         (void)wr_commit_poison(transactions->log->commit, error);
-        return status;
+    } else {
+        status = wr_transactions_settle(transactions->log, gives_up, error);
     }
-    return wr_transactions_settle(transactions->log, error);
+    return status == WEIR_OK ? WEIR_OK : take_back(transactions, &ticket, status, error);
 }
 
 // ---- a new segment with the whole picture ----
@@ -122,7 +148,8 @@ static weir_status write_picture(struct wr_transactions *transactions, struct wr
     wr_transactions_lock(transactions); // upkeep may be forgetting aborted ones
     struct wr_decision *records = wr_decisions_records(&transactions->decisions, &count);
     wr_transactions_unlock(transactions);
-    status = wr_transactions_write(transactions, records, count, error);
+    // Who decides meanwhile waits for this, so it does not wait for a full disk.
+    status = wr_transactions_write(transactions, records, count, true, error);
     wr_free(records);
     return status == WEIR_OK ? drop_segments(transactions, base, error) : status;
 }
@@ -250,15 +277,14 @@ static void apply_decision(struct wr_transactions *transactions, const struct wr
     }
 }
 
-// Makes a verdict durable and known. Many threads at once.
 weir_status wr_transactions_decide(struct wr_transactions *transactions, uint64_t number,
-                                   enum wr_verdict verdict, const char *name,
+                                   enum wr_verdict verdict, const char *name, bool gives_up,
                                    struct wr_log_error *error)
 {
     const struct wr_decision decision = {
         .first = number, .end = number + 1, .name = weir_str_from(name), .verdict = (int32_t)verdict
     };
-    weir_status status = wr_transactions_settle(transactions->log, error);
+    weir_status status = wr_transactions_settle(transactions->log, gives_up, error);
     if (status != WEIR_OK) {
         return status;
     }
@@ -269,7 +295,7 @@ weir_status wr_transactions_decide(struct wr_transactions *transactions, uint64_
     }
     transactions->in_flight++;
     wr_transactions_unlock(transactions);
-    status = wr_transactions_write(transactions, &decision, 1, error);
+    status = wr_transactions_write(transactions, &decision, 1, gives_up, error);
     if (status == WEIR_OK) {
         apply_decision(transactions, &decision);
         return WEIR_OK;

@@ -8,9 +8,9 @@
 //   undecided            where undecided batches lie, for upkeep
 //   forget_aborted       which numbers nothing stored bears any more
 //
-// Thread rule: `lock` guards everything here but the partition and the moments (upkeep's), and
-// nothing else is taken under it (a reader's follows under it); `settles` says that in_flight,
-// is_rolling or a handle's is_deciding has changed.
+// Thread rule: `lock` guards everything here but the partition and the moments (upkeep's); it is
+// held while .transactions is followed, which takes the log's lock, and else nothing is taken under
+// it. `settles` says that in_flight, is_rolling or a handle's is_deciding has changed.
 #ifndef WR_LOG_DECIDING_H
 #define WR_LOG_DECIDING_H
 
@@ -34,6 +34,7 @@ struct wr_begun {
 struct weir_transaction {
     struct weir_transaction *next;
     weir_log                *log;
+    struct wr_handle         handle;
     char                    *name;
     struct wr_begun         *current;     // NULL: none
     bool                     is_prepared; // the current one
@@ -103,15 +104,18 @@ weir_status wr_transactions_follow_all(struct wr_transactions *transactions);
 
 // ---- deciding ----
 
+// With `gives_up` these wait for one more try on a full disk only (WEIR_FULL).
+
 // Waits until everything queued so far, and what producers had gathered, is on disk.
-weir_status wr_transactions_settle(weir_log *log, struct wr_log_error *error);
-// Writes records and waits until they are on disk; they are not applied.
+weir_status wr_transactions_settle(weir_log *log, bool gives_up, struct wr_log_error *error);
+// Writes records and waits until they are on disk; they are not applied. Of one that it failed to
+// write nothing will be written later.
 weir_status wr_transactions_write(struct wr_transactions   *transactions,
-                                  const struct wr_decision *records, uint32_t count,
+                                  const struct wr_decision *records, uint32_t count, bool gives_up,
                                   struct wr_log_error *error);
 // Makes a verdict durable and known. Many threads at once. `name`: of a prepared one, else "".
 weir_status wr_transactions_decide(struct wr_transactions *transactions, uint64_t number,
-                                   enum wr_verdict verdict, const char *name,
+                                   enum wr_verdict verdict, const char *name, bool gives_up,
                                    struct wr_log_error *error);
 // Takes the transaction out of the list, under the lock; NULL: it is not of this process.
 struct wr_begun *wr_begun_take(struct wr_transactions *transactions, uint64_t number);

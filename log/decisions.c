@@ -1,5 +1,7 @@
 #include "log/decisions.h"
 
+#include "log/search.h"
+
 #include <string.h>
 
 static const weir_field decision_fields[] = {
@@ -28,19 +30,15 @@ void wr_decisions_fini(struct wr_decisions *decisions)
     wr_free(decisions->ranges);
 }
 
+static bool range_is_before(const void *ranges, uint32_t i, const void *transaction)
+{
+    return ((const struct wr_decided_range *)ranges)[i].end <= *(const uint64_t *)transaction;
+}
+
 // The first range that ends behind the number; `count` if there is none.
 static uint32_t range_at(const struct wr_decisions *decisions, uint64_t transaction)
 {
-    uint32_t low = 0, high = decisions->count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (decisions->ranges[middle].end <= transaction) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return wr_count_before(decisions->ranges, decisions->count, range_is_before, &transaction);
 }
 
 const struct wr_decided_range *wr_decisions_range(const struct wr_decisions *decisions,

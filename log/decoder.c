@@ -1,6 +1,7 @@
 #include "log/decoder.h"
 
 #include "log/catalog.h"
+#include "log/search.h"
 
 #include <string.h>
 
@@ -99,6 +100,11 @@ static struct wr_decoder_version *decoder_version(struct wr_decoder             
 
 // ---- rows ----
 
+static bool delta_is_less(const void *deltas, uint32_t i, const void *delta)
+{
+    return ((const uint32_t *)deltas)[i] < *(const uint64_t *)delta;
+}
+
 // The number of the first row whose offset is `offset` or later.
 static uint32_t first_row_at(const struct wr_log_batch_header *header, const uint32_t *deltas,
                              uint64_t offset)
@@ -110,16 +116,7 @@ static uint32_t first_row_at(const struct wr_log_batch_header *header, const uin
     if (deltas == NULL) {
         return delta < header->rows ? (uint32_t)delta : header->rows;
     }
-    uint32_t low = 0, high = header->rows;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (deltas[middle] < delta) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return wr_count_before(deltas, header->rows, delta_is_less, &delta);
 }
 
 static void reserve(char **buffer, size_t *capacity, size_t bytes)

@@ -65,8 +65,11 @@ bool wr_transactions_follow_begin(struct wr_transactions *transactions, struct w
 
 static void warn_once(struct wr_transactions *transactions, const char *sentence)
 {
-    if (!transactions->has_warned) {
-        transactions->has_warned = true;
+    wr_transactions_lock(transactions);
+    const bool is_first      = !transactions->has_warned;
+    transactions->has_warned = true;
+    wr_transactions_unlock(transactions);
+    if (is_first) {
         wr_log_warn(transactions->log, "%s; transactions that are not known yet count as undecided",
                     sentence);
     }
@@ -82,26 +85,47 @@ static bool has_directory(weir_log *log)
     return status == 0;
 }
 
+static bool is_following(struct wr_transactions *transactions)
+{
+    wr_transactions_lock(transactions);
+    const bool is_following = transactions->is_following;
+    wr_transactions_unlock(transactions);
+    return is_following;
+}
+
+// Applies all there is, of `topic` if none is followed yet.
+static weir_status follow(struct wr_transactions *transactions, struct wr_topic *topic,
+                          struct wr_log_error *error)
+{
+    wr_transactions_lock(transactions);
+    weir_status status = WEIR_OK;
+    if (!transactions->is_following && !wr_transactions_follow_begin(transactions, topic, error)) {
+        status = error->status;
+    } else if ((status = wr_transactions_follow_all(transactions)) != WEIR_OK) {
+        (void)wr_log_fail(error, status, "%s", transactions->reader.error.sentence);
+    }
+    wr_transactions_unlock(transactions);
+    return status;
+}
+
 // A reader's look for news. On failure nothing new is known, and transactions stay open. With
 // `has_some` there is a transaction: that there are no decisions at all is a failure then.
 static weir_status look_for_news(struct wr_transactions *transactions, bool has_some,
                                  struct wr_log_error *error)
 {
-    if (!transactions->is_following) {
-        struct wr_topic *topic = wr_catalog_topic(transactions->log, WR_TRANSACTIONS_TOPIC, error);
+    struct wr_topic *topic = NULL;
+    if (!is_following(transactions)) { // the catalog's lock comes before the transactions'
+        topic = wr_catalog_topic(transactions->log, WR_TRANSACTIONS_TOPIC, error);
         if (topic == NULL && error->status == WEIR_NOT_FOUND && !has_some &&
             !has_directory(transactions->log)) {
             wr_log_error_fini(error);
             return WEIR_OK;
         }
-        if (topic == NULL || !wr_transactions_follow_begin(transactions, topic, error)) {
+        if (topic == NULL) {
             return error->status;
         }
     }
-    const weir_status status = wr_transactions_follow_all(transactions);
-    return status == WEIR_OK
-               ? WEIR_OK
-               : wr_log_fail(error, status, "%s", transactions->reader.error.sentence);
+    return follow(transactions, topic, error);
 }
 
 // The same for who has no use for the sentence: it is a warning, once.
@@ -140,16 +164,22 @@ static struct wr_transactions *transactions_of(weir_log *log)
     return transactions;
 }
 
+static enum wr_verdict known_verdict(struct wr_transactions *transactions, uint64_t transaction)
+{
+    wr_transactions_lock(transactions);
+    const enum wr_verdict verdict = wr_decisions_verdict(&transactions->decisions, transaction);
+    wr_transactions_unlock(transactions);
+    return verdict;
+}
+
 enum wr_verdict wr_transactions_verdict(weir_log *log, uint64_t transaction)
 {
     struct wr_transactions *transactions = transactions_of(log);
-    wr_transactions_lock(transactions);
-    enum wr_verdict verdict = wr_decisions_verdict(&transactions->decisions, transaction);
+    enum wr_verdict         verdict      = known_verdict(transactions, transaction);
     if (log->epoch == 0 && (verdict == WR_VERDICT_OPEN || verdict == WR_VERDICT_PREPARED)) {
         reader_follow(transactions, true);
-        verdict = wr_decisions_verdict(&transactions->decisions, transaction);
+        verdict = known_verdict(transactions, transaction);
     }
-    wr_transactions_unlock(transactions);
     return verdict;
 }
 
@@ -158,10 +188,7 @@ weir_status wr_transactions_look(weir_log *log, struct wr_log_error *error)
     if (log->epoch > 0) {
         return WEIR_OK;
     }
-    struct wr_transactions *transactions = transactions_of(log);
-    wr_transactions_lock(transactions);
-    const weir_status status = look_for_news(transactions, true, error);
-    wr_transactions_unlock(transactions);
+    const weir_status status = look_for_news(transactions_of(log), true, error);
     // What is missing was there: a transaction begins when its decisions can be written.
     return status == WEIR_NOT_FOUND ? WEIR_DAMAGED : status;
 }
@@ -171,10 +198,10 @@ void wr_transactions_copy(weir_log *log, struct wr_decisions *copy)
     struct wr_transactions *transactions = transactions_of(log);
     uint32_t                count;
     wr_decisions_init(copy);
-    wr_transactions_lock(transactions);
     if (log->epoch == 0) {
         reader_follow(transactions, false);
     }
+    wr_transactions_lock(transactions);
     struct wr_decision *records = wr_decisions_records(&transactions->decisions, &count);
     for (uint32_t i = 0; i < count; i++) {
         const bool is_right = wr_decisions_apply(copy, &records[i]);

@@ -72,7 +72,7 @@ static void moment_take(struct wr_transactions *transactions)
         top = range->verdict != WR_VERDICT_ABORTED ? range->first : top;
     }
     wr_transactions_unlock(transactions);
-    if (wr_transactions_settle(transactions->log, &error) == WEIR_OK) {
+    if (wr_transactions_settle(transactions->log, true, &error) == WEIR_OK) {
         transactions->moment_count = 0;
         const weir_status status =
             weir_log_list_topics(transactions->log, moment_take_topic, &walk);

@@ -1,5 +1,5 @@
-// fsck of a log's directory: its small files, its topics, its consumers. See fsck_partition.c for
-// what lies in a partition.
+// fsck of a log's directory: its small files, its topics, its consumers. See fsck_part.h for what
+// lies in a partition.
 //
 //   log, epoch --> .transactions --> topic: file, partitions --> ... --> consumers
 #include "log/fsck.h"
@@ -439,13 +439,14 @@ static void check_all(struct wr_fsck *fsck)
     wr_free(directory);
 }
 
-static bool has_entry(struct wr_environment *environment, const char *directory, const char *name)
+// 0, or -errno: -ENOENT if there is none.
+static int look_for(struct wr_environment *environment, const char *directory, const char *name)
 {
     struct wr_file_info info;
-    char               *path     = wr_format("%s/%s", directory, name);
-    const bool          is_there = environment->ops->info(environment, path, &info) >= 0;
+    char               *path   = wr_format("%s/%s", directory, name);
+    const int           status = environment->ops->info(environment, path, &info);
     wr_free(path);
-    return is_there;
+    return status < 0 ? status : 0;
 }
 
 // Whether there is a log, or what is left of one, and the topic that was asked for.
@@ -458,14 +459,19 @@ static weir_status check_there(struct wr_environment *environment, const char *d
         return wr_log_fail(error, wr_log_status_of(found), "log %s: %s; name a log's directory",
                            directory, strerror(-found));
     }
-    if (!has_entry(environment, directory, "log") && !has_entry(environment, directory, "topics")) {
+    const int file = look_for(environment, directory, "log");
+    if (file == -EACCES) {
+        return wr_log_fail(error, wr_log_status_of(file), "log %s: cannot look into it: %s",
+                           directory, strerror(-file));
+    }
+    if (file < 0 && look_for(environment, directory, "topics") < 0) {
         return wr_log_fail(error, WEIR_NOT_FOUND,
                            "log %s: it is no log: there is neither a file \"log\" nor a directory "
                            "\"topics\" in it; name a log's directory",
                            directory);
     }
     char *const name     = wr_format("topics/%s", topic != NULL ? topic : "");
-    const bool  is_there = topic == NULL || has_entry(environment, directory, name);
+    const bool  is_there = topic == NULL || look_for(environment, directory, name) == 0;
     wr_free(name);
     return is_there ? WEIR_OK
                     : wr_log_fail(error, WEIR_NOT_FOUND,

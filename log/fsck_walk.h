@@ -1,5 +1,5 @@
 // fsck_walk: what the two halves of fsck share: the walk over the directory (fsck.c) and over one
-// partition's segments (fsck_partition.c).
+// partition's segments (fsck_part.h).
 #ifndef WR_LOG_FSCK_WALK_H
 #define WR_LOG_FSCK_WALK_H
 

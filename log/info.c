@@ -114,14 +114,9 @@ static bool walk_headers(struct look *look, int file, uint64_t limit, bool is_fi
         struct wr_log_batch_header header;
         const char                *reason;
         char                       bytes[WR_BATCH_HEADER_BYTES];
-        size_t                     got = 0;
-        while (got < sizeof(bytes)) {
-            const int64_t more = environment->ops->read_at(
-                environment, file, bytes + got, sizeof(bytes) - got, (int64_t)(at + got));
-            if (more <= 0) {
-                return false;
-            }
-            got += (size_t)more;
+        if (wr_log_read_fully(environment, file, bytes, sizeof(bytes), at, 1) <
+            (int64_t)sizeof(bytes)) {
+            return false;
         }
         (void)wr_batch_header_decode(bytes, sizeof(bytes), look->seed, &header, &reason);
         if (header.bytes == 0) {

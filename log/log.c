@@ -251,7 +251,10 @@ weir_status weir_log_close(weir_log *log)
     if (log == NULL) {
         return WEIR_OK;
     }
-    weir_status status = WEIR_OK;
+    weir_status status = wr_handles_check(log);
+    if (status != WEIR_OK) {
+        return status;
+    }
     if (log->commit != NULL) {
         wr_upkeep_stop(log);
         status = wr_commit_stop(log);

@@ -23,10 +23,13 @@
 //   partition   appending, sealing, recovering                commit  one sync for all that wait
 //   producer    rows into batches              consumers      committed offsets
 //   reader      batches into rows              fsck           what is wrong, and nothing else
+//   look        how far readers may read, by the files
+//   pending     a request that is waited for        search    where something belongs in order
 //   transactions, follow_decisions, decide, transaction_handle, transaction_resolve, undecided,
 //     forget_aborted: all or nothing (deciding.h)
 //   upkeep      when: retain, truncate, and compact, out_of_date, rewrite (compaction.h)
 //   rearrange   segments taken away, or others put in their place
+//   handles     what is open of a log
 //
 // Invariants
 //   offsets are dense: a batch's base offset is the end (base + span) of the one before it
@@ -35,8 +38,22 @@
 //   nothing is written to or synced in a file after a sync of it has failed; the log is then
 //   poisoned, and acknowledges nothing more
 //
-// Thread rule: weir_log's `lock` guards its topics and error; a partition's lock its queue and list
-// of segments; only the committer (one at a time, `commit_lock`) writes segment files.
+// Thread rule: only the committer (one at a time, `commit_lock`) writes segment files. Who takes
+// one of these locks holds none that stands behind it:
+//
+//   wr_upkeep.lock              one piece of upkeep, or the deletion of a topic
+//   wr_transactions.start_lock  the first use of .transactions
+//   weir_log.catalog_lock       one at a time opens, makes, alters, deletes topics
+//   wr_commit.commit_lock       a round, or a step of upkeep
+//   wr_commit.producers_lock    the list of producers
+//   weir_producer.lock          what one has gathered, and its transaction
+//   wr_transactions.lock        what is decided, and who is deciding
+//   weir_log.lock               its topics, handles and error
+//   wr_commit.lock              the buffer, what is ready, asked, poisoned
+//   wr_partition.lock           its queue, what is acknowledged, its list of segments
+//
+// wr_upkeep.state_lock and those of a reader are taken last, with none of these under them. `warn`
+// may be called under the commit lock: it must not call the log.
 #ifndef WR_LOG_H
 #define WR_LOG_H
 
@@ -81,20 +98,28 @@ struct wr_topic {
     struct wr_partition **partitions; // settings.partitions of them; NULL: opened for reading only
 };
 
+// A producer, reader or transaction, as its log knows of it.
+enum wr_handle_kind { WR_HANDLE_PRODUCER, WR_HANDLE_READER, WR_HANDLE_TRANSACTION };
+struct wr_handle {
+    struct wr_handle   *next, *before;
+    enum wr_handle_kind kind;
+    const char         *name; // of its topic; a transaction's own. NULL: not put
+};
+
 struct weir_log {
-    struct wr_environment *environment;
-    bool                   owns_environment;
-    char                  *directory;
-    weir_log_options       options; // with the defaults filled in
-    struct wr_log_id       id;
-    uint32_t               epoch; // a writer's; 0: opened for reading
-    int                    lock_file;
-    pthread_mutex_t        lock;
-    pthread_mutex_t        catalog_lock; // one at a time opens, makes, alters, deletes topics;
-                                         // taken before the commit lock and `lock`
+    struct wr_environment  *environment;
+    bool                    owns_environment;
+    char                   *directory;
+    weir_log_options        options; // with the defaults filled in
+    struct wr_log_id        id;
+    uint32_t                epoch; // a writer's; 0: opened for reading
+    int                     lock_file;
+    pthread_mutex_t         lock;
+    pthread_mutex_t         catalog_lock;
     struct wr_topic       **topics;
     uint32_t                topic_count;
     struct wr_log_error     error;
+    struct wr_handle       *handles;      // that are open
     struct wr_commit       *commit;       // writers only
     struct wr_transactions *transactions; // writers: decides; readers: follows; NULL until needed
     struct wr_upkeep       *upkeep;       // writers only; made when needed
@@ -107,6 +132,13 @@ weir_status wr_log_open_in(struct wr_environment *environment, const char *direc
 // Moves what a call left in `error` to where weir_log_error finds it; returns error->status. Any
 // thread, without the log's lock.
 weir_status wr_log_keep(weir_log *log, struct wr_log_error *error);
+// The handle is open from now on, and is not any more (which does nothing if it never was). The
+// name is the caller's, and valid until then.
+void wr_handle_put(weir_log *log, struct wr_handle *handle, enum wr_handle_kind kind,
+                   const char *name);
+void wr_handle_take(weir_log *log, struct wr_handle *handle);
+// WEIR_CONFLICT: some are open; log->error says which.
+weir_status wr_handles_check(weir_log *log);
 // Tells the user (options.warn).
 void wr_log_warn(const weir_log *log, const char *sentence, ...) WEIR_PRINTF(2, 3);
 

@@ -130,6 +130,34 @@ void wr_partition_forget_ticket(struct wr_partition *partition, const struct wr_
     (void)pthread_mutex_unlock(&partition->lock);
 }
 
+struct wr_queued_batch *wr_partition_withdraw(struct wr_partition    *partition,
+                                              const struct wr_ticket *ticket)
+{
+    struct wr_queued_batch *withdrawn = NULL, *last = NULL;
+    (void)pthread_mutex_lock(&partition->lock);
+    for (struct wr_queued_batch **at = &partition->first; *at != NULL;) {
+        struct wr_queued_batch *batch = *at;
+        if (batch->ticket == ticket) {
+            *at         = batch->next;
+            batch->next = withdrawn;
+            withdrawn   = batch;
+        } else {
+            last = batch;
+            at   = &batch->next;
+        }
+    }
+    partition->last = last;
+    (void)pthread_mutex_unlock(&partition->lock);
+    return withdrawn;
+}
+
+void wr_partition_wake(struct wr_partition *partition)
+{
+    (void)pthread_mutex_lock(&partition->lock);
+    (void)pthread_cond_broadcast(&partition->acknowledges);
+    (void)pthread_mutex_unlock(&partition->lock);
+}
+
 static struct wr_queued_batch *queue_take_all(struct wr_partition *partition)
 {
     (void)pthread_mutex_lock(&partition->lock);

@@ -25,12 +25,11 @@ struct wr_queued_batch {
 };
 
 // How a producer learns what became of its batches to one partition; guarded by the partition's
-// lock, outlives them.
+// lock. It outlives them, or they are made to forget it first.
 struct wr_ticket {
-    struct wr_ticket *next; // of those whose producer is closed; freed with the commit
-    uint64_t          queued_batches, acknowledged_batches;
-    uint64_t          acknowledged_rows;
-    uint64_t          next_offset; // after the last acknowledged row
+    uint64_t queued_batches, acknowledged_batches;
+    uint64_t acknowledged_rows;
+    uint64_t next_offset; // after the last acknowledged row
 };
 
 // A segment that is not being written any more.
@@ -103,6 +102,11 @@ void wr_partition_queue_any(struct wr_partition *partition, struct wr_queued_bat
 // What is still queued tells this ticket nothing any more; under the commit lock, so that nothing
 // is being written. For a producer that closes although not all was acknowledged.
 void wr_partition_forget_ticket(struct wr_partition *partition, const struct wr_ticket *ticket);
+// Takes the ticket's batches out of the queue, as a list; likewise.
+struct wr_queued_batch *wr_partition_withdraw(struct wr_partition    *partition,
+                                              const struct wr_ticket *ticket);
+// Has those who wait for an acknowledgement look again.
+void wr_partition_wake(struct wr_partition *partition);
 void wr_queued_free(struct wr_queued_batch *batch); // and those behind it
 
 // ---- under the commit lock ----

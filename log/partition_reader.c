@@ -1,7 +1,9 @@
 #include "log/partition_reader.h"
 
 #include "log/catalog.h"
+#include "log/look.h"
 #include "log/partition.h"
+#include "log/search.h"
 #include "log/transactions.h"
 
 #include <errno.h>
@@ -60,6 +62,7 @@ static bool look_at_live(struct wr_partition_reader *reader)
     case WR_LIVE_BUSY: return reader->is_known; // what is known holds; it is looked again
     case WR_LIVE_KNOWN: break;
     }
+    wr_log_error_fini(&reader->end_damage);
     reader->known     = position;
     reader->seen_word = word;
     reader->is_seen   = true;
@@ -103,14 +106,23 @@ static bool look_at_files(struct wr_partition_reader *reader)
         }
     }
     struct wr_live_position position;
-    if (wr_partition_look(reader->environment, reader->directory, &reader->place, &position,
-                          &reader->error) != WEIR_OK) {
-        // A writer that has not published yet is recovering, and moves files about.
-        return reader->is_known && reader->live != NULL && wr_live_is_current(reader->live);
+    struct wr_log_error     damage = { .status = WEIR_OK };
+    weir_status             status;
+    status = wr_partition_look_past(reader->environment, reader->directory, &reader->place,
+                                    &position, &damage, &reader->error);
+    if (reader->is_known && (status != WEIR_OK || damage.status != WEIR_OK) &&
+        reader->live != NULL && wr_live_is_current(reader->live)) {
+        wr_log_error_fini(&damage);
+        return true; // a writer that has not published yet is recovering, and moves files about
     }
-    reader->known    = position;
-    reader->is_known = true;
-    reader->is_seen  = false;
+    if (status != WEIR_OK) {
+        return false;
+    }
+    wr_log_error_fini(&reader->end_damage);
+    reader->end_damage = damage;
+    reader->known      = position;
+    reader->is_known   = true;
+    reader->is_seen    = false;
     return true;
 }
 
@@ -164,6 +176,7 @@ void wr_partition_reader_fini(struct wr_partition_reader *reader)
     wr_free(reader->path);
     wr_free(reader->directory);
     wr_log_error_fini(&reader->error);
+    wr_log_error_fini(&reader->end_damage);
 }
 
 // ---- finding a segment ----
@@ -181,12 +194,46 @@ static bool list_segments(struct wr_partition_reader *reader)
     return status >= 0;
 }
 
+static bool base_is_reached(const void *bases, uint32_t i, const void *offset)
+{
+    return ((const uint64_t *)bases)[i] <= *(const uint64_t *)offset;
+}
+
+// The number of listed bases at or below `offset`.
+static uint32_t bases_reached(const struct wr_partition_reader *reader, uint64_t offset)
+{
+    return wr_count_before(reader->bases, reader->base_count, base_is_reached, &offset);
+}
+
 enum find {
     FIND_OPEN,   // the file is open
     FIND_PASSED, // it ends before the offset
     FIND_GONE,   // list again
     FIND_FAILED
 };
+
+uint64_t wr_partition_reader_next_base(const struct wr_partition_reader *reader, uint64_t at)
+{
+    const uint32_t behind = bases_reached(reader, at);
+    return behind < reader->base_count ? reader->bases[behind] : UINT64_MAX;
+}
+
+// Whether the sealed segment goes on behind where the next one begins. What compaction made may:
+// the next one is a leftover then.
+static bool overlaps_next(struct wr_partition_reader *reader, uint64_t base,
+                          const struct wr_segment_header *header, uint64_t end)
+{
+    const uint64_t next     = wr_partition_reader_next_base(reader, base);
+    const bool     overlaps = header->generation == 0 && end > next;
+    if (overlaps) {
+        (void)FAIL(
+            reader, WEIR_DAMAGED,
+            "%s: it ends at offset %llu, but the next segment begins at %llu: one of them is "
+            "of another time; put back the right one",
+            reader->path, (shown)end, (shown)next);
+    }
+    return overlaps;
+}
 
 // Opens the segment of that base if `at` is in it.
 static enum find open_segment(struct wr_partition_reader *reader, uint64_t base, uint64_t at,
@@ -204,6 +251,10 @@ static enum find open_segment(struct wr_partition_reader *reader, uint64_t base,
                         &reader->file, &header, &reader->error);
     if (status != WEIR_OK) {
         reader->file = -1;
+        if (status == WEIR_DAMAGED) {
+            (void)FAIL(reader, WEIR_DAMAGED, "%s; its records, from offset %llu on, are not read",
+                       reader->error.sentence, (shown)base);
+        }
         return status == WEIR_NOT_FOUND ? FIND_GONE : FIND_FAILED;
     }
     *is_sealed =
@@ -214,9 +265,16 @@ static enum find open_segment(struct wr_partition_reader *reader, uint64_t base,
         wr_segment_index_fini(index);
         *is_sealed = false;
     }
+    if (*is_sealed && overlaps_next(reader, base, &header, index->end_offset)) {
+        wr_segment_index_fini(index);
+        reader_close_file(reader);
+        return FIND_FAILED;
+    }
     if (!*is_sealed || index->end_offset > at) {
         reader->file_base = base;
-        reader->is_whole  = *is_sealed || header.generation > 0;
+        reader->file_end =
+            *is_sealed ? index->end_offset : wr_partition_reader_next_base(reader, base);
+        reader->is_whole = *is_sealed || header.generation > 0;
         return FIND_OPEN;
     }
     wr_segment_index_fini(index);
@@ -231,16 +289,7 @@ static enum find open_segment(struct wr_partition_reader *reader, uint64_t base,
 static enum find find_listed(struct wr_partition_reader *reader, uint64_t at,
                              struct wr_segment_index *index, bool *is_sealed)
 {
-    uint32_t above = 0;
-    for (uint32_t high = reader->base_count; above < high;) {
-        const uint32_t middle = above + (high - above) / 2;
-        if (reader->bases[middle] <= at) {
-            above = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    for (; above > 0; above--) {
+    for (uint32_t above = bases_reached(reader, at); above > 0; above--) {
         const enum find found =
             open_segment(reader, reader->bases[above - 1], at, index, is_sealed);
         if (found != FIND_PASSED) {
@@ -291,9 +340,9 @@ bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
             skip_to_first(reader, first);
         } else {
             (void)FAIL(reader, WEIR_DAMAGED,
-                       "no segment file holds offset %llu, though offsets %llu to %llu should be "
-                       "there; see `weir log fsck`",
-                       (shown)at, (shown)reader->known.first_offset, (shown)reader->known.readable);
+                       "%s: no segment file holds offset %llu, though there should be records "
+                       "up to offset %llu; see `weir log fsck`",
+                       reader->directory, (shown)at, (shown)(reader->known.readable - 1));
         }
         return false;
     }
@@ -314,6 +363,11 @@ uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader)
     return bytes > position ? bytes : position;
 }
 
+static bool entry_is_reached(const void *entries, uint32_t i, const void *offset)
+{
+    return ((const struct wr_index_entry *)entries)[i].offset <= *(const uint64_t *)offset;
+}
+
 // Opens the segment of the next offset, with the cursor at or a little before it; what is before it
 // is passed over by headers.
 static bool open_at_next(struct wr_partition_reader *reader)
@@ -328,15 +382,8 @@ static bool open_at_next(struct wr_partition_reader *reader)
         return false;
     }
     if (is_sealed) {
-        uint32_t behind = 0; // the number of entries at or before `next`
-        for (uint32_t high = index.count; behind < high;) {
-            const uint32_t middle = behind + (high - behind) / 2;
-            if (index.entries[middle].offset <= reader->next) {
-                behind = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
+        const uint32_t behind =
+            wr_count_before(index.entries, index.count, entry_is_reached, &reader->next);
         if (behind > 0) {
             wr_segment_cursor_move(&reader->cursor, reader->file, reader->seed,
                                    index.entries[behind - 1].position,
@@ -344,7 +391,8 @@ static bool open_at_next(struct wr_partition_reader *reader)
         }
         wr_segment_index_fini(&index);
     }
-    reader->cursor.skips_payload_check = reader->cursor.next_offset < reader->next;
+    reader->has_skipped = !reader->skips_nothing && reader->cursor.next_offset < reader->next;
+    reader->cursor.skips_payload_check = reader->has_skipped;
     return true;
 }
 
@@ -401,8 +449,8 @@ enum wr_partition_state wr_partition_reader_damage(struct wr_partition_reader *r
                                                    const char                 *reason)
 {
     (void)FAIL(reader, WEIR_DAMAGED,
-               "%s: at byte %llu a batch that begins with offset %llu is expected, but %s; "
-               "reading goes on where weir_reader_seek says",
+               "%s: at byte %llu a batch that begins with offset %llu is expected, but %s; reading "
+               "goes on only at an offset behind the damage, which `weir log fsck` names",
                reader->path, (shown)reader->batch_position, (shown)reader->cursor.next_offset,
                reason);
     reader->is_damaged = true;
@@ -422,17 +470,33 @@ static bool doubt_file(struct wr_partition_reader *reader)
     return true;
 }
 
+// Batches that were passed over by their headers may be where damage begins: they are read now.
+static bool read_what_was_skipped(struct wr_partition_reader *reader)
+{
+    const bool has_skipped = reader->has_skipped;
+    if (has_skipped) {
+        reader->skips_nothing = true;
+        reader_close_file(reader);
+    }
+    return has_skipped;
+}
+
 // What the cursor could not take for a batch: damage, unless the partition was cut meanwhile or the
 // file replaced.
 static enum wr_partition_state meet_invalid(struct wr_partition_reader *reader)
 {
-    const char *reason    = reader->cursor.reason;
+    const char *reason = reader->cursor.reason;
+    if (reader->cursor.next_offset == reader->file_end && reader->next >= reader->file_end) {
+        reader_close_file(
+            reader); // all its records were there, and the next segment has what follows
+        return WR_PARTITION_BATCH;
+    }
     reader->look_again_us = 0;
     reader->is_seen       = false;
     if (!wr_partition_reader_look(reader)) {
         return WR_PARTITION_FAILED;
     }
-    if (reader->known.cut > reader->cut || doubt_file(reader)) {
+    if (reader->known.cut > reader->cut || doubt_file(reader) || read_what_was_skipped(reader)) {
         return WR_PARTITION_BATCH; // once more
     }
     return wr_partition_reader_damage(reader, reason);
@@ -469,6 +533,7 @@ static void meet_batch(struct wr_partition_reader *reader, uint32_t epoch_before
         return;
     }
     reader->holds_batch = true;
+    reader->has_skipped = false;
     reader->doubted     = UINT64_MAX;
     reader->read_bytes += header->bytes;
 }
@@ -492,7 +557,14 @@ static enum wr_partition_state reader_step(struct wr_partition_reader *reader)
     reader->cursor.limit   = wr_partition_reader_limit(reader);
     reader->batch_position = reader->cursor.position;
     switch (wr_segment_cursor_next(&reader->cursor, &reader->header, &reader->batch)) {
-    case WR_CURSOR_BATCH: meet_batch(reader, epoch); return WR_PARTITION_BATCH;
+    case WR_CURSOR_BATCH:
+        if (reader->cursor.next_offset > reader->file_end) {
+            reader->cursor.next_offset -= reader->header.span;
+            return wr_partition_reader_damage(reader,
+                                              "one that overlaps the next segment is there");
+        }
+        meet_batch(reader, epoch);
+        return WR_PARTITION_BATCH;
     case WR_CURSOR_END: // although there is more
         return doubt_file(reader) ? WR_PARTITION_BATCH : WR_PARTITION_QUIET;
     case WR_CURSOR_LATER: return WR_PARTITION_LATER;
@@ -550,6 +622,17 @@ enum wr_partition_state wr_partition_reader_next(struct wr_partition_reader *rea
         if (reader->known.cut > reader->cut && take_cuts(reader)) {
             return WR_PARTITION_FAILED;
         }
+        if (reader->end_damage.status != WEIR_OK && reader->next >= reader->known.readable) {
+            if (has_looked) {
+                (void)FAIL(reader, reader->end_damage.status, "%s", reader->end_damage.sentence);
+                return WR_PARTITION_FAILED;
+            }
+            has_looked = true;
+            if (!wr_partition_reader_look(reader)) {
+                return WR_PARTITION_FAILED;
+            }
+            continue;
+        }
         if (reader->next >= reader->end) {
             return WR_PARTITION_ENDED;
         }
@@ -594,7 +677,7 @@ void wr_partition_reader_resume(struct wr_partition_reader *reader, uint64_t off
                    "the consumer has committed offset %llu, but records from offset %llu on were "
                    "taken back by a truncation since; it stands at offset %llu now",
                    (shown)offset, (shown)least, (shown)least);
-    } else if (offset > reader->known.readable) {
+    } else if (offset > reader->known.readable && reader->end_damage.status == WEIR_OK) {
         reader->next     = reader->known.readable;
         reader->has_news = true;
         (void)FAIL(reader, WEIR_CONFLICT,
@@ -608,9 +691,10 @@ void wr_partition_reader_seek(struct wr_partition_reader *reader, uint64_t offse
 {
     const struct wr_live_position *known = &reader->known;
     reader_close_file(reader);
-    reader->is_damaged = false;
-    reader->doubted    = UINT64_MAX;
-    reader->next       = offset < known->first_offset ? known->first_offset
-                         : offset > known->readable   ? known->readable
-                                                      : offset;
+    reader->is_damaged    = false;
+    reader->skips_nothing = false;
+    reader->doubted       = UINT64_MAX;
+    reader->next          = offset < known->first_offset ? known->first_offset
+                            : offset > known->readable   ? known->readable
+                                                         : offset;
 }

@@ -6,7 +6,8 @@
 // while it reads; an open file stays as it was, and is read to its end.
 //
 // Invariants: next never moves over a committed record that was not given out, but by retention,
-// truncation or a seek, which are told; `file` >= 0 means that the cursor stands in it, at or
+// truncation or a seek, which are told; nothing is given out from an offset on where the files are
+// damaged, until a seek behind it; `file` >= 0 means that the cursor stands in it, at or
 // before `next`.
 //
 // The file of the newest segment is read as far as the writer says. Once that is sealed, upkeep may
@@ -50,12 +51,14 @@ struct wr_partition_reader {
     uint32_t                seen_word;     // of live
     int64_t                 look_again_us; // without live
     uint64_t                cut;           // truncations that it has heard of
+    struct wr_log_error     end_damage;    // told at known.readable; WEIR_OK: none
 
     // Where it reads.
     uint64_t                *bases; // of segment files, as last listed
     uint32_t                 base_count;
     int                      file; // -1: none
     uint64_t                 file_base;
+    uint64_t                 file_end; // no batch of the file goes on behind this offset
     bool                     is_whole; // the file is sealed, and read to its end
     uint64_t                 doubted;  // where the file was opened anew last; UINT64_MAX: nowhere
     char                    *path;     // of the file
@@ -66,13 +69,17 @@ struct wr_partition_reader {
     bool                       holds_batch;
     uint64_t                   batch_position; // in the file
     uint64_t                   read_bytes;     // of batches, so far
+    // Batches before `next` were passed over by their headers; or are read, to find where damage
+    // begins.
+    bool has_skipped, skips_nothing;
 
     bool                is_damaged, has_news; // `error` is to be told; once, if news
     struct wr_log_error error;
 };
 
-// A reader of partition `number`, at its first offset, and how far may be read is known. False:
-// `error` of it says why. Finish it in either case. piece_bytes as for a cursor.
+// A reader of partition `number`, at its first offset, and how far may be read is known. Damage of
+// its segments is met by reading. False: `error` of it says why. Finish it in either case.
+// piece_bytes as for a cursor.
 bool wr_partition_reader_init(struct wr_partition_reader *reader, weir_log *log,
                               struct wr_topic *topic, uint32_t number, size_t piece_bytes);
 void wr_partition_reader_fini(struct wr_partition_reader *reader);
@@ -104,6 +111,8 @@ enum wr_partition_state wr_partition_reader_damage(struct wr_partition_reader *r
 // footer's index (to be finished) if it is sealed: *is_sealed. False: `error` says why.
 bool wr_partition_reader_open(struct wr_partition_reader *reader, uint64_t at,
                               struct wr_segment_index *index, bool *is_sealed);
+// Where the next segment behind offset `at` begins, as far as is listed; UINT64_MAX: there is none.
+uint64_t wr_partition_reader_next_base(const struct wr_partition_reader *reader, uint64_t at);
 // How much of the open file may be read; the cursor never stands behind that.
 uint64_t wr_partition_reader_limit(const struct wr_partition_reader *reader);
 

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #define BATCH_BYTES (64u << 10) // aimed at
-#define CHUNK_ROWS  1024u       // handled at a time
+#define CHUNK_ROWS  1024u       // handled at a time,
+#define CHUNK_BYTES (1u << 20)  // with their strings; or a quarter of the buffer, if that is less
 
 // ---- opening and closing ----
 
@@ -21,10 +22,6 @@ static void list_put(struct wr_commit *commit, weir_producer *producer)
 static void list_take(struct wr_commit *commit, weir_producer *producer)
 {
     (void)pthread_mutex_lock(&commit->producers_lock);
-    for (uint32_t i = 0; i < producer->topic->settings.partitions; i++) {
-        producer->lanes[i].ticket->next = commit->retired;
-        commit->retired                 = producer->lanes[i].ticket;
-    }
     if (producer->before != NULL) {
         producer->before->next = producer->next;
     } else {
@@ -123,12 +120,12 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     opened->lanes             = wr_alloc(partitions * sizeof(*opened->lanes));
     for (uint32_t i = 0; i < partitions; i++) {
         wr_batch_builder_init(&opened->lanes[i].builder, &opened->shape, BATCH_BYTES);
-        opened->lanes[i].ticket = wr_alloc(sizeof(struct wr_ticket));
     }
     opened->hashes  = wr_alloc(CHUNK_ROWS * sizeof(*opened->hashes));
     opened->numbers = wr_alloc(CHUNK_ROWS * sizeof(*opened->numbers));
     opened->picks   = wr_alloc(CHUNK_ROWS * sizeof(*opened->picks));
     list_put(log->commit, opened);
+    wr_handle_put(log, &opened->handle, WR_HANDLE_PRODUCER, opened->topic->settings.name);
     *producer = opened;
     (void)pthread_mutex_lock(&log->lock);
     const bool is_deleted = opened->topic->is_deleted; // before it was listed
@@ -144,19 +141,29 @@ weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type
     return status;
 }
 
+static weir_status flush(weir_producer *producer, int64_t timeout_us, bool gives_up);
+
 weir_status weir_producer_close(weir_producer *producer)
 {
-    weir_status status = weir_producer_flush(producer, -1);
+    weir_status status = flush(producer, -1, true);
     list_take(producer->log->commit, producer);
     if (status != WEIR_OK) {
         // Batches that are still queued must not tell a producer that is gone.
         wr_commit_enter(producer->log->commit);
         for (uint32_t i = 0; i < producer->topic->settings.partitions; i++) {
-            wr_partition_forget_ticket(producer->topic->partitions[i], producer->lanes[i].ticket);
+            wr_partition_forget_ticket(producer->topic->partitions[i], &producer->lanes[i].ticket);
         }
         wr_commit_leave(producer->log->commit);
-        (void)wr_log_keep(producer->log, &producer->error);
+        if (wr_commit_poison(producer->log->commit, &producer->error) == WEIR_OK) {
+            (void)wr_log_fail(&producer->error, status,
+                              "log %s: topic %s: it closes with rows that are not acknowledged; "
+                              "they are written if there is room before the log closes: %s",
+                              producer->log->directory, producer->topic->settings.name,
+                              producer->error.sentence);
+        }
+        status = wr_log_keep(producer->log, &producer->error);
     }
+    wr_handle_take(producer->log, &producer->handle);
     producer_free(producer);
     return status;
 }
@@ -174,13 +181,13 @@ static void lane_queue(weir_producer *producer, uint32_t number)
     }
     struct wr_partition    *partition = producer->topic->partitions[number];
     struct wr_queued_batch *batch     = wr_alloc(sizeof(*batch));
-    batch->ticket                     = lane->ticket;
+    batch->ticket                     = &lane->ticket;
     batch->bytes = wr_batch_builder_finish(&lane->builder, producer->topic->settings.compression,
                                            partition->seed, &batch->header);
     batch->header.schema      = producer->schema;
     batch->header.transaction = producer->transaction_number;
     if (producer->transaction_number != 0) {
-        wr_transaction_touch(producer->transaction, partition, lane->ticket);
+        wr_transaction_touch(producer->transaction, partition);
     }
     wr_commit_queue_any(producer->log->commit, partition, batch);
 }
@@ -245,6 +252,13 @@ static weir_status follow_transaction(weir_producer *producer)
                            producer->log->directory);
     }
     const uint64_t number = transaction != NULL ? wr_transaction_number(transaction) : 0;
+    if (transaction != NULL && number == 0) {
+        return wr_log_fail(&producer->error, WEIR_CONFLICT,
+                           "log %s: topic %s: its transaction %s is not begun; begin a "
+                           "transaction first, or leave it with weir_producer_join(producer, NULL)",
+                           producer->log->directory, producer->topic->settings.name,
+                           wr_transaction_name(transaction));
+    }
     if (number != producer->transaction_number) {
         queue_all(producer);
         producer->transaction_number = number;
@@ -347,18 +361,52 @@ static weir_status append_chunk(weir_producer *producer, uint32_t partition, con
     return status;
 }
 
+// How many of the rows fit into `limit` bytes with their strings, one at least; *bytes is what they
+// take.
+static size_t rows_within(const weir_producer *producer, const char *rows, size_t count,
+                          size_t limit, size_t *bytes)
+{
+    const struct wr_strings *strings   = &producer->shape.strings;
+    const size_t             row_bytes = producer->shape.type->size;
+    size_t                   fits      = 0;
+    if (strings->count == 0) {
+        fits   = limit / row_bytes;
+        fits   = fits == 0 ? 1 : fits < count ? fits : count;
+        *bytes = fits * row_bytes;
+        return fits;
+    }
+    *bytes = 0;
+    while (fits < count) {
+        const size_t row = row_bytes + wr_strings_long_bytes(strings, rows + fits * row_bytes);
+        if (fits > 0 && row > limit - *bytes) {
+            break;
+        }
+        *bytes += row;
+        fits++;
+        if (*bytes > limit) { // the first alone
+            break;
+        }
+    }
+    return fits;
+}
+
 static weir_status append(weir_producer *producer, uint32_t partition, const void *rows,
                           const uint8_t *changes, size_t count)
 {
-    const size_t row_bytes = producer->shape.type->size;
-    for (size_t at = 0; at < count; at += CHUNK_ROWS) {
-        const uint32_t some = (uint32_t)(count - at < CHUNK_ROWS ? count - at : CHUNK_ROWS);
-        weir_status    status;
-        if (!wr_commit_reserve_any(producer->log->commit, some * row_bytes, true, &status)) {
+    const size_t   row_bytes = producer->shape.type->size;
+    const uint64_t quarter   = producer->log->options.buffer_bytes / 4;
+    const size_t   limit     = quarter < CHUNK_BYTES ? (size_t)quarter : CHUNK_BYTES;
+    for (size_t at = 0, some = 0; at < count; at += some) {
+        const char  *from = (const char *)rows + at * row_bytes;
+        const size_t most = count - at < CHUNK_ROWS ? count - at : CHUNK_ROWS;
+        size_t       bytes;
+        weir_status  status;
+        some = rows_within(producer, from, most, limit, &bytes);
+        if (!wr_commit_reserve_any(producer->log->commit, bytes, true, &status)) {
             return wr_commit_poison(producer->log->commit, &producer->error);
         }
-        status = append_chunk(producer, partition, (const char *)rows + at * row_bytes,
-                              changes != NULL ? changes + at : NULL, some);
+        status = append_chunk(producer, partition, from, changes != NULL ? changes + at : NULL,
+                              (uint32_t)some);
         if (status != WEIR_OK) {
             return status;
         }
@@ -395,7 +443,9 @@ bool wr_producer_try(weir_producer *producer, uint32_t partition, const void *ro
                      const uint8_t *changes, size_t count, weir_status *status)
 {
     const size_t row_bytes = producer->shape.type->size;
-    if (!wr_commit_reserve_any(producer->log->commit, count * row_bytes, false, status)) {
+    size_t       bytes     = 0;
+    (void)rows_within(producer, rows, count, SIZE_MAX, &bytes);
+    if (!wr_commit_reserve_any(producer->log->commit, bytes, false, status)) {
         if (*status != WEIR_OK) {
             *status = wr_commit_poison(producer->log->commit, &producer->error);
         } else {
@@ -411,27 +461,39 @@ bool wr_producer_try(weir_producer *producer, uint32_t partition, const void *ro
     return *status == WEIR_OK;
 }
 
-weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us)
+// Waits for the acknowledgement of all; with `gives_up` for no more than one more try on a full
+// disk.
+static weir_status flush(weir_producer *producer, int64_t timeout_us, bool gives_up)
 {
-    struct wr_commit *commit = producer->log->commit;
-    const int64_t     start  = wr_now_us(producer->log->environment);
-    weir_status       status = WEIR_OK;
+    struct wr_commit  *commit   = producer->log->commit;
+    const int64_t      now      = wr_now_us(producer->log->environment);
+    const bool         is_timed = timeout_us >= 0 && timeout_us < INT64_MAX - now;
+    struct wr_patience patience = { .until_us    = is_timed ? now + timeout_us : INT64_MAX,
+                                    .stuck_since = UINT64_MAX };
+    weir_status        status   = WEIR_OK;
     (void)pthread_mutex_lock(&producer->lock);
     queue_all(producer);
     (void)pthread_mutex_unlock(&producer->lock);
+    if (gives_up) {
+        patience.stuck_since = wr_commit_round_any(commit);
+    }
     wr_commit_ask_any(commit);
     for (uint32_t i = 0; i < producer->topic->settings.partitions && status == WEIR_OK; i++) {
-        struct wr_producer_lane *lane  = &producer->lanes[i];
-        const int64_t            spent = wr_now_us(producer->log->environment) - start;
-        const int64_t left = timeout_us < 0 ? -1 : timeout_us > spent ? timeout_us - spent : 0;
+        struct wr_producer_lane *lane = &producer->lanes[i];
         // Only this thread and those that pull queue batches; what it appended is queued.
         struct wr_partition *partition = producer->topic->partitions[i];
         (void)pthread_mutex_lock(&partition->lock);
-        const uint64_t batches = lane->ticket->queued_batches;
+        const uint64_t batches = lane->ticket.queued_batches;
         (void)pthread_mutex_unlock(&partition->lock);
-        status = wr_commit_wait(commit, partition, lane->ticket, batches, left, &producer->error);
+        status =
+            wr_commit_wait(commit, partition, &lane->ticket, batches, &patience, &producer->error);
     }
     return status;
+}
+
+weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us)
+{
+    return flush(producer, timeout_us, false);
 }
 
 uint64_t weir_producer_acknowledged(const weir_producer *producer, uint32_t partition,
@@ -441,7 +503,7 @@ uint64_t weir_producer_acknowledged(const weir_producer *producer, uint32_t part
         return 0;
     }
     struct wr_partition    *of     = producer->topic->partitions[partition];
-    const struct wr_ticket *ticket = producer->lanes[partition].ticket;
+    const struct wr_ticket *ticket = &producer->lanes[partition].ticket;
     (void)pthread_mutex_lock(&of->lock);
     const uint64_t rows = ticket->acknowledged_rows;
     if (next_offset != NULL) {

@@ -15,12 +15,13 @@
 
 struct wr_producer_lane { // to one partition
     struct wr_batch_builder builder;
-    struct wr_ticket       *ticket; // outlives the producer
+    struct wr_ticket        ticket;
 };
 
 struct weir_producer {
     weir_producer      *next, *before; // in the commit's list; guarded by its producers_lock
     weir_log           *log;
+    struct wr_handle    handle;
     struct wr_topic    *topic;
     struct wr_row_shape shape;
     uint16_t            schema;

@@ -21,6 +21,7 @@
 
 struct weir_reader {
     weir_log                   *log;
+    struct wr_handle            handle;
     struct wr_environment      *environment;
     struct wr_topic            *topic;
     struct wr_decoder           decoder;
@@ -33,11 +34,7 @@ struct weir_reader {
     // With a waker: the wait for the writer's word.
     void (*wake)(void *waker);
     void             *waker;
-    struct wr_request wait;
-    bool              is_waiting;
-    bool              is_settled; // it is over, and so is its wake; guarded by wait_lock
-    pthread_mutex_t   wait_lock;
-    pthread_cond_t    settles;
+    struct wr_pending wait;
 };
 
 // ---- partitions ----
@@ -108,14 +105,19 @@ static weir_status place_partition(weir_reader *reader, struct wr_partition_read
                            reader->log->directory, reader->topic->settings.name,
                            (int)options->start);
     }
-    const weir_status status = find_time(reader, partition, options->time, &offset);
+    weir_status status = find_time(reader, partition, options->time, &offset);
+    if (status == WEIR_DAMAGED) { // it begins where that is met
+        wr_log_error_fini(reader->error);
+        status = WEIR_OK;
+    }
     if (status == WEIR_OK) {
         wr_partition_reader_seek(partition, offset);
     }
     return status;
 }
 
-// Fixes the end, before the first transaction that is not decided in `decided`.
+// Fixes the end, before the first transaction that is not decided in `decided`. Damage before it,
+// or of what was decided, is met by reading.
 static weir_status bound_partition(weir_reader *reader, struct wr_partition_reader *partition,
                                    const struct wr_decisions *decided)
 {
@@ -124,12 +126,16 @@ static weir_status bound_partition(weir_reader *reader, struct wr_partition_read
                                                     partition->number, PIECE_BYTES_MANY);
     weir_status status   = scout.error.status;
     if (is_known) {
-        status = wr_seek_committed_end(&scout, partition->next, decided, &partition->end);
+        status = wr_seek_committed_end(&scout, partition->next, decided, true, &partition->end);
     }
     if (status == WEIR_OK && partition->end > scout.known.readable) {
         partition->end = scout.known.readable; // what a cut takes back lies behind it
     } else if (status == WEIR_OK && partition->end < scout.known.readable) {
         status = wr_partition_reader_undecided(&scout, partition->end);
+    }
+    if (status == WEIR_DAMAGED) {
+        partition->end = scout.known.readable;
+        status         = WEIR_OK;
     }
     if (status != WEIR_OK) {
         (void)reader_fail(reader, &scout.error);
@@ -142,7 +148,9 @@ static weir_status bound_by(weir_reader *reader, const struct wr_decisions *deci
 {
     weir_status status = WEIR_OK;
     for (uint32_t i = 0; i < reader->partition_count && status == WEIR_OK; i++) {
-        status = bound_partition(reader, &reader->partitions[i], decided);
+        if (reader->partitions[i].is_known) {
+            status = bound_partition(reader, &reader->partitions[i], decided);
+        }
     }
     return status;
 }
@@ -153,7 +161,9 @@ static weir_status bound_partitions(weir_reader *reader, bool reads_uncommitted,
     struct wr_decisions own;
     if (reads_uncommitted) {
         for (uint32_t i = 0; i < reader->partition_count; i++) {
-            reader->partitions[i].end = reader->partitions[i].known.readable;
+            if (reader->partitions[i].is_known) {
+                reader->partitions[i].end = reader->partitions[i].known.readable;
+            }
         }
         return WEIR_OK;
     }
@@ -208,8 +218,12 @@ static weir_status open_partitions(weir_reader *reader, const weir_reader_option
                                      count > MANY_PARTITIONS ? PIECE_BYTES_MANY : PIECE_BYTES);
         partition->reads_uncommitted = options->reads_uncommitted;
         reader->partition_count      = i + 1;
-        status                       = is_known ? place_partition(reader, partition, options)
-                                                : reader_fail(reader, &partition->error);
+        partition->is_damaged        = !is_known && partition->error.status == WEIR_DAMAGED;
+        if (is_known) {
+            status = place_partition(reader, partition, options);
+        } else if (!partition->is_damaged) { // else it is told when its turn comes
+            status = reader_fail(reader, &partition->error);
+        }
     }
     if (status == WEIR_OK && options->is_bounded) {
         status = bound_partitions(reader, options->reads_uncommitted, decided);
@@ -245,8 +259,7 @@ weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
                                    .environment = log->environment,
                                    .error       = wr_alloc(sizeof(*opened->error)),
     };
-    (void)pthread_mutex_init(&opened->wait_lock, NULL);
-    (void)pthread_cond_init(&opened->settles, NULL);
+    wr_pending_init(&opened->wait, log->environment);
 
     const weir_status status =
         reader_open(opened, topic, options != NULL ? options : &defaults, decided);
@@ -255,6 +268,8 @@ weir_status wr_reader_open_as_of(weir_log *log, const char *topic,
         (void)wr_log_keep(log, opened->error);
         weir_reader_close(opened);
         *reader = NULL;
+    } else {
+        wr_handle_put(log, &opened->handle, WR_HANDLE_READER, opened->topic->settings.name);
     }
     return status;
 }
@@ -265,23 +280,24 @@ weir_status weir_reader_open(weir_log *log, const char *topic, const weir_reader
     return wr_reader_open_as_of(log, topic, options, NULL, reader);
 }
 
-static void reader_end_wait(weir_reader *reader);
-
 void weir_reader_close(weir_reader *reader)
 {
     if (reader == NULL) {
         return;
     }
-    reader_end_wait(reader);
+    if (reader->wait.is_under_way) {
+        wr_cancel(reader->environment, &reader->wait.request);
+        wr_pending_wait(&reader->wait);
+    }
     for (uint32_t i = 0; i < reader->partition_count; i++) {
         wr_partition_reader_fini(&reader->partitions[i]);
     }
     wr_free(reader->partitions);
     wr_decoder_fini(&reader->decoder);
     wr_consumer_give(reader->consumer);
-    (void)pthread_mutex_destroy(&reader->wait_lock);
-    (void)pthread_cond_destroy(&reader->settles);
+    wr_pending_fini(&reader->wait);
     wr_log_error_fini(reader->error);
+    wr_handle_take(reader->log, &reader->handle);
     wr_free(reader->error);
     wr_free(reader);
 }
@@ -351,6 +367,9 @@ static weir_status read_any(weir_reader *reader, weir_log_rows *rows, struct rou
         reader->turn = number + 1 < reader->partition_count ? number + 1 : 0;
         const weir_status status =
             read_partition(reader, &reader->partitions[number], rows, &state);
+        if (status != WEIR_OK && status != WEIR_TIMED_OUT) {
+            *rows = (weir_log_rows){ .partition = reader->partitions[number].number };
+        }
         if (status != WEIR_TIMED_OUT) {
             return status;
         }
@@ -405,63 +424,26 @@ weir_status weir_reader_next(weir_reader *reader, int64_t timeout_us, weir_log_r
 
 // ---- for a task ----
 
-// On the thread that waited, or on the owner's.
-static void wait_is_over(void *opaque)
-{
-    weir_reader *reader = opaque;
-    (void)pthread_mutex_lock(&reader->wait_lock);
-    reader->is_settled = true;
-    (void)pthread_cond_signal(&reader->settles);
-    reader->wake(reader->waker);
-    (void)pthread_mutex_unlock(&reader->wait_lock); // whoever waits may free the reader now
-}
-
-static bool wait_is_settled(weir_reader *reader)
-{
-    (void)pthread_mutex_lock(&reader->wait_lock);
-    const bool is_settled = reader->is_settled;
-    (void)pthread_mutex_unlock(&reader->wait_lock);
-    return is_settled;
-}
-
-static void reader_end_wait(weir_reader *reader)
-{
-    if (!reader->is_waiting) {
-        return;
-    }
-    wr_cancel(reader->environment, &reader->wait);
-    while (reader->environment->is_simulated && !wait_is_settled(reader)) {
-        (void)wr_simulation_advance(reader->environment, WEIR_TIME_MAX - 1);
-    }
-    (void)pthread_mutex_lock(&reader->wait_lock);
-    while (!reader->is_settled) {
-        (void)pthread_cond_wait(&reader->settles, &reader->wait_lock);
-    }
-    (void)pthread_mutex_unlock(&reader->wait_lock);
-    reader->is_waiting = false;
-}
-
 // Keeps a wait for the writer's word under way. False: nobody is to be woken, there is no writer,
 // or no thread to wait.
 static bool reader_begin_wait(weir_reader *reader, struct wr_live *live, uint32_t seen)
 {
-    if (reader->is_waiting && !wait_is_settled(reader)) {
+    struct wr_pending *wait = &reader->wait;
+    if (wait->is_under_way && !wr_pending_is_settled(wait)) {
         return true;
     }
-    const bool was_refused = reader->is_waiting && reader->wait.result < 0;
-    reader->is_waiting     = false;
+    const bool was_refused = wait->is_under_way && wait->request.result < 0;
+    wait->is_under_way     = false;
     if (reader->wake == NULL || live == NULL || was_refused) {
         return false;
     }
-    reader->is_waiting  = true;
-    reader->is_settled  = false;
-    reader->wait.verb   = WR_REQUEST_WAIT;
-    reader->wait.buffer = (void *)(uintptr_t)wr_live_word(live); // read only
-    reader->wait.offset = seen;
-    reader->wait.bytes  = WAIT_REQUEST_US;
-    reader->wait.wake   = wait_is_over;
-    reader->wait.waker  = reader;
-    wr_submit(reader->environment, &reader->wait);
+    wait->request = (struct wr_request){
+        .verb   = WR_REQUEST_WAIT,
+        .buffer = (void *)(uintptr_t)wr_live_word(live), // read only
+        .offset = seen,
+        .bytes  = WAIT_REQUEST_US,
+    };
+    wr_pending_submit(wait, reader->wake, reader->waker);
     return true;
 }
 
@@ -529,10 +511,12 @@ weir_status weir_reader_seek(weir_reader *reader, uint32_t partition, uint64_t o
     if (found == NULL) {
         return WEIR_NOT_FOUND;
     }
+    const bool was_known = found->is_known;
     found->look_again_us = 0;
     if (!wr_partition_reader_look(found)) {
         return reader_fail(reader, &found->error);
     }
+    found->cut = was_known ? found->cut : found->known.cut;
     wr_partition_reader_seek(found, offset);
     return WEIR_OK;
 }
@@ -568,14 +552,16 @@ weir_status weir_reader_commit(weir_reader *reader)
                            "under which to keep its position; set weir_reader_options.consumer",
                            reader->log->directory, reader->topic->settings.name);
     }
-    const uint32_t count   = reader->partition_count;
-    uint32_t      *numbers = wr_alloc((count + 1) * sizeof(*numbers));
-    uint64_t      *offsets = wr_alloc((count + 1) * sizeof(*offsets));
-    uint64_t      *cuts    = wr_alloc((count + 1) * sizeof(*cuts));
-    for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = reader->partitions[i].number;
-        offsets[i] = reader->partitions[i].next;
-        cuts[i]    = reader->partitions[i].cut;
+    uint32_t  count   = 0;
+    uint32_t *numbers = wr_alloc((reader->partition_count + 1) * sizeof(*numbers));
+    uint64_t *offsets = wr_alloc((reader->partition_count + 1) * sizeof(*offsets));
+    uint64_t *cuts    = wr_alloc((reader->partition_count + 1) * sizeof(*cuts));
+    for (uint32_t i = 0; i < reader->partition_count; i++) {
+        if (reader->partitions[i].is_known) { // else it never had a place
+            numbers[count] = reader->partitions[i].number;
+            offsets[count] = reader->partitions[i].next;
+            cuts[count++]  = reader->partitions[i].cut;
+        }
     }
     const weir_status status = wr_consumer_commit(reader->consumer, reader->topic, numbers, offsets,
                                                   cuts, count, reader->error);

@@ -91,6 +91,7 @@ static bool is_unfinished(const struct wr_found *found, uint32_t i)
                                      found->segments[i].base > found->start.newest_base);
 }
 
+// A segment whose header does not belong there stays in the list, with the sentence.
 static weir_status look_at_segments(struct wr_environment     *environment,
                                     const struct wr_log_place *place, struct wr_found *found,
                                     struct wr_log_error *error)
@@ -100,11 +101,33 @@ static weir_status look_at_segments(struct wr_environment     *environment,
         if (status == WEIR_DAMAGED && is_unfinished(found, i)) {
             wr_log_error_fini(error);
             drop_segment(found, i);
+        } else if (status == WEIR_DAMAGED) {
+            found->segments[i].damage = error->sentence;
+            *error                    = (struct wr_log_error){ .status = WEIR_OK };
         } else if (status != WEIR_OK) {
             return status;
         }
     }
     return WEIR_OK;
+}
+
+static weir_status judge_headers(const struct wr_found *found, struct wr_log_error *error)
+{
+    for (uint32_t i = 0; i < found->count; i++) {
+        if (found->segments[i].damage != NULL) {
+            return wr_log_fail(error, WEIR_DAMAGED, "%s", found->segments[i].damage);
+        }
+    }
+    return WEIR_OK;
+}
+
+weir_status wr_found_overlap(const struct wr_found_segment *segment, struct wr_log_error *error)
+{
+    return wr_log_fail(error, WEIR_DAMAGED,
+                       "%s: it ends at offset %llu, but %s begins at %llu: one of them is of "
+                       "another time; put back the right one",
+                       segment->path, (unsigned long long)segment->sealed.end, segment[1].path,
+                       (unsigned long long)segment[1].base);
 }
 
 static weir_status judge_neighbours(const struct wr_found *found, const char *directory,
@@ -118,7 +141,10 @@ static weir_status judge_neighbours(const struct wr_found *found, const char *di
                                "with its footer",
                                segment->path);
         }
-        if (segment->sealed.end != segment[1].base) {
+        if (segment->sealed.end > segment[1].base) {
+            return wr_found_overlap(segment, error);
+        }
+        if (segment->sealed.end < segment[1].base) {
             return wr_log_fail(
                 error, WEIR_DAMAGED,
                 "%s: a segment is missing: %s ends at offset %llu, the next begins at %llu",
@@ -129,29 +155,32 @@ static weir_status judge_neighbours(const struct wr_found *found, const char *di
     return WEIR_OK;
 }
 
-// The ends: the first segment must not begin behind the first offset, nor the last before the
-// newest one known.
-static weir_status judge_ends(const struct wr_found *found, const char *directory,
-                              struct wr_log_error *error)
+weir_status wr_found_judge_newest(const struct wr_found *found, const char *directory,
+                                  struct wr_log_error *error)
 {
     const uint64_t                 newest = found->start.newest_base;
     const struct wr_found_segment *last =
         found->count > 0 ? &found->segments[found->count - 1] : NULL;
     const bool has_newest = found->count > 0 && (last->base >= newest || // or merged by compaction
                                                  (last->is_sealed && last->sealed.end > newest));
-    if (newest != UINT64_MAX && !has_newest) {
-        return wr_log_fail(error, WEIR_DAMAGED,
-                           "%s: the newest segment is missing: it began at offset %llu", directory,
-                           (unsigned long long)newest);
-    }
-    if (found->count > 0 && found->segments[0].base > found->start.first_offset) {
-        return wr_log_fail(error, WEIR_DAMAGED,
-                           "%s: a segment is missing: records begin at offset %llu, the first "
-                           "segment at %llu",
-                           directory, (unsigned long long)found->start.first_offset,
-                           (unsigned long long)found->segments[0].base);
-    }
-    return WEIR_OK;
+    return newest == UINT64_MAX || has_newest
+               ? WEIR_OK
+               : wr_log_fail(error, WEIR_DAMAGED,
+                             "%s: the newest segment is missing: it began at offset %llu",
+                             directory, (unsigned long long)newest);
+}
+
+// The first segment must not begin behind the first offset.
+static weir_status judge_first(const struct wr_found *found, const char *directory,
+                               struct wr_log_error *error)
+{
+    return found->count == 0 || found->segments[0].base <= found->start.first_offset
+               ? WEIR_OK
+               : wr_log_fail(error, WEIR_DAMAGED,
+                             "%s: a segment is missing: records begin at offset %llu, the first "
+                             "segment at %llu",
+                             directory, (unsigned long long)found->start.first_offset,
+                             (unsigned long long)found->segments[0].base);
 }
 
 struct leftover_walk {
@@ -195,9 +224,9 @@ static weir_status find_names(struct wr_environment *environment, const char *di
     return WEIR_OK;
 }
 
-weir_status wr_partition_find(struct wr_environment *environment, const char *directory,
-                              const struct wr_log_place *place, struct wr_found *found,
-                              struct wr_log_error *error)
+weir_status wr_found_gather(struct wr_environment *environment, const char *directory,
+                            const struct wr_log_place *place, struct wr_found *found,
+                            struct wr_log_error *error)
 {
     *found             = (struct wr_found){ .count = 0 };
     weir_status status = wr_partition_start_read(environment, directory, &found->start, error);
@@ -207,17 +236,11 @@ weir_status wr_partition_find(struct wr_environment *environment, const char *di
     if (status == WEIR_OK) {
         status = look_at_segments(environment, place, found, error);
     }
-    if (status == WEIR_OK) {
-        drop_covered(found);
-        status = judge_neighbours(found, directory, error);
-    }
-    if (status == WEIR_OK) {
-        status = judge_ends(found, directory, error);
-    }
     if (status != WEIR_OK) {
         wr_found_fini(found);
         return status;
     }
+    drop_covered(found);
     // Without any segment: behind what was dropped, and where the last cut was.
     found->next_offset = found->start.first_offset;
     if (found->start.cut_count > 0 &&
@@ -227,10 +250,35 @@ weir_status wr_partition_find(struct wr_environment *environment, const char *di
     return WEIR_OK;
 }
 
+weir_status wr_partition_find(struct wr_environment *environment, const char *directory,
+                              const struct wr_log_place *place, struct wr_found *found,
+                              struct wr_log_error *error)
+{
+    weir_status status = wr_found_gather(environment, directory, place, found, error);
+    if (status != WEIR_OK) {
+        return status;
+    }
+    status = judge_headers(found, error);
+    if (status == WEIR_OK) {
+        status = judge_neighbours(found, directory, error);
+    }
+    if (status == WEIR_OK) {
+        status = wr_found_judge_newest(found, directory, error);
+    }
+    if (status == WEIR_OK) {
+        status = judge_first(found, directory, error);
+    }
+    if (status != WEIR_OK) {
+        wr_found_fini(found);
+    }
+    return status;
+}
+
 void wr_found_fini(struct wr_found *found)
 {
     for (uint32_t i = 0; i < found->count; i++) {
         wr_free(found->segments[i].path);
+        wr_free(found->segments[i].damage);
     }
     for (uint32_t i = 0; i < found->leftover_count; i++) {
         wr_free(found->leftovers[i]);
@@ -241,8 +289,7 @@ void wr_found_fini(struct wr_found *found)
     *found = (struct wr_found){ .count = 0 };
 }
 
-// Whether a segment from before the last cut goes on past its offset.
-static bool has_unfinished_cut(const struct wr_found *found)
+bool wr_found_has_unfinished_cut(const struct wr_found *found)
 {
     const struct wr_partition_start *start = &found->start;
     if (start->cut_count == 0) {
@@ -259,62 +306,12 @@ static bool has_unfinished_cut(const struct wr_found *found)
     return false;
 }
 
-// ---- looking, for readers ----
-
-// Nothing behind the offset of an unfinished cut is read, and who has read it already hears of the
-// cut when a writer has finished it.
-static void look_before_cut(const struct wr_found *found, struct wr_live_position *position)
-{
-    const struct wr_partition_cut *last = found->start.cuts + found->start.cut_count - 1;
-    position->cut                       = last->number - 1;
-    if (position->readable > last->offset) {
-        position->readable = last->offset;
-    }
-}
-
-static weir_status all_gone(const char *directory, uint64_t durable, uint64_t next_offset,
-                            struct wr_log_error *error)
+weir_status wr_found_all_gone(const char *directory, uint64_t durable, uint64_t next_offset,
+                              struct wr_log_error *error)
 {
     return wr_log_fail(error, WEIR_DAMAGED,
                        "%s: records up to offset %llu were on disk, those from %llu on are gone",
                        directory, (unsigned long long)durable, (unsigned long long)next_offset);
-}
-
-weir_status wr_partition_look(struct wr_environment *environment, const char *directory,
-                              const struct wr_log_place *place, struct wr_live_position *position,
-                              struct wr_log_error *error)
-{
-    struct wr_found found;
-    weir_status     status = wr_partition_find(environment, directory, place, &found, error);
-    if (status != WEIR_OK) {
-        return status;
-    }
-    *position = (struct wr_live_position){
-        .readable     = found.next_offset,
-        .segment_base = found.next_offset,
-        .first_offset = found.start.first_offset,
-        .cut = found.start.cut_count > 0 ? found.start.cuts[found.start.cut_count - 1].number : 0,
-    };
-    if (found.count > 0) {
-        const struct wr_found_segment *last = &found.segments[found.count - 1];
-        struct wr_tail                 tail;
-        status = wr_tail_read(environment, last->path, WR_OPEN_READ, place, last->base,
-                              found.start.durable, &tail, error);
-        if (status == WEIR_OK) {
-            position->readable      = tail.end_offset;
-            position->segment_bytes = tail.position;
-            position->segment_base  = last->base;
-            wr_tail_fini(&tail);
-        }
-    } else if (found.start.durable > found.next_offset) {
-        status = all_gone(directory, found.start.durable, found.next_offset, error);
-    }
-    if (status == WEIR_OK && has_unfinished_cut(&found)) {
-        look_before_cut(&found, position);
-    }
-    position->durable = position->readable;
-    wr_found_fini(&found);
-    return status;
 }
 
 // ---- settling ----
@@ -512,8 +509,8 @@ static weir_status settle(struct wr_partition *partition, struct wr_found *found
     }
     take_sealed(partition, found);
     if (!has_last && known_durable(partition) > partition->next_offset) {
-        return all_gone(partition->directory, known_durable(partition), partition->next_offset,
-                        error);
+        return wr_found_all_gone(partition->directory, known_durable(partition),
+                                 partition->next_offset, error);
     }
     status = remove_leftovers(partition, found, error);
     if (has_last) {
@@ -538,7 +535,7 @@ weir_status wr_partition_recover(struct wr_partition *partition, struct wr_log_e
     partition->next_offset        = found.next_offset;
     partition->durable            = partition->next_offset;
     partition->vouched            = partition->next_offset;
-    partition->has_unfinished_cut = has_unfinished_cut(&found);
+    partition->has_unfinished_cut = wr_found_has_unfinished_cut(&found);
     status                        = settle(partition, &found, error);
     found.start.cuts              = NULL; // the partition's
     found.start.cut_count         = 0;

@@ -1,5 +1,6 @@
 #include "log/seek.h"
 
+#include "log/search.h"
 #include "log/transactions.h"
 
 #include <string.h>
@@ -55,20 +56,18 @@ static uint64_t segment_end(const struct wr_partition_reader *scout)
 
 // ---- times ----
 
+static bool all_before_is_earlier(const void *entries, uint32_t i, const void *time)
+{
+    return ((const struct wr_index_entry *)entries)[i].latest < *(const weir_time *)time;
+}
+
 // Puts the cursor before the first batch, or a little before it, that may have a record of that
 // time.
 static void move_near(struct wr_partition_reader *scout, const struct wr_segment_index *index,
                       weir_time time)
 {
-    uint32_t before = 0; // the number of entries before which all is earlier
-    for (uint32_t high = index->count; before < high;) {
-        const uint32_t middle = before + (high - before) / 2;
-        if (index->entries[middle].latest < time) {
-            before = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
+    const uint32_t before =
+        wr_count_before(index->entries, index->count, all_before_is_earlier, &time);
     if (before > 0) {
         wr_segment_cursor_move(&scout->cursor, scout->file, scout->seed,
                                index->entries[before - 1].position,
@@ -120,6 +119,7 @@ weir_status wr_seek_time(struct wr_partition_reader *scout, struct wr_decoder *d
         struct wr_segment_index index;
         bool                    is_sealed = false;
         status                            = open_at(scout, &at, &index, &is_sealed);
+        *offset                           = at;
         if (status != WEIR_OK || at >= scout->known.readable) {
             break;
         }
@@ -132,9 +132,12 @@ weir_status wr_seek_time(struct wr_partition_reader *scout, struct wr_decoder *d
         if (!is_earlier && find_in_segment(scout, decoder, at, time, offset, &status)) {
             return WEIR_OK;
         }
-        at = is_sealed ? end : segment_end(scout);
+        *offset = segment_end(scout);
+        at      = is_sealed ? end : segment_end(scout);
     }
-    *offset = scout->known.readable;
+    if (status == WEIR_OK) {
+        *offset = scout->known.readable;
+    }
     return status;
 }
 
@@ -146,32 +149,49 @@ static bool is_undecided(const struct wr_decisions *decided, uint64_t transactio
     return verdict == WR_VERDICT_OPEN || verdict == WR_VERDICT_PREPARED;
 }
 
+// Looks in the segment of *at, which moves behind it; true if the batch was found.
+static bool find_undecided(struct wr_partition_reader *scout, const struct wr_decisions *decided,
+                           uint64_t *at, uint64_t *offset, weir_status *status)
+{
+    struct wr_segment_index index;
+    bool                    is_sealed = false;
+    *status                           = open_at(scout, at, &index, &is_sealed);
+    if (*status != WEIR_OK || *at >= scout->known.readable) {
+        return false;
+    }
+    const bool     has_none = is_sealed && index.transaction_batches == 0;
+    const uint64_t end      = is_sealed ? index.end_offset : 0;
+    if (is_sealed) {
+        wr_segment_index_fini(&index);
+    }
+    while (!has_none && walk(scout, true, status)) {
+        const struct wr_log_batch_header *header = &scout->header;
+        if (header->transaction != 0 && header->base_offset + header->span > *at &&
+            is_undecided(decided, header->transaction)) {
+            *offset = header->base_offset > *at ? header->base_offset : *at;
+            return true;
+        }
+    }
+    if (*status == WEIR_OK) {
+        *at = is_sealed ? end : segment_end(scout);
+    }
+    return false;
+}
+
 weir_status wr_seek_committed_end(struct wr_partition_reader *scout, uint64_t from,
-                                  const struct wr_decisions *decided, uint64_t *offset)
+                                  const struct wr_decisions *decided, bool passes_damage,
+                                  uint64_t *offset)
 {
     uint64_t    at     = from > scout->known.first_offset ? from : scout->known.first_offset;
     weir_status status = WEIR_OK;
     while (at < scout->known.readable && status == WEIR_OK) {
-        struct wr_segment_index index;
-        bool                    is_sealed = false;
-        status                            = open_at(scout, &at, &index, &is_sealed);
-        if (status != WEIR_OK || at >= scout->known.readable) {
-            break;
+        if (find_undecided(scout, decided, &at, offset, &status)) {
+            return WEIR_OK;
         }
-        const bool     has_none = is_sealed && index.transaction_batches == 0;
-        const uint64_t end      = is_sealed ? index.end_offset : 0;
-        if (is_sealed) {
-            wr_segment_index_fini(&index);
+        if (status == WEIR_DAMAGED && passes_damage) {
+            at     = wr_partition_reader_next_base(scout, at);
+            status = WEIR_OK;
         }
-        while (!has_none && walk(scout, true, &status)) {
-            const struct wr_log_batch_header *header = &scout->header;
-            if (header->transaction != 0 && header->base_offset + header->span > at &&
-                is_undecided(decided, header->transaction)) {
-                *offset = header->base_offset > at ? header->base_offset : at;
-                return WEIR_OK;
-            }
-        }
-        at = is_sealed ? end : segment_end(scout);
     }
     *offset = scout->known.readable;
     return status;

@@ -58,8 +58,7 @@ char *wr_segment_path(const char *directory, uint64_t base_offset)
 
 // ---- opening and making ----
 
-// All of the bytes asked for, unless the file ends. Bytes read, or -errno.
-static int64_t read_fully(struct wr_environment *environment, int file, char *to, size_t bytes,
+int64_t wr_log_read_fully(struct wr_environment *environment, int file, char *to, size_t bytes,
                           uint64_t offset, size_t align)
 {
     size_t done = 0;
@@ -100,8 +99,8 @@ static weir_status check_header(struct wr_environment *environment, int file, co
                                 const struct wr_log_place *place, uint64_t base_offset,
                                 struct wr_segment_header *header, struct wr_log_error *error)
 {
-    char         *bytes  = wr_alloc_aligned(WR_SEGMENT_HEADER_BYTES, WR_DIRECT_ALIGN);
-    const int64_t got    = read_fully(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0, 1);
+    char         *bytes = wr_alloc_aligned(WR_SEGMENT_HEADER_BYTES, WR_DIRECT_ALIGN);
+    const int64_t got = wr_log_read_fully(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0, 1);
     const char   *reason = "it ends within its header";
     weir_status   status = WEIR_OK;
     if (got < 0) {
@@ -195,49 +194,15 @@ weir_status wr_segment_create(struct wr_environment *environment, const char *pa
 
 // ---- pieces ----
 
-// On an I/O thread, or on the owner's.
-static void piece_wake(void *opaque)
-{
-    struct wr_cursor_piece   *piece  = opaque;
-    struct wr_segment_cursor *cursor = piece->cursor;
-    (void)pthread_mutex_lock(&cursor->lock);
-    piece->is_settled = true;
-    (void)pthread_cond_signal(&cursor->settles);
-    cursor->wake(cursor->waker);
-    (void)pthread_mutex_unlock(&cursor->lock); // whoever waits may free the cursor now
-}
-
-static bool piece_is_settled(struct wr_cursor_piece *piece)
-{
-    (void)pthread_mutex_lock(&piece->cursor->lock);
-    const bool is_settled = piece->is_settled;
-    (void)pthread_mutex_unlock(&piece->cursor->lock);
-    return is_settled;
-}
-
-static void piece_wait(struct wr_cursor_piece *piece)
-{
-    struct wr_segment_cursor *cursor = piece->cursor;
-    while (cursor->environment->is_simulated && !piece_is_settled(piece)) {
-        (void)wr_simulation_advance(cursor->environment, WEIR_TIME_MAX - 1);
-    }
-    (void)pthread_mutex_lock(&cursor->lock);
-    while (!piece->is_settled) {
-        (void)pthread_cond_wait(&cursor->settles, &cursor->lock);
-    }
-    (void)pthread_mutex_unlock(&cursor->lock);
-    piece->is_under_way = false;
-}
-
 // Takes the result of a read that is over; false if it failed.
 static bool piece_collect(struct wr_cursor_piece *piece)
 {
-    piece->is_under_way = false;
-    if (piece->request.result < 0) {
-        piece->cursor->io_error = (int)piece->request.result;
+    piece->read.is_under_way = false;
+    if (piece->read.request.result < 0) {
+        piece->cursor->io_error = (int)piece->read.request.result;
         return false;
     }
-    piece->filled += (size_t)piece->request.result;
+    piece->filled += (size_t)piece->read.request.result;
     return true;
 }
 
@@ -258,16 +223,14 @@ static void piece_reserve(struct wr_cursor_piece *piece, size_t bytes)
 
 static void piece_submit(struct wr_cursor_piece *piece, size_t bytes)
 {
-    piece->is_under_way   = true;
-    piece->is_settled     = false;
-    piece->request.verb   = WR_REQUEST_READ;
-    piece->request.file   = piece->cursor->file;
-    piece->request.buffer = piece->bytes + piece->filled;
-    piece->request.bytes  = bytes;
-    piece->request.offset = (int64_t)(piece->from + piece->filled);
-    piece->request.wake   = piece_wake;
-    piece->request.waker  = piece;
-    wr_submit(piece->cursor->environment, &piece->request);
+    piece->read.request = (struct wr_request){
+        .verb   = WR_REQUEST_READ,
+        .file   = piece->cursor->file,
+        .buffer = piece->bytes + piece->filled,
+        .bytes  = bytes,
+        .offset = (int64_t)(piece->from + piece->filled),
+    };
+    wr_pending_submit(&piece->read, piece->cursor->wake, piece->cursor->waker);
 }
 
 // ---- a cursor ----
@@ -285,18 +248,16 @@ void wr_segment_cursor_init(struct wr_segment_cursor *cursor, struct wr_environm
         .piece_bytes =
             piece_bytes != 0 ? wr_round_up(piece_bytes, WR_DIRECT_ALIGN) : PIECE_BYTES_DEFAULT,
     };
-    cursor->pieces[0].cursor = cursor;
-    cursor->pieces[1].cursor = cursor;
-    (void)pthread_mutex_init(&cursor->lock, NULL);
-    (void)pthread_cond_init(&cursor->settles, NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        cursor->pieces[i].cursor = cursor;
+        wr_pending_init(&cursor->pieces[i].read, environment);
+    }
 }
 
 static void cursor_settle(struct wr_segment_cursor *cursor)
 {
     for (uint32_t i = 0; i < 2; i++) {
-        if (cursor->pieces[i].is_under_way) {
-            piece_wait(&cursor->pieces[i]);
-        }
+        wr_pending_wait(&cursor->pieces[i].read);
         cursor->pieces[i].filled = 0;
     }
 }
@@ -304,10 +265,10 @@ static void cursor_settle(struct wr_segment_cursor *cursor)
 void wr_segment_cursor_fini(struct wr_segment_cursor *cursor)
 {
     cursor_settle(cursor);
-    wr_free(cursor->pieces[0].bytes);
-    wr_free(cursor->pieces[1].bytes);
-    (void)pthread_cond_destroy(&cursor->settles);
-    (void)pthread_mutex_destroy(&cursor->lock);
+    for (uint32_t i = 0; i < 2; i++) {
+        wr_free(cursor->pieces[i].bytes);
+        wr_pending_fini(&cursor->pieces[i].read);
+    }
 }
 
 void wr_segment_cursor_move(struct wr_segment_cursor *cursor, int file, uint32_t seed,
@@ -359,7 +320,7 @@ static void cursor_read_ahead(struct wr_segment_cursor *cursor)
 {
     struct wr_cursor_piece *next = &cursor->pieces[1 - cursor->current];
     const uint64_t boundary      = piece_boundary(&cursor->pieces[cursor->current], cursor->seed);
-    if (boundary >= cursor->limit || next->is_under_way) {
+    if (boundary >= cursor->limit || next->read.is_under_way) {
         return;
     }
     WR_CHECK(!cursor->is_direct);
@@ -398,14 +359,14 @@ static enum wr_cursor piece_read_soon(struct wr_cursor_piece *piece, size_t byte
 static enum wr_cursor cursor_fill(struct wr_segment_cursor *cursor, size_t need)
 {
     struct wr_cursor_piece *next = &cursor->pieces[1 - cursor->current];
-    if (next->is_under_way) {
-        if (!piece_is_settled(next)) {
+    if (next->read.is_under_way) {
+        if (!wr_pending_is_settled(&next->read)) {
             return WR_CURSOR_LATER;
         }
         if (!piece_collect(next)) {
             return WR_CURSOR_FAILED;
         }
-        if (next->request.result == 0) {
+        if (next->read.request.result == 0) {
             cursor->reason = "the file ends before it should";
             return WR_CURSOR_INVALID;
         }
@@ -427,8 +388,8 @@ static enum wr_cursor cursor_fill(struct wr_segment_cursor *cursor, size_t need)
             continue;
         }
         const int64_t got =
-            read_fully(cursor->environment, cursor->file, next->bytes + next->filled, bytes,
-                       next->from + next->filled, cursor_align(cursor));
+            wr_log_read_fully(cursor->environment, cursor->file, next->bytes + next->filled, bytes,
+                              next->from + next->filled, cursor_align(cursor));
         if (got < 0) {
             cursor->io_error = (int)got;
             return WR_CURSOR_FAILED;
@@ -538,7 +499,7 @@ bool wr_segment_read_footer(struct wr_environment *environment, int file, uint64
 {
     char tail[8];
     if (file_bytes < WR_SEGMENT_HEADER_BYTES + WR_BATCH_HEADER_BYTES ||
-        read_fully(environment, file, tail, sizeof(tail), file_bytes - sizeof(tail), 1) !=
+        wr_log_read_fully(environment, file, tail, sizeof(tail), file_bytes - sizeof(tail), 1) !=
             (int64_t)sizeof(tail)) {
         return false;
     }
@@ -550,7 +511,8 @@ bool wr_segment_read_footer(struct wr_environment *environment, int file, uint64
     char       *footer = wr_alloc_aligned(bytes, 64);
     const char *reason;
     const bool  is_valid =
-        read_fully(environment, file, footer, bytes, file_bytes - bytes, 1) == (int64_t)bytes &&
+        wr_log_read_fully(environment, file, footer, bytes, file_bytes - bytes, 1) ==
+            (int64_t)bytes &&
         wr_batch_header_decode(footer, bytes, seed, header, &reason) == WR_BATCH_VALID &&
         header->kind == WR_BATCH_FOOTER && header->bytes == bytes &&
         wr_batch_payload_is_valid(footer, header, seed) &&

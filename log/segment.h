@@ -9,7 +9,12 @@
 #define WR_LOG_SEGMENT_H
 
 #include "log/log.h"
+#include "log/pending.h"
 
+// All of the bytes asked for, unless the file ends, however short single reads are; or -errno. A
+// file opened by WR_OPEN_DIRECT is read in multiples of `align`; of others it is 1.
+int64_t wr_log_read_fully(struct wr_environment *environment, int file, char *to, size_t bytes,
+                          uint64_t offset, size_t align);
 // All of the bytes at the offset, however short single writes are; 0 or -errno.
 int wr_log_write_fully(struct wr_environment *environment, int file, const void *bytes,
                        size_t length, uint64_t offset);
@@ -62,17 +67,13 @@ struct wr_segment_cursor {
         char                     *bytes; // of the file from `from` on
         size_t                    capacity, filled;
         uint64_t                  from;
-        struct wr_request         request;
-        bool                      is_under_way;
-        bool                      is_settled; // the request and its wake are over; under `lock`
+        struct wr_pending         read;
     } pieces[2];
     uint32_t current;
     size_t   piece_bytes;
     void (*wake)(void *waker); // NULL: reads are done at once, by the caller's thread
-    bool            is_cold;   // the last piece came from the disk: the next is read ahead
-    void           *waker;
-    pthread_mutex_t lock;
-    pthread_cond_t  settles;
+    void *waker;
+    bool  is_cold; // the last piece came from the disk: the next is read ahead
 };
 
 // A cursor before the first batch of an open segment, which it does not own. piece_bytes: how much

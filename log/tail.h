@@ -20,7 +20,8 @@ struct wr_tail {
 };
 
 // Walks the whole segment. `known_durable`: offsets below are known to be on disk from elsewhere.
-// WEIR_DAMAGED: bytes before the durable end are not what was written; the sentence says where.
+// WEIR_DAMAGED: bytes before the durable end are not what was written; the sentence says where, and
+// *tail, which is not to be finished then, as far as its numbers go.
 weir_status wr_tail_read(struct wr_environment *environment, const char *path,
                          enum wr_open_mode mode, const struct wr_log_place *place,
                          uint64_t base_offset, uint64_t known_durable, struct wr_tail *tail,

@@ -64,13 +64,32 @@ struct wr_log_place wr_topic_place(const struct wr_topic *topic, uint32_t partit
 
 // ---- reading a topic's file ----
 
+static bool has_directory(weir_log *log, const char *name)
+{
+    struct wr_file_info info;
+    char *const         path     = topic_directory(log, name);
+    const bool          is_there = log->environment->ops->info(log->environment, path, &info) >= 0;
+    wr_free(path);
+    return is_there;
+}
+
 // The text (wr_alloc'ed), or NULL: `error` says why.
 static char *topic_read(weir_log *log, const char *name, struct wr_log_error *error)
 {
     size_t      length;
     char *const path = wr_format("%s/topics/%s/topic", log->directory, name);
-    char *const text = wr_small_file_read(log->environment, path, &length, error);
-    if (text == NULL && error->status == WEIR_NOT_FOUND) {
+    char       *text = wr_small_file_read(log->environment, path, &length, error);
+    if (text == NULL && error->status == WEIR_NOT_FOUND && has_directory(log, name)) {
+        // A topic's directory comes and goes with all that is in it: perhaps it has come just now.
+        text = wr_small_file_read(log->environment, path, &length, error);
+        if (text == NULL && error->status == WEIR_NOT_FOUND) {
+            (void)wr_log_fail(
+                error, WEIR_DAMAGED,
+                "log %s: topic %s: its file \"topic\" is missing; put back a copy; see "
+                "`weir log fsck`",
+                log->directory, name);
+        }
+    } else if (text == NULL && error->status == WEIR_NOT_FOUND) {
         (void)wr_log_fail(error, WEIR_NOT_FOUND,
                           "log %s: there is no topic %s; check the name, or make it with "
                           "weir_log_create_topic",

@@ -18,6 +18,8 @@ uint64_t wr_transaction_number(const weir_transaction *transaction)
     return number;
 }
 
+const char *wr_transaction_name(const weir_transaction *transaction) { return transaction->name; }
+
 weir_status wr_transaction_check(const weir_transaction *transaction)
 {
     struct wr_transactions *transactions = transaction->log->transactions;
@@ -28,10 +30,8 @@ weir_status wr_transaction_check(const weir_transaction *transaction)
     return is_fenced ? WEIR_FENCED : is_over ? WEIR_CONFLICT : WEIR_OK;
 }
 
-void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition,
-                          const struct wr_ticket *ticket)
+void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition)
 {
-    (void)ticket;
     struct wr_transactions *transactions = transaction->log->transactions;
     wr_transactions_lock(transactions);
     struct wr_begun *begun = transaction->current;
@@ -134,6 +134,7 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     opened->log              = log;
     opened->name             = wr_copy_text(name);
     *transaction             = opened;
+    wr_handle_put(log, &opened->handle, WR_HANDLE_TRANSACTION, opened->name);
     if (log->commit == NULL) {
         return wr_transaction_fail(opened, WEIR_USAGE,
                                    "the log was opened for reading; open it with `writes`");
@@ -153,8 +154,8 @@ weir_status weir_transaction_open(weir_log *log, const char *name, weir_transact
     while (status == WEIR_OK && (other = fence_others(transactions, opened)) != NULL) {
         const uint64_t number = other->current->number;
         wr_transactions_unlock(transactions);
-        status =
-            wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", &opened->error);
+        status = wr_transactions_decide(transactions, number, WR_VERDICT_ABORTED, "", false,
+                                        &opened->error);
         wr_transaction_leave(other); // which is not closed before
         wr_transactions_lock(transactions);
     }
@@ -202,14 +203,14 @@ void wr_transaction_leave(weir_transaction *transaction)
     wr_transactions_unlock(transactions);
 }
 
-static weir_status handle_decide(weir_transaction *transaction, enum wr_verdict verdict,
-                                 const char *verb)
+static weir_status handle_decide(weir_transaction *transaction, bool commits, bool gives_up)
 {
-    uint64_t    number = 0;
-    weir_status status = handle_enter(transaction, verb, &number);
+    const enum wr_verdict verdict = commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED;
+    uint64_t              number  = 0;
+    weir_status           status = handle_enter(transaction, commits ? "commit" : "abort", &number);
     if (status == WEIR_OK) {
         status = wr_transactions_decide(transaction->log->transactions, number, verdict, "",
-                                        &transaction->error);
+                                        gives_up, &transaction->error);
         wr_transaction_leave(transaction);
     }
     return status;
@@ -217,12 +218,17 @@ static weir_status handle_decide(weir_transaction *transaction, enum wr_verdict 
 
 weir_status weir_transaction_commit(weir_transaction *transaction)
 {
-    return handle_decide(transaction, WR_VERDICT_COMMITTED, "commit");
+    return handle_decide(transaction, true, false);
 }
 
 weir_status weir_transaction_abort(weir_transaction *transaction)
 {
-    return handle_decide(transaction, WR_VERDICT_ABORTED, "abort");
+    return handle_decide(transaction, false, false);
+}
+
+weir_status wr_transaction_try(weir_transaction *transaction, bool commits)
+{
+    return handle_decide(transaction, commits, true);
 }
 
 void weir_transaction_close(weir_transaction *transaction)
@@ -240,13 +246,14 @@ void weir_transaction_close(weir_transaction *transaction)
             !transaction->is_fenced && transaction->current != NULL && !transaction->is_prepared;
         wr_transactions_unlock(transactions);
         if (is_open) {
-            (void)weir_transaction_abort(transaction); // if it fails, the next opening does it
+            (void)wr_transaction_try(transaction, false); // if it fails, the next opening does it
         }
         wr_producers_leave_any(transaction->log, transaction);
         wr_transactions_lock(transactions);
         handle_unlink(transactions, transaction);
         wr_transactions_unlock(transactions);
     }
+    wr_handle_take(transaction->log, &transaction->handle);
     wr_log_error_fini(&transaction->error);
     wr_free(transaction->name);
     wr_free(transaction);
@@ -291,7 +298,7 @@ weir_status weir_transaction_prepare(weir_transaction *transaction, uint64_t *id
     }
     if (!transaction->is_prepared) {
         status = wr_transactions_decide(transactions, number, WR_VERDICT_PREPARED,
-                                        transaction->name, &transaction->error);
+                                        transaction->name, false, &transaction->error);
     }
     if (status == WEIR_OK) {
         wr_transactions_lock(transactions);

@@ -53,7 +53,7 @@ weir_status weir_transaction_resolve(weir_transaction *transaction, uint64_t id,
     if (is_due) {
         status = wr_transactions_decide(transactions, id,
                                         commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED, "",
-                                        &transaction->error);
+                                        false, &transaction->error);
         wr_transaction_leave(transaction);
         return status;
     }

@@ -147,7 +147,7 @@ static weir_status end_earlier_epochs(struct wr_transactions *transactions,
     uint32_t            count;
     struct wr_decision *records = open_ones(transactions, first, &count);
     const weir_status   status =
-        count > 0 ? wr_transactions_write(transactions, records, count, error) : WEIR_OK;
+        count > 0 ? wr_transactions_write(transactions, records, count, false, error) : WEIR_OK;
     wr_transactions_lock(transactions);
     for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
         const bool is_right = wr_decisions_apply(&transactions->decisions, &records[i]);

@@ -23,7 +23,6 @@
 
 struct wr_decisions;
 struct wr_partition;
-struct wr_ticket;
 
 enum wr_verdict {
     WR_VERDICT_OPEN      = 1, // or prepared: not decided
@@ -50,16 +49,19 @@ weir_status wr_transactions_look(weir_log *log, struct wr_log_error *error);
 void wr_transactions_copy(weir_log *log, struct wr_decisions *copy);
 
 // The number under which a producer joined to it appends now; 0: none is begun.
-uint64_t wr_transaction_number(const weir_transaction *transaction);
+uint64_t    wr_transaction_number(const weir_transaction *transaction);
+const char *wr_transaction_name(const weir_transaction *transaction);
 // WEIR_OK; WEIR_FENCED when its name was opened again; WEIR_CONFLICT while its transaction is being
 // decided, or is prepared, and takes no more records. A producer asks under its own lock, before
 // the number and until what it appends can be pulled: a decision is flagged first and pulls then,
 // so what is appended is either in what it waits for or refused.
 weir_status wr_transaction_check(const weir_transaction *transaction);
+// weir_transaction_commit or _abort that does not wait for a full disk but for one more try.
+// WEIR_FULL: that failed too; the transaction is as open as before.
+weir_status wr_transaction_try(weir_transaction *transaction, bool commits);
 // Noted by the producer when it first queues a batch for a partition in this transaction, so that
-// prepare and commit know what to wait for.
-void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition,
-                          const struct wr_ticket *ticket);
+// upkeep leaves it alone there, and a decision wakes who reads it.
+void wr_transaction_touch(weir_transaction *transaction, struct wr_partition *partition);
 
 // ---- for upkeep ----
 

@@ -40,7 +40,7 @@ static weir_status find_undecided(struct truncation *truncation, uint64_t from, 
     wr_transactions_copy(topic->log, &decided);
     if (wr_partition_reader_init(&scout, topic->log, topic, partition->number, 0)) {
         *end   = scout.known.readable;
-        status = wr_seek_committed_end(&scout, from, &decided, offset);
+        status = wr_seek_committed_end(&scout, from, &decided, false, offset);
     } else {
         status = scout.error.status;
     }

@@ -13,8 +13,8 @@
 // upkeep alone.
 //
 // Thread rule: `lock` of the upkeep is held for a whole piece of work, and taken before any other
-// (upkeep, catalog, commit, log). Who deletes a topic holds it too: so a topic that is there when a
-// piece of work begins is there until that ends, and no file of a new topic of its name is touched.
+// (log.h). Who deletes a topic holds it too: so a topic that is there when a piece of work begins
+// is there until that ends, and no file of a new topic of its name is touched.
 #ifndef WR_LOG_UPKEEP_H
 #define WR_LOG_UPKEEP_H
 

@@ -49,6 +49,11 @@ struct append {
     int64_t     began_us, shown_us;
     bool        is_over, is_bar, has_failed;
     int         code;
+
+    // Interrupted on a full disk.
+    bool     is_ending, has_given_up;
+    uint64_t ending_since; // the committer's round
+    uint64_t taken, acknowledged;
 };
 
 static void append_failed(struct append *append, weir_status status, const char *sentence)
@@ -80,12 +85,30 @@ static void pause_ms(long milliseconds)
     (void)nanosleep(&span, NULL);
 }
 
+// Whether it was interrupted, and another try to write to a full disk has failed since.
+static bool gives_up(struct append *append)
+{
+    struct wr_log_error why = { .status = WEIR_OK };
+    if (!wr_command_is_interrupted()) {
+        return false;
+    }
+    if (!append->is_ending) {
+        append->is_ending    = true;
+        append->ending_since = wr_commit_round_any(append->log->commit);
+    }
+    append->has_given_up =
+        append->has_given_up ||
+        wr_commit_stuck_any(append->log->commit, append->ending_since, &why) != WEIR_OK;
+    wr_log_error_fini(&why);
+    return append->has_given_up;
+}
+
 // Appends what was gathered; waits while the log's buffer is full, which is what a full disk makes
-// it: a second signal ends the process then.
+// it, until it is interrupted.
 static void append_rows(struct append *append)
 {
     weir_status status = WEIR_OK;
-    while (append->row_count > 0 && !append->has_failed &&
+    while (append->row_count > 0 && !append->has_failed && !gives_up(append) &&
            !wr_producer_try(append->producer, append->partition, append->rows,
                             append->has_deletion ? append->changes : NULL, append->row_count,
                             &status)) {
@@ -95,6 +118,9 @@ static void append_rows(struct append *append)
             pause_ms(1);
             show_bar(append);
         }
+    }
+    if (!append->has_failed && !append->has_given_up) {
+        append->taken += append->row_count;
     }
     if (append->takes_turns && append->row_count > 0) {
         append->partition = (append->partition + 1) % append->topic.partitions;
@@ -390,12 +416,9 @@ static bool open_producer(struct append *append)
         return true;
     }
     status = weir_transaction_open(append->log, command->transaction, &append->transaction);
-    if (status != WEIR_OK) {
-        append->transaction = NULL;
-        append->code        = wr_command_failed(status, weir_log_error(append->log));
-        return false;
+    if (status == WEIR_OK) {
+        status = weir_transaction_begin(append->transaction);
     }
-    status = weir_transaction_begin(append->transaction);
     if (status == WEIR_OK) {
         status = weir_producer_join(append->producer, append->transaction);
     }
@@ -405,23 +428,18 @@ static bool open_producer(struct append *append)
     return status == WEIR_OK;
 }
 
-// Waits for the acknowledgement of all that was appended.
-static void await_acknowledgement(struct append *append)
+// Commits it if all that was to be is appended, else aborts it.
+static void decide_transaction(struct append *append)
 {
-    weir_status status = WEIR_TIMED_OUT;
-    while (!append->has_failed && status == WEIR_TIMED_OUT) {
-        status = weir_producer_flush(append->producer, SHOW_US);
-        show_bar(append);
-    }
-    if (!append->has_failed && status != WEIR_OK) {
-        append_failed(append, status, weir_producer_error(append->producer));
-    }
-    if (append->transaction == NULL || append->has_failed) {
+    bool        is_whole;
+    weir_status status;
+    do { // a full disk is tried until it is interrupted
+        is_whole = append->code == 0 && !wr_command_is_interrupted();
+        status   = wr_transaction_try(append->transaction, is_whole);
+    } while (status == WEIR_FULL && !gives_up(append));
+    if (append->has_given_up) {
         return;
     }
-    const bool is_whole = append->code == 0 && !wr_command_is_interrupted();
-    status              = is_whole ? weir_transaction_commit(append->transaction)
-                                   : weir_transaction_abort(append->transaction);
     if (status != WEIR_OK) {
         append_failed(append, status, weir_transaction_error(append->transaction));
     } else if (!is_whole) {
@@ -430,6 +448,22 @@ static void await_acknowledgement(struct append *append)
                        "was aborted",
                        append->command->directory, append->command->topic,
                        append->command->transaction);
+    }
+}
+
+// Waits for the acknowledgement of all that was appended.
+static void await_acknowledgement(struct append *append)
+{
+    weir_status status = WEIR_TIMED_OUT;
+    while (!append->has_failed && status == WEIR_TIMED_OUT && !gives_up(append)) {
+        status = weir_producer_flush(append->producer, SHOW_US);
+        show_bar(append);
+    }
+    if (!append->has_failed && !append->has_given_up && status != WEIR_OK) {
+        append_failed(append, status, weir_producer_error(append->producer));
+    }
+    if (append->transaction != NULL && !append->has_failed && !append->has_given_up) {
+        decide_transaction(append);
     }
 }
 
@@ -443,6 +477,10 @@ static void print_summary(struct append *append)
     }
     for (uint32_t i = 0; i < append->topic.partitions; i++) {
         sum += weir_producer_acknowledged(append->producer, i, &next);
+    }
+    append->acknowledged = sum;
+    if (append->has_given_up && !append->command->as_json) {
+        return; // say_given_up does
     }
     if (append->command->as_json) {
         (void)printf("{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"broken\":%" PRIu64
@@ -488,6 +526,29 @@ static void append_fini(struct append *append)
     wr_free(append->changes);
 }
 
+// Closes the log, which tries once more to write, and says what became of what was read.
+static int say_given_up(const struct append *append)
+{
+    const struct wr_command *command    = append->command;
+    const bool               is_written = weir_log_close(append->log) == WEIR_OK;
+    const uint64_t           rows       = is_written ? append->taken : append->acknowledged;
+    char                    *what;
+    if (append->transaction != NULL) {
+        what = wr_format("nothing was appended: the transaction %s is not committed",
+                         command->transaction);
+    } else {
+        what = wr_format("%" PRIu64 " records were acknowledged, %" PRIu64 " that were read were "
+                         "not",
+                         rows, append->records - rows);
+    }
+    char     *sentence = wr_format("log %s: topic %s: interrupted on a full disk: %s",
+                                   command->directory, command->topic, what);
+    const int code     = wr_command_failed(WEIR_INTERRUPTED, sentence);
+    wr_free(sentence);
+    wr_free(what);
+    return append->code != 0 ? append->code : code;
+}
+
 static int append_run(struct wr_command *command)
 {
     const weir_log_options writing = { .writes     = true,
@@ -509,7 +570,8 @@ static int append_run(struct wr_command *command)
             }
         }
         append_fini(&append);
-        append.code = wr_command_close(append.log, append.code);
+        append.code =
+            append.has_given_up ? say_given_up(&append) : wr_command_close(append.log, append.code);
     }
     wr_free(append.delimiter);
     wr_free(append.key_delimiter);
@@ -526,7 +588,9 @@ const struct wr_verb wr_verb_append = {
         "go "
         "to\nthe partitions in turns. Any other topic takes a JSON object a line. All that was "
         "appended is\nacknowledged before it ends, also when it is interrupted (exit code 130) or "
-        "meets a broken line\n(1); with --transaction nothing is, then.\n\n"
+        "meets a broken line\n(1); with --transaction nothing is, then. Interrupted on a full disk "
+        "it tries once more, ends\n(130), and says how many records were acknowledged and how many "
+        "were not.\n\n"
         "  weir log append data/log lines < access.log\n"
         "  printf 'a:1\\nb:2\\n' | weir log append data/log lines -K :\n"
         "  weir log append data/log payments --broken skip monday.jsonl tuesday.jsonl\n"

@@ -37,8 +37,14 @@ static void print_consumer(void *opaque, const weir_consumer_offset *at)
 
 static int list(const struct wr_command *command, weir_log *log, const char *consumer)
 {
-    struct listing    listing = { .command = command, .consumer = consumer };
-    const weir_status status  = weir_log_list_consumers(log, print_consumer, &listing);
+    struct listing listing = { .command = command, .consumer = consumer };
+    weir_topic     topic;
+    weir_status    status =
+        command->topic != NULL ? weir_log_topic(log, command->topic, &topic) : WEIR_OK;
+    if (status != WEIR_OK) {
+        return wr_command_log_failed(command, log, status);
+    }
+    status = weir_log_list_consumers(log, print_consumer, &listing);
     if (status != WEIR_OK) {
         return wr_command_failed(status, weir_log_error(log));
     }
@@ -51,8 +57,36 @@ static int list(const struct wr_command *command, weir_log *log, const char *con
         return code;
     }
     if (listing.count == 0) {
-        wr_command_say(command, "log %s: no consumer has committed anything", command->directory);
+        wr_command_say(command, "log %s: no consumer has committed anything%s%s",
+                       command->directory, command->topic != NULL ? " of topic " : "",
+                       command->topic != NULL ? command->topic : "");
     }
+    return 0;
+}
+
+// A consumer stands within the records, or behind the last one.
+static int set_one(const struct wr_command *command, weir_log *log, const char *consumer,
+                   uint32_t partition, uint64_t offset)
+{
+    weir_partition_info info;
+    weir_status         status = weir_log_partition_info(log, command->topic, partition, &info);
+    if (status == WEIR_OK && offset > info.end_offset) {
+        char *sentence = wr_format("log %s: topic %s partition %u: there is no offset %llu yet: it "
+                                   "ends at %llu",
+                                   command->directory, command->topic, partition,
+                                   (unsigned long long)offset, (unsigned long long)info.end_offset);
+        const int code = wr_command_failed(WEIR_NOT_FOUND, sentence);
+        wr_free(sentence);
+        return code;
+    }
+    if (status == WEIR_OK) {
+        status = weir_log_set_consumer(log, consumer, command->topic, partition, offset);
+    }
+    if (status != WEIR_OK) {
+        return wr_command_failed(status, weir_log_error(log));
+    }
+    wr_command_say(command, "consumer %s: topic %s partition %u: begins at %" PRIu64, consumer,
+                   command->topic, partition, offset);
     return 0;
 }
 
@@ -69,16 +103,9 @@ static int set(const struct wr_command *command, weir_log *log, const char *cons
     }
     for (uint32_t i = 0; code == 0 && i < topic.partitions; i++) {
         uint64_t offset;
-        if (!wr_command_has_partition(command, i) ||
-            !wr_command_resolve(command, log, i, &command->set, &offset, &code)) {
-            continue;
-        }
-        status = weir_log_set_consumer(log, consumer, command->topic, i, offset);
-        if (status != WEIR_OK) {
-            code = wr_command_failed(status, weir_log_error(log));
-        } else {
-            wr_command_say(command, "consumer %s: topic %s partition %u: begins at %" PRIu64,
-                           consumer, command->topic, i, offset);
+        if (wr_command_has_partition(command, i) &&
+            wr_command_resolve(command, log, i, &command->set, &offset, &code)) {
+            code = set_one(command, log, consumer, i, offset);
         }
     }
     return code;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIELDS_BYTES_MAX (1u << 20)
 
@@ -186,17 +187,24 @@ static int create_topic(const struct wr_command *command, weir_log *log, const w
 
 static int create_run(struct wr_command *command)
 {
-    const weir_log_options writing = { .writes = true, .creates = true };
-    weir_log              *log     = NULL;
-    int                    code    = 0;
-    weir_type             *type    = command->topic != NULL ? type_read(command, &code) : NULL;
+    const weir_log_options writing   = { .writes = true, .creates = true };
+    weir_log              *log       = NULL;
+    int                    code      = 0;
+    weir_type             *type      = command->topic != NULL ? type_read(command, &code) : NULL;
+    char *const            file      = wr_format("%s/log", command->directory);
+    const bool             was_there = access(file, F_OK) == 0;
+    wr_free(file);
+    if (code == 0 && wr_command_has(command, WR_OPTION_PARTITIONS) &&
+        command->partition_count == 0) {
+        code = wr_command_misused(command, "--partitions: a topic has one at least");
+    }
     if (code == 0) {
         code = wr_command_open(command, &writing, &log, NULL);
     }
     if (code == 0 && command->topic != NULL) {
         code = create_topic(command, log, type);
     } else if (code == 0) {
-        say_done(command, "is there");
+        say_done(command, was_there ? "is there already" : "was made");
     }
     if (log != NULL) {
         code = wr_command_close(log, code);

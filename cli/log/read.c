@@ -83,13 +83,15 @@ const struct wr_verb wr_verb_tail = {
     .words   = "DIR TOPIC",
     .summary = "print the last records, and those that come",
     .more = "The last 10 (-n) of each partition, then what is appended, until interrupted, which "
-            "is no\nfailure. With -e it ends at the end. Formats are those of weir log read.\n\n"
+            "is no\nfailure: it follows unasked. With -e it ends at the end. Formats are those of "
+            "weir log read.\n\n"
             "  weir log tail data/log payments\n"
             "  weir log tail data/log lines -n 100 -e -f '%I %s\\n'\n",
-    .options = PLACES | WR_TAKES(LAST) | WR_TAKES(EXIT) | WR_TAKES(TEMPLATE) | WR_TAKES(UNBUFFERED),
-    .least   = 2,
-    .most    = 2,
-    .run     = tail_run,
+    .options = PLACES | WR_TAKES(LAST) | WR_TAKES(EXIT) | WR_TAKES(FOLLOW) | WR_TAKES(TEMPLATE) |
+               WR_TAKES(UNBUFFERED),
+    .least = 2,
+    .most  = 2,
+    .run   = tail_run,
 };
 
 // ---- export ----

@@ -23,6 +23,9 @@ struct scan {
     uint32_t                 partition_count;
     uint64_t                *next;          // of each partition: behind the last record printed
     uint64_t                 total, passed; // offsets
+    uint64_t                 farthest;      // end of a partition
+    uint64_t                *damaged_at; // of each partition: batches taken when its damage was met
+    uint64_t                 taken;      // batches, and one
     int64_t                  committed_us, shown_us;
     bool                     has_uncommitted, is_bar, is_over;
     int                      code;
@@ -35,6 +38,7 @@ static bool select_partitions(struct scan *scan)
     const struct wr_command *command = scan->command;
     scan->partitions = wr_alloc((scan->topic.partitions + 1) * sizeof(*scan->partitions));
     scan->next       = wr_alloc((scan->topic.partitions + 1) * sizeof(*scan->next));
+    scan->damaged_at = wr_alloc((scan->topic.partitions + 1) * sizeof(*scan->damaged_at));
     for (uint32_t i = 0; i < WR_VALUE_PARTITIONS_MAX; i++) {
         const bool is_wanted = wr_command_has_partition(command, i);
         if (is_wanted && i < scan->topic.partitions) {
@@ -95,8 +99,8 @@ static bool open_reader(struct scan *scan)
     return status == WEIR_OK;
 }
 
-// Tells of records that were asked for and are gone, or are not there yet.
-static bool check_offset(struct scan *scan, uint32_t partition, uint64_t offset, uint64_t end)
+// Tells of records that were asked for and are gone.
+static void check_offset(struct scan *scan, uint32_t partition, uint64_t offset, uint64_t end)
 {
     const uint64_t wanted = scan->command->place.offset;
     if (wanted < offset) {
@@ -107,16 +111,27 @@ static bool check_offset(struct scan *scan, uint32_t partition, uint64_t offset,
                       scan->command->directory, scan->command->topic, partition, wanted, offset - 1,
                       offset);
     }
-    if (wanted > end && scan->partition_count == 1) {
-        char *sentence = wr_format("log %s: topic %s partition %u: there is no offset %llu yet: it "
-                                   "ends at %llu",
-                                   scan->command->directory, scan->command->topic, partition,
-                                   (unsigned long long)wanted, (unsigned long long)end);
-        scan->code     = wr_command_failed(WEIR_NOT_FOUND, sentence);
-        wr_free(sentence);
-        return false;
+    scan->farthest = end > scan->farthest ? end : scan->farthest;
+}
+
+// Tells of an offset that is in none of the partitions yet.
+static bool check_farthest(struct scan *scan)
+{
+    const struct wr_place *place = &scan->command->place;
+    if (place->kind != WR_PLACE_OFFSET || place->offset <= scan->farthest) {
+        return true;
     }
-    return true;
+    char *which    = scan->partition_count == 1 ? wr_format(" partition %u", scan->partitions[0])
+                                                : wr_copy_text("");
+    char *sentence = wr_format("log %s: topic %s%s: there is no offset %llu yet: %s ends at %llu",
+                               scan->command->directory, scan->command->topic, which,
+                               (unsigned long long)place->offset,
+                               scan->partition_count == 1 ? "it" : "the longest partition",
+                               (unsigned long long)scan->farthest);
+    scan->code     = wr_command_failed(WEIR_NOT_FOUND, sentence);
+    wr_free(sentence);
+    wr_free(which);
+    return false;
 }
 
 static bool place_partition(struct scan *scan, uint32_t partition)
@@ -125,9 +140,8 @@ static bool place_partition(struct scan *scan, uint32_t partition)
     uint64_t               offset, lag;
     weir_status            status = weir_reader_position(scan->reader, partition, &offset, &lag);
     const uint64_t         end    = offset + lag;
-    if (status == WEIR_OK && place->kind == WR_PLACE_OFFSET &&
-        !check_offset(scan, partition, offset, end)) {
-        return false;
+    if (status == WEIR_OK && place->kind == WR_PLACE_OFFSET) {
+        check_offset(scan, partition, offset, end);
     }
     if (status == WEIR_OK && place->kind == WR_PLACE_BACK && lag > place->offset) {
         status = weir_reader_seek(scan->reader, partition, end - place->offset);
@@ -224,6 +238,7 @@ static void take_rows(struct scan *scan, const weir_log_rows *rows)
             flush(scan);
         }
     }
+    scan->taken++;
     scan->passed += scan->next[rows->partition] - before;
     scan->has_uncommitted = true;
     if (has_limit && scan->of->records == command->limit) {
@@ -236,6 +251,18 @@ static bool is_unread(int file)
 {
     struct pollfd look = { .fd = file, .events = 0 };
     return poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0;
+}
+
+// A damaged partition is told once, and the others go on until a round gives nothing more.
+static void meet_damage(struct scan *scan, uint32_t partition)
+{
+    if (scan->damaged_at[partition] == 0) {
+        flush(scan);
+        (void)reader_failed(scan, WEIR_DAMAGED);
+    } else if (scan->damaged_at[partition] == scan->taken) {
+        scan->is_over = true;
+    }
+    scan->damaged_at[partition] = scan->taken;
 }
 
 // One call of the reader; without waiting if nothing has been flushed yet.
@@ -267,6 +294,7 @@ static void scan_step(struct scan *scan)
     case WEIR_AT_END: scan->is_over = true; return;
     case WEIR_NOT_FOUND: // told once; it goes on at what is left
     case WEIR_CONFLICT: (void)reader_failed(scan, status); return;
+    case WEIR_DAMAGED: meet_damage(scan, rows.partition); return;
     default: (void)reader_failed(scan, status); scan->is_over = true;
     }
 }
@@ -319,7 +347,7 @@ static void scan_open_log(struct scan *scan)
     for (uint32_t i = 0; is_right && i < scan->partition_count; i++) {
         is_right = place_partition(scan, scan->partitions[i]);
     }
-    if (is_right) {
+    if (is_right && check_farthest(scan)) {
         scan_rows(scan);
     }
     scan->of->bytes = scan->print.bytes;
@@ -330,7 +358,7 @@ static void scan_open_log(struct scan *scan)
 int wr_scan_run(struct wr_scan *of)
 {
     const weir_log_options reading = { 0 };
-    struct scan            scan    = { .of = of, .command = of->command };
+    struct scan            scan    = { .of = of, .command = of->command, .taken = 1 };
     scan.code                      = wr_command_open(of->command, &reading, &scan.log, &scan.topic);
     if (scan.code != 0) {
         return scan.code;
@@ -339,5 +367,6 @@ int wr_scan_run(struct wr_scan *of)
     scan_open_log(&scan);
     wr_free(scan.partitions);
     wr_free(scan.next);
+    wr_free(scan.damaged_at);
     return wr_command_close(scan.log, scan.code);
 }

@@ -190,6 +190,18 @@ static int complain_of_option(const struct wr_command *command, int id, const ch
                            : wr_command_misused(command, "there is no option %s", word);
 }
 
+// What a value is that was not taken.
+static const char *const not_taken[] = {
+    [WR_TAKES_COUNT]       = "not a whole number",
+    [WR_TAKES_SIZE]        = "not a size, such as 4096, 64KiB or 10GB",
+    [WR_TAKES_SPAN]        = "not a span, such as 7d, 1h30m or 250ms",
+    [WR_TAKES_TIME]        = "not a time, such as 2026-03-01, 2026-03-01T10:00:00Z, -2h or now",
+    [WR_TAKES_PLACE]       = "not a place, such as beginning, end, 17, -10 or s@2026-03-01",
+    [WR_TAKES_PARTITIONS]  = "not a list of partitions, such as 0,2-5",
+    [WR_TAKES_COMPRESSION] = "none of none, lz4, zstd",
+    [WR_TAKES_DURABILITY]  = "none of disk, interval, os",
+};
+
 static int read_options(struct wr_command *command, int argc, char **argv)
 {
     struct option list[WR_OPTION_NUMBERS + 1];
@@ -203,8 +215,8 @@ static int read_options(struct wr_command *command, int argc, char **argv)
         }
         const uint32_t number = option_number(command->verb, id);
         if (!option_take(command, number, optarg)) {
-            return wr_command_misused(command, "--%s: \"%s\" is not a %s", options[number].name,
-                                      optarg, options[number].value);
+            return wr_command_misused(command, "--%s: \"%s\" is %s", options[number].name, optarg,
+                                      not_taken[options[number].kind]);
         }
     }
     return 0;

@@ -71,7 +71,7 @@ static void sink_let_go(struct log_sink *sink)
     if (sink->producer != NULL) {
         const weir_status status = weir_producer_close(sink->producer);
         if (status != WEIR_OK && !sink->has_failed) {
-            sink_fail(sink, status, weir_status_sentence(status));
+            sink_fail(sink, status, weir_log_error(sink->log));
         }
     }
     wr_node_unshare(&sink->node, sink->log);

@@ -88,7 +88,7 @@ typedef struct weir_log_options {
                               // 0: 64 MiB
     weir_time mark_after;     // of silence: a mark that says how far all is durable; 0: 100 ms
     // Told what a user should know: what recovery dropped, the loss window, a full disk. NULL:
-    // stderr. Any thread.
+    // stderr. Any thread; it must not call the log.
     void (*warn)(void *opaque, const char *sentence);
     void *opaque;
 } weir_log_options;
@@ -103,8 +103,11 @@ WEIR_BEGIN
 //   WEIR_UNREACHABLE, WEIR_FULL, WEIR_FENCED
 WEIR_API weir_status weir_log_open(const char *directory, const weir_log_options *options,
                                    weir_log **log);
-// Writes and acknowledges what was appended, then lets go of the directory. Producers,
-// transactions and readers of it must be closed. WEIR_OK, or what went wrong last.
+// Writes and acknowledges what was appended, a full disk being tried once more, then lets go of the
+// directory. What it could not write is told to `warn`. WEIR_OK, or what went wrong last; the
+// handle is gone in any case but one:
+//   WEIR_CONFLICT  producers, transactions or readers of it are open: it stays open and works, and
+//                  weir_log_error says which they are; close them first
 WEIR_API weir_status weir_log_close(weir_log *log);
 // The sentence of the last call on the log that failed; valid until the next call by any thread.
 WEIR_API const char *weir_log_error(const weir_log *log);
@@ -149,7 +152,9 @@ WEIR_API weir_status weir_log_compact(weir_log *log, const char *topic, uint64_t
 WEIR_API weir_status weir_producer_open(weir_log *log, const char *topic, const weir_type *type,
                                         weir_producer **producer);
 // Waits for the acknowledgement of what was appended. Rows of a transaction that is still open stay
-// in it.
+// in it. The handle is gone whatever it returns; weir_log_error says why.
+//   WEIR_FULL  the disk is full, and another try to write, a second later, failed too. What is not
+//              acknowledged is still written if there is room before the log is closed
 WEIR_API weir_status weir_producer_close(weir_producer *producer);
 WEIR_API const char *weir_producer_error(const weir_producer *producer);
 
@@ -162,7 +167,8 @@ WEIR_API weir_status weir_producer_append(weir_producer *producer, const void *r
 WEIR_API weir_status weir_producer_append_to(weir_producer *producer, uint32_t partition,
                                              const void *rows, const uint8_t *changes,
                                              size_t count);
-// Waits until all that was appended is acknowledged; timeout_us < 0: no limit.
+// Waits until all that was appended is acknowledged, also for room on a full disk; timeout_us < 0:
+// no limit.
 WEIR_API weir_status weir_producer_flush(weir_producer *producer, int64_t timeout_us);
 // How many rows this producer appended to the partition are acknowledged, and the offset after the
 // last of them (0 if there are none; may be NULL).
@@ -177,16 +183,19 @@ WEIR_API uint64_t weir_producer_acknowledged(const weir_producer *producer, uint
 // every call on it but weir_transaction_close fails, and it must be closed.
 WEIR_API weir_status weir_transaction_open(weir_log *log, const char *name,
                                            weir_transaction **transaction);
-// Aborts an open one. Producers that are still joined to it belong to none from then on; if it was
-// fenced, they append nothing (WEIR_FENCED) until they join another. NULL: does nothing.
+// Aborts an open one; what cannot be written now (on a full disk, after another try a second later)
+// is aborted when the log is opened for writing next. Producers that are still joined to it belong
+// to none from then on; if it was fenced, they append nothing (WEIR_FENCED) until they join
+// another. NULL: does nothing.
 WEIR_API void        weir_transaction_close(weir_transaction *transaction);
 WEIR_API const char *weir_transaction_error(const weir_transaction *transaction);
 
 // Begins one; from now on what the joined producers append belongs to it. They may append on other
-// threads, but what is appended while it is being prepared, committed or aborted, or once it is
-// prepared, is refused (WEIR_CONFLICT; of many rows some may be in it) until the next is begun.
+// threads, but what is appended while it is being prepared, committed or aborted, or once it is, is
+// refused (WEIR_CONFLICT; of many rows some may be in it) until the next is begun.
 WEIR_API weir_status weir_transaction_begin(weir_transaction *transaction);
-// The producer's appends belong to `transaction` (of the same log) from now on; NULL: to none.
+// The producer's appends belong to `transaction` (of the same log) from now on, and are refused
+// (WEIR_CONFLICT) while none is begun; NULL: they belong to none.
 WEIR_API weir_status weir_producer_join(weir_producer *producer, weir_transaction *transaction);
 // All its records are on disk, whatever the log's durability; the transaction outlives a crash
 // undecided, until weir_transaction_resolve or _commit or _abort. *id (may be NULL) names it for
@@ -248,15 +257,17 @@ WEIR_API void        weir_reader_close(weir_reader *reader);
 WEIR_API const char *weir_reader_error(const weir_reader *reader);
 
 // The next rows of one of its partitions. Waits up to timeout_us for some (0: not at all; < 0: for
-// ever).
+// ever). What fails because of one partition (the last three) leaves the others as they are:
+// rows->partition is that one, and the next call goes on with another.
 //   WEIR_TIMED_OUT  there is nothing new
 //   WEIR_AT_END     a bounded reader has read all
 //   WEIR_NOT_FOUND  retention or truncation took the records that were next; the reader now stands
 //                   at the earliest that is left (told once)
 //   WEIR_CONFLICT   records it has read were taken back by weir_log_truncate_from; it now stands
 //                   where they began (told once)
-//   WEIR_DAMAGED    stored bytes are not what was written; told again until moved by
-//   weir_reader_seek
+//   WEIR_DAMAGED    stored bytes are not what was written; what is whole before them was given out.
+//                   Told again, whenever the partition's turn comes, until moved by
+//                   weir_reader_seek behind them
 WEIR_API weir_status weir_reader_next(weir_reader *reader, int64_t timeout_us, weir_log_rows *rows);
 // Moves one of its partitions. An offset before the earliest is the earliest, one past the end the
 // end.

@@ -7,10 +7,12 @@ skipped by name.
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -128,6 +130,28 @@ class TheCommandLine(LogTest):
         self.assertIn("the topic is missing", self.stderr)
         self.run_weir("read", self.log, "lines", "more", expect=2)
 
+    def test_a_value_that_is_not_taken_is_answered_with_what_would_be(self):
+        for option, value, answer in (("-c", "x", "whole number"), ("-o", "soon", "s@2026-03-01"),
+                                      ("--from", "yesterday", "-2h"), ("-p", "a", "0,2-5")):
+            self.run_weir("read", self.log, "lines", option, value, expect=2)
+            self.assertIn(answer, self.stderr)
+        for option, value, answer in (("--segment-bytes", "big", "64KiB"),
+                                      ("--retain-age", "5", "1h30m"), ("-z", "gzip", "zstd"),
+                                      ("--partitions", "0", "one at least")):
+            self.run_weir("create", self.log, "lines", option, value, expect=2)
+            self.assertIn(answer, self.stderr)
+        self.assertFalse(pathlib.Path(self.log).exists())
+
+    def test_a_directory_that_is_no_log_is_answered_in_the_words_of_the_command(self):
+        self.run_weir("info", self.log, expect=4)
+        self.assertIn("weir log create", self.stderr)
+        pathlib.Path(self.log).mkdir()
+        self.run_weir("info", self.log, expect=4)
+        self.assertIn("weir log create", self.stderr)
+        pathlib.Path(self.log, "letter").touch()
+        self.run_weir("info", self.log, expect=5)
+        self.assertIn("choose a log's directory", self.stderr)
+
     def test_a_topic_may_be_named_by_an_option(self):
         self.make_text(lines=["a"])
         self.assertEqual(self.run_weir("read", "-t", "lines", self.log), "a\n")
@@ -143,6 +167,12 @@ class Making(LogTest):
         self.assertEqual(info["retain_bytes"], 10**10)
         self.assertEqual(info["segment_bytes"], 1 << 20)
         self.assertEqual(info["compression"], "zstd")
+
+    def test_a_log_alone_is_made_once(self):
+        self.run_weir("create", self.log)
+        self.assertIn("was made", self.stderr)
+        self.run_weir("create", self.log)
+        self.assertIn("is there already", self.stderr)
 
     def test_a_topic_that_is_there_is_not_made_again(self):
         self.make_text()
@@ -361,6 +391,13 @@ class Places(LogTest):
         self.cents("-o", "11", expect=4)
         self.assertIn("ends at 10", self.stderr)
 
+    def test_an_offset_that_no_partition_has_yet_is_not_there(self):
+        self.run_weir("create", self.log, "pair", "--partitions", "2")
+        self.run_weir("append", self.log, "pair", "-p", "1", stdin="a\nb\n")
+        self.run_weir("read", self.log, "pair", "-o", "3", expect=4)
+        self.assertIn("ends at 2", self.stderr)
+        self.assertEqual(self.run_weir("read", self.log, "pair", "-o", "1"), "b\n")
+
     def test_records_that_are_gone_are_told(self):
         self.run_weir("truncate", self.log, "payments", "--before", "4", "--yes")
         self.assertEqual(self.cents("-o", "2", expect=4), list(range(4, 10)))
@@ -400,6 +437,19 @@ class Places(LogTest):
         self.run_weir("consumers", self.log, "-G", "nobody", expect=4)
         self.run_weir("consumers", self.log, "-G", "audit", "--delete")
         self.run_weir("consumers", self.log, "-G", "audit", "--delete", expect=4)
+
+    def test_a_consumer_is_set_within_a_topic_that_is_there(self):
+        self.cents("-G", "audit")
+        for words in (("-G", "audit"), ()):
+            self.run_weir("consumers", self.log, "payment", *words, expect=4)
+            self.assertIn("did you mean payments", self.stderr)
+        self.run_weir("consumers", self.log, "payments", "-G", "audit", "--set", "11", expect=4)
+        self.assertIn("ends at 10", self.stderr)
+        self.run_weir("consumers", self.log, "payments", "-G", "audit", "--set", "10")
+
+    def test_a_topic_that_keeps_all_is_not_compacted_and_the_option_is_named(self):
+        self.run_weir("compact", self.log, "payments", expect=2)
+        self.assertIn("weir log alter --compacted", self.stderr)
 
     def test_export_writes_tables_and_lines(self):
         path = self.directory / "out.csv"
@@ -468,7 +518,7 @@ class PipesAndSignals(LogTest):
 
     def test_tail_shows_the_last_ones_and_those_that_come(self):
         self.make_text(lines=map(str, range(30)))
-        process = self.start("tail", self.log, "lines", "-n", "2")
+        process = self.start("tail", self.log, "lines", "-n", "2", "--follow")
         self.assertEqual([process.stdout.readline() for _ in range(2)], ["28\n", "29\n"])
         self.run_weir("append", self.log, "lines", stdin="new\n")
         self.assertEqual(process.stdout.readline(), "new\n")
@@ -597,6 +647,41 @@ class Damage(LogTest):
         os.truncate(self.segments()[1], 20000)
         self.assertEqual(self.fsck(22)[0]["kind"], "cut-short")
 
+    def test_what_lies_before_damage_is_printed_and_the_place_is_the_one_fsck_names(self):
+        for segment, harm in itertools.product((1, -1), (20000, 60000)):
+            with self.subTest(segment=segment, harm=harm):
+                path = self.segments()[segment]
+                whole = path.read_bytes()
+                os.truncate(path, harm)
+                found = self.fsck(22)[0]
+                for place in ((), ("-o", "s@2020-01-01")):
+                    printed = self.run_weir("read", self.log, "lines", *place, expect=7)
+                    self.assertEqual([line[0] for line in printed.splitlines()],
+                                     [str(i) for i in range(found["first_offset"])])
+                    self.assertIn(str(path), self.stderr)
+                    for sentence in (self.stderr, found["sentence"]):
+                        self.assertIn(f"at byte {found['byte']} ", sentence)
+                        self.assertIn(f"offset {found['first_offset']} ", sentence)
+                    self.assertEqual(len(self.stderr.splitlines()), 1)
+                path.write_bytes(whole)
+        self.fsck(0)
+
+    def test_other_partitions_are_printed_to_their_end_when_one_is_damaged(self):
+        self.run_weir("create", self.log, "pair", "--partitions", "2", "--segment-bytes", "64KiB")
+        for i in range(6):
+            for partition in "0", "1":
+                self.run_weir("append", self.log, "pair", "-q", "-p", partition,
+                              stdin=f"{partition}{i}{'x' * 30000}\n")
+        os.truncate(self.segments("pair", 0)[0], 20000)
+        printed = self.run_weir("read", self.log, "pair", expect=7)
+        self.assertEqual([line[:2] for line in printed.splitlines()], [f"1{i}" for i in range(6)])
+        self.assertEqual(len(self.stderr.splitlines()), 1)
+        self.assertIn("partition 0", self.stderr)
+        # A consumer goes on there, and stays where the damage is.
+        self.run_weir("read", self.log, "pair", "--consumer", "audit", expect=7)
+        at = self.json_lines(self.run_weir("consumers", self.log, "--json"))
+        self.assertEqual([one["offset"] for one in at], [0, 6])
+
     def test_a_missing_segment_is_found(self):
         base = int(self.segments()[1].name.split(".")[0])
         self.segments()[1].unlink()
@@ -632,6 +717,20 @@ class Damage(LogTest):
         self.assertEqual(times, {path: path.stat().st_mtime_ns
                                  for path in pathlib.Path(self.log).rglob("*")})
         self.assertTrue(all(path.read_bytes() == was for path, was in before.items()))
+
+    def test_a_missing_file_of_a_log_or_a_topic_is_damage_and_not_an_unknown_name(self):
+        for name in "log", "topics/lines/topic":
+            path = pathlib.Path(self.log, name)
+            was = path.read_bytes()
+            path.unlink()
+            for words in (("read", self.log, "lines"), ("append", self.log, "lines"),
+                          ("create", self.log, "lines")):
+                self.run_weir(*words, expect=7)
+                self.assertIn("is missing", self.stderr)
+                self.assertIn("fsck", self.stderr)
+            self.fsck(25)
+            path.write_bytes(was)
+        self.fsck(0)
 
     def test_what_is_no_log_is_told(self):
         self.run_weir("fsck", self.directory / "none", expect=4)
@@ -675,10 +774,12 @@ class OthersRights(LogTest):
         self.as_nobody("fsck", self.log, expect=0)
         self.as_nobody("append", self.log, "lines", expect=3)
         self.as_nobody("read", self.log, "lines", "-G", "me", expect=3)
+        pathlib.Path(self.log).chmod(0)
+        self.assertIn("Permission denied", self.as_nobody("fsck", self.log, expect=3).stderr)
 
 
 class AFullDisk(LogTest):
-    def test_writers_pause_readers_go_on_and_it_resumes(self):
+    def make_small_disk(self):
         disk = self.directory / "disk"
         disk.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", disk],
@@ -691,22 +792,77 @@ class AFullDisk(LogTest):
         filler = disk / "filler"
         with open(filler, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, 30 << 20)
+        return filler
+
+    def write_lines(self, count):
         lines = self.directory / "lines"
-        lines.write_text(("x" * 999 + "\n") * 45000)
-        with open(self.directory / "stderr", "w+", encoding="utf-8") as stderr:
-            process = subprocess.Popen([WEIR, "log", "append", self.log, "lines", lines],
-                                       stderr=stderr)
-            self.addCleanup(process.kill)
-            said = self.directory / "stderr"
-            self.await_so(
-                lambda: "producers wait" in said.read_text() or process.poll() is not None,
-                "a full disk is not told of")
-            self.assertIsNone(process.poll(), said.read_text())
-            read = len(self.run_weir("read", self.log, "lines").splitlines())
-            self.assertGreater(read, 0)
-            self.assertLess(read, 45000)
-            filler.unlink()
-            self.assertEqual(process.wait(SOON), 0, said.read_text())
+        lines.write_text(("x" * 999 + "\n") * count)
+        return lines
+
+    def start_until_full(self, *words):
+        """`weir log append lines`, started, once it has told of the full disk."""
+        said = self.directory / "stderr"
+        with open(said, "w", encoding="utf-8") as stderr:
+            process = subprocess.Popen([WEIR, "log", "append", self.log, "lines", *words],
+                                       stdout=subprocess.DEVNULL, stderr=stderr)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.await_so(lambda: "producers wait" in said.read_text() or process.poll() is not None,
+                      "a full disk is not told of")
+        self.assertIsNone(process.poll(), said.read_text())
+        return process, said
+
+    def interrupt_once(self, count, *words):
+        """What is said when an append of so many lines is interrupted on a disk that stays full."""
+        process, said = self.start_until_full(*words, self.write_lines(count))
+        counts = pathlib.Path("/proc", str(process.pid), "io")
+        before = None
+        while before != (before := re.search(r"rchar: (\d+)", counts.read_text()).group(1)):
+            time.sleep(0.5)  # until it reads no more
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(SOON), 130, said.read_text())
+        return said.read_text()
+
+    def check_interrupted(self, count):
+        filler = self.make_small_disk()
+        said = self.interrupt_once(count)
+        found = re.search(r"topic lines: interrupted on a full disk: (\d+) records were "
+                          r"acknowledged, (\d+) that were read were not", said)
+        self.assertIsNotNone(found, said)
+        acknowledged, others = map(int, found.groups())
+        self.assertGreater(acknowledged, 0)
+        self.assertGreater(others, 0)
+        self.assertLessEqual(acknowledged + others, count)
+        self.assertEqual(len(self.run_weir("read", self.log, "lines").splitlines()), acknowledged)
+        self.assertIn("bytes that were appended are lost", said)
+        filler.unlink()
+        self.run_weir("append", self.log, "lines", stdin="more\n")
+        self.run_weir("fsck", self.log)
+
+    def test_one_interrupt_ends_an_append_that_waits_for_its_acknowledgement(self):
+        self.check_interrupted(45000)
+
+    def test_one_interrupt_ends_an_append_that_waits_for_room_in_the_buffer(self):
+        self.check_interrupted(130000)
+
+    def test_one_interrupt_ends_a_transaction_and_nothing_of_it_is_left(self):
+        filler = self.make_small_disk()
+        said = self.interrupt_once(45000, "--transaction", "load")
+        self.assertIn("nothing was appended: the transaction load is not committed", said)
+        filler.unlink()
+        self.run_weir("append", self.log, "lines", "--transaction", "load", stdin="more\n")
+        self.assertEqual(self.run_weir("read", self.log, "lines"), "more\n")
+        self.run_weir("fsck", self.log)
+
+    def test_writers_pause_readers_go_on_and_it_resumes(self):
+        filler = self.make_small_disk()
+        lines = self.write_lines(45000)
+        process, said = self.start_until_full(lines)
+        read = len(self.run_weir("read", self.log, "lines").splitlines())
+        self.assertGreater(read, 0)
+        self.assertLess(read, 45000)
+        filler.unlink()
+        self.assertEqual(process.wait(SOON), 0, said.read_text())
         self.assertEqual(len(self.run_weir("read", self.log, "lines").splitlines()), 45000)
         self.run_weir("fsck", self.log)
 

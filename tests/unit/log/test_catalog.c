@@ -169,7 +169,7 @@ static void foreign(struct log_directory *directory)
     log_file_write(environment, path, "x", 1);
     assert_refused(directory, directory->path, &maker, WEIR_CONFLICT, "not empty and not a log");
     assert_refused(directory, directory->path, &maker, WEIR_CONFLICT, "\"thesis.txt\"");
-    assert_refused(directory, directory->path, &reading, WEIR_CONFLICT, "choose an empty");
+    assert_refused(directory, directory->path, &reading, WEIR_CONFLICT, "choose a log's directory");
     cr_assert(!log_path_is_there(environment, lock));
     assert_refused(directory, path, &maker, WEIR_CONFLICT, "a file in the place");
     wr_free(lock);
@@ -188,11 +188,31 @@ static void lost_identity(struct log_directory *directory)
     close_log(log);
     cr_assert_eq(environment->ops->unlink(environment, path), 0);
     (void)environment->ops->unlink(environment, ballast);
-    assert_refused(directory, directory->path, &maker, WEIR_CONFLICT, "\"topics\"");
+    assert_refused(directory, directory->path, &maker, WEIR_DAMAGED, "\"log\" is missing");
     wr_free(ballast);
     wr_free(path);
 }
 Test(catalog, does_not_make_a_log_over_topics) { in_both_environments(lost_identity); }
+
+static void lost_topic(struct log_directory *directory)
+{
+    char     *path = wr_format("%s/topics/payments/topic", directory->path);
+    weir_log *log  = open_log(directory, &maker);
+    create(log, &payments);
+    close_log(log);
+    cr_assert_eq(directory->environment->ops->unlink(directory->environment, path), 0);
+    log = open_log(directory, &reading);
+    weir_topic topic;
+    cr_assert_eq(weir_log_topic(log, "payments", &topic), WEIR_DAMAGED);
+    assert_has(weir_log_error(log), "\"topic\" is missing");
+    cr_assert_eq(weir_log_topic(log, "refunds", &topic), WEIR_NOT_FOUND);
+    close_log(log);
+    wr_free(path);
+}
+Test(catalog, tells_a_topic_without_its_file_from_one_that_is_not_there)
+{
+    in_both_environments(lost_topic);
+}
 
 static void newer(struct log_directory *directory)
 {
@@ -216,9 +236,9 @@ static void damaged(struct log_directory *directory)
     create(log, &payments);
     close_log(log);
     for (uint32_t i = 0; i < WR_COUNT_OF(names); i++) {
-        char  *path = wr_format("%s/%s", directory->path, names[i]);
+        char  *path   = wr_format("%s/%s", directory->path, names[i]);
         size_t length = 0;
-        char  *bytes = log_file_read(environment, path, &length);
+        char  *bytes  = log_file_read(environment, path, &length);
         bytes[length / 3] ^= 4;
         log_file_write(environment, path, bytes, length);
         assert_refused(directory, directory->path, &writing, WEIR_DAMAGED, names[i]);

@@ -1,30 +1,12 @@
 #include "log/key_map.h"
-#include "tests/support/upkeep_trial.h"
-#include <criterion/criterion.h>
-
-struct bench {
-    struct wr_environment *environment;
-    weir_log              *log;
-    weir_producer         *producer;
-};
+#include "tests/support/upkeep_bench.h"
 
 static struct bench bench_open(void)
 {
-    struct bench bench  = { .environment = wr_environment_open_simulated(1, false) };
-    weir_topic   topic  = trial_topic("t", 1);
+    weir_topic topic    = trial_topic("t", 1);
     topic.is_compacted  = true;
     topic.tombstone_age = WEIR_SECONDS(60);
-    bench.log           = trial_open(bench.environment, true);
-    trial_create(bench.log, &topic);
-    cr_assert_eq(weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK);
-    return bench;
-}
-
-static void bench_close(struct bench *bench)
-{
-    cr_expect_eq(weir_producer_close(bench->producer), WEIR_OK);
-    cr_expect_eq(weir_log_close(bench->log), WEIR_OK);
-    wr_environment_close(bench->environment);
+    return bench_open_with(&topic);
 }
 
 // Ends the segment being written.
@@ -234,9 +216,9 @@ Test(compact, a_reader_that_looked_before_reads_a_new_file_to_its_end)
         WEIR_OK);
     topic.compression = WEIR_COMPRESSION_NONE;
     trial_create(log, &topic);
+    struct wr_topic *found = wr_catalog_topic(log, "t", &error);
     wr_commit_enter(log->commit);
-    cr_assert_eq(wr_partition_seal(wr_catalog_topic(log, "t", &error)->partitions[0], &error),
-                 WEIR_OK);
+    cr_assert_eq(wr_partition_seal(found->partitions[0], &error), WEIR_OK);
     wr_commit_leave(log->commit);
     cr_assert_eq(weir_log_compact(log, "t", NULL), WEIR_OK);
     cr_expect_eq(weir_reader_next(reader, 0, &rows), WEIR_OK);
@@ -279,41 +261,28 @@ static bool crash_once(uint64_t at)
             bench_seal(&bench);
         }
     }
-    wr_simulation_fault_at(bench.environment, wr_simulation_changes(bench.environment) + at,
-                           at % 2 == 0 ? WR_DISK_CRASH_AFTER : WR_DISK_CRASH_BEFORE);
-    const weir_status status      = weir_log_compact(bench.log, "t", NULL);
-    const bool        has_stopped = wr_simulation_has_stopped(bench.environment);
-    if (has_stopped) {
-        wr_simulation_reboot(bench.environment, at);
+    bench_stop_at(&bench, at, at % 2 == 0 ? WR_DISK_CRASH_AFTER : WR_DISK_CRASH_BEFORE);
+    const weir_status status = weir_log_compact(bench.log, "t", NULL);
+    if (!bench_reopen(&bench, at)) {
+        return false;
     }
-    (void)weir_producer_close(bench.producer);
-    (void)weir_log_close(bench.log);
-    if (has_stopped) {
-        wr_simulation_restart(bench.environment);
-        bench.log                 = trial_open(bench.environment, true);
-        struct trial_found *found = bench_read(&bench);
-        cr_expect(found->count == 24 || found->count == 5, "change %llu: %u rows",
-                  (unsigned long long)at, found->count);
-        cr_expect(status != WEIR_OK || found->count == 5);
-        wr_free(found);
-        cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
-        found = bench_read(&bench);
-        for (uint32_t i = 0; i < found->count; i++) {
-            cr_expect_eq(found->offsets[i], 19 + i);
-        }
-        cr_expect_eq(found->count, 5);
-        wr_free(found);
-        cr_expect_eq(weir_log_close(bench.log), WEIR_OK);
+    struct trial_found *found = bench_read(&bench);
+    cr_expect(found->count == 24 || found->count == 5, "change %llu: %u rows",
+              (unsigned long long)at, found->count);
+    cr_expect(status != WEIR_OK || found->count == 5);
+    wr_free(found);
+    cr_assert_eq(weir_log_compact(bench.log, "t", NULL), WEIR_OK);
+    found = bench_read(&bench);
+    for (uint32_t i = 0; i < found->count; i++) {
+        cr_expect_eq(found->offsets[i], 19 + i);
     }
-    wr_environment_close(bench.environment);
-    return has_stopped;
+    cr_expect_eq(found->count, 5);
+    wr_free(found);
+    bench_close_reopened(&bench);
+    return true;
 }
 
 Test(compact, a_power_cut_anywhere_leaves_the_old_or_the_new, .timeout = 250)
 {
-    uint64_t at = 0;
-    while (crash_once(at)) {
-        at++;
-    }
-    cr_expect_gt(at, 5);
+    bench_stop_anywhere(crash_once, 5);
 }

@@ -345,31 +345,34 @@ Test(segment_header, that_makes_no_sense_is_refused)
     cr_expect_not(segment_is_taken(&header));
 }
 
+static bool segment_bytes_are_taken(const char *bytes, uint32_t seed)
+{
+    struct wr_segment_header decoded;
+    const char              *reason;
+    return wr_segment_header_decode(bytes, seed, &decoded, &reason);
+}
+
 Test(segment_header, ends_in_zeros)
 {
     char                           bytes[WR_SEGMENT_HEADER_BYTES];
     const struct wr_segment_header header = segment_header();
-    struct wr_segment_header       decoded;
-    const char                    *reason;
-    const uint32_t                 seed = wr_log_crc_seed(&place);
+    const uint32_t                 seed   = wr_log_crc_seed(&place);
     wr_segment_header_encode(&header, seed, bytes);
     bytes[76]          = 1;
     const uint32_t crc = wr_crc32c(seed, bytes + 12, WR_SEGMENT_HEADER_BYTES - 12);
     memcpy(bytes + 8, &crc, 4);
-    cr_expect_not(wr_segment_header_decode(bytes, seed, &decoded, &reason));
+    cr_expect_not(segment_bytes_are_taken(bytes, seed));
 }
 
 Test(segment_header, that_lost_any_bit_is_refused)
 {
     char                           bytes[WR_SEGMENT_HEADER_BYTES];
     const struct wr_segment_header header = segment_header();
-    struct wr_segment_header       decoded;
-    const char                    *reason;
-    const uint32_t                 seed = wr_log_crc_seed(&place);
+    const uint32_t                 seed   = wr_log_crc_seed(&place);
     wr_segment_header_encode(&header, seed, bytes);
     for (size_t i = 0; i < 8 * sizeof(bytes); i++) {
         bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
-        cr_assert_not(wr_segment_header_decode(bytes, seed, &decoded, &reason), "bit %zu", i);
+        cr_assert_not(segment_bytes_are_taken(bytes, seed), "bit %zu", i);
         bytes[i / 8] = (char)(bytes[i / 8] ^ (1 << i % 8));
     }
 }

@@ -285,6 +285,82 @@ Test(commit, waits_on_a_full_disk_and_goes_on_when_there_is_room)
     log_directory_close(&directory);
 }
 
+// A log whose disk becomes full with rows 10 .. 2009 appended; 10 are acknowledged.
+static void fill_disk(struct log_directory *directory, weir_log **log, weir_producer **producer)
+{
+    *log      = open_log(directory, WEIR_DURABLE);
+    *producer = open_producer(*log, 1, NULL);
+    append_some(*producer, 0, 10);
+    cr_assert_eq(weir_producer_flush(*producer, -1), WEIR_OK);
+    wr_simulation_fault_at(directory->environment, wr_simulation_changes(directory->environment),
+                           WR_DISK_ENOSPC);
+    append_some(*producer, 10, 2000); // more than a segment's room
+}
+
+Test(producer, that_closes_on_a_full_disk_gives_up_and_its_rows_are_written_when_there_is_room,
+     .timeout = 60)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log;
+    weir_producer       *producer;
+    fill_disk(&directory, &log, &producer);
+    const int64_t before = wr_now_us(directory.environment);
+    cr_expect_eq(weir_producer_close(producer), WEIR_FULL);
+    cr_expect_leq(wr_now_us(directory.environment) - before, WEIR_SECONDS(3));
+    assert_has(weir_log_error(log), "topic sales: it closes with rows that are not acknowledged");
+    cr_expect_lt(end_offset(log, 0), 2010);
+    wr_simulation_make_room(directory.environment);
+    wr_simulation_spend(directory.environment, WEIR_SECONDS(2));
+    (void)wr_commit_run(log->commit, false);
+    cr_expect_eq(end_offset(log, 0), 2010);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
+Test(producer, that_closes_when_there_is_room_again_gives_up_nothing, .timeout = 60)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log;
+    weir_producer       *producer;
+    fill_disk(&directory, &log, &producer);
+    (void)wr_commit_run(log->commit, false); // finds it full, and gives the ballast back
+    wr_simulation_make_room(directory.environment);
+    cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
+Test(commit, tries_once_more_when_the_log_closes_on_a_full_disk, .timeout = 60)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log;
+    weir_producer       *producer;
+    fill_disk(&directory, &log, &producer);
+    cr_expect_eq(weir_producer_close(producer), WEIR_FULL);
+    wr_simulation_make_room(directory.environment);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log = open_log(&directory, WEIR_DURABLE);
+    cr_expect_eq(end_offset(log, 0), 2010);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
+Test(commit, says_what_is_lost_when_the_log_closes_on_a_disk_that_stays_full, .timeout = 60)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log;
+    weir_producer       *producer;
+    fill_disk(&directory, &log, &producer);
+    cr_expect_eq(weir_producer_close(producer), WEIR_FULL);
+    cr_expect_eq(weir_log_close(log), WEIR_FULL);
+    assert_has(last_warning, "bytes that were appended are lost; none of them was acknowledged");
+    wr_simulation_make_room(directory.environment);
+    log = open_log(&directory, WEIR_DURABLE);
+    cr_expect_geq(end_offset(log, 0), 10);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
 static void failed_sync_poisons(struct log_directory *directory, weir_log **log,
                                 weir_producer **producer)
 {
@@ -352,6 +428,52 @@ Test(commit, takes_no_more_than_its_buffer)
     cr_expect_eq(weir_producer_flush(producer, -1), WEIR_OK);
     cr_expect(wr_producer_try(producer, 0, many, NULL, 512, &status));
     cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
+// A row whose string is 4 KiB long.
+static sale long_sale(void)
+{
+    static char note[4096];
+    memset(note, 'n', sizeof(note));
+    return (sale){ .note = weir_str_of(note, sizeof(note)) };
+}
+
+Test(commit, counts_the_strings_of_rows_that_ask_for_room)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log       = open_log(&directory, WEIR_DURABLE);
+    weir_producer       *producer  = open_producer(log, 1, NULL);
+    weir_status          status    = WEIR_OK;
+    sale                 many[64];
+    for (uint32_t i = 0; i < WR_COUNT_OF(many); i++) {
+        many[i] = long_sale();
+    }
+    cr_assert(wr_producer_try(producer, 0, many, NULL, 32, &status));
+    // 128 KiB are in it, of 256.
+    cr_expect_not(wr_producer_try(producer, 0, many, NULL, 64, &status));
+    cr_expect_eq(status, WEIR_OK);
+    cr_expect(wr_producer_try(producer, 0, many, NULL, 16, &status));
+    cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(end_offset(log, 0), 48);
+    cr_expect_eq(weir_log_close(log), WEIR_OK);
+    log_directory_close(&directory);
+}
+
+Test(commit, keeps_to_its_buffer_when_many_long_rows_are_appended_at_once)
+{
+    struct log_directory directory = log_directory_open(true);
+    weir_log            *log       = open_log(&directory, WEIR_DURABLE);
+    weir_producer       *producer  = open_producer(log, 1, NULL);
+    static sale          many[1024]; // 4 MiB, into a buffer of 256 KiB
+    for (uint32_t i = 0; i < WR_COUNT_OF(many); i++) {
+        many[i] = long_sale();
+    }
+    cr_assert_eq(weir_producer_append(producer, many, WR_COUNT_OF(many)), WEIR_OK);
+    cr_expect_leq(log->commit->buffered_bytes, log->options.buffer_bytes + (128 << 10));
+    cr_expect_eq(weir_producer_close(producer), WEIR_OK);
+    cr_expect_eq(end_offset(log, 0), 1024);
     cr_expect_eq(weir_log_close(log), WEIR_OK);
     log_directory_close(&directory);
 }

@@ -430,6 +430,17 @@ Test(reader, does_not_show_what_an_unfinished_truncation_takes_back)
 
 // ---- damage ----
 
+// A bit of the first segment of the topic's partition 0.
+static void flip(const char *topic, size_t at)
+{
+    size_t length;
+    char  *path  = wr_format("/log/topics/%s/0/00000000000000000000.segment", topic);
+    char  *bytes = wr_simulation_bytes(environment, path, &length);
+    cr_assert_not_null(bytes, "%s is not there", path);
+    bytes[at] = (char)(bytes[at] ^ 1);
+    wr_free(path);
+}
+
 Test(reader, names_the_place_of_damage_until_it_is_moved)
 {
     begin(&items);
@@ -437,11 +448,7 @@ Test(reader, names_the_place_of_damage_until_it_is_moved)
     append(0, 10, 10);
     append(0, 20, 10);
     close_writer();
-    size_t      length;
-    char *const bytes = wr_simulation_bytes(
-        environment, "/log/topics/items/0/00000000000000000000.segment", &length);
-    cr_assert_not_null(bytes);
-    bytes[4096 + 256 + 120] ^= 1; // in the second batch's rows: each has 96 + 160 bytes
+    flip("items", 4096 + 256 + 120); // in the second batch's rows: each has 96 + 160 bytes
     weir_reader *reader = open_partition(0);
     expect(reader, 0, 0);
     expect_status(reader, WEIR_DAMAGED, "00000000000000000000.segment: at byte 4352");
@@ -517,9 +524,11 @@ static void expect_no_decisions(weir_reader *reader, const char *part)
     expect(reader, 0, 0);
     expect_status(reader, WEIR_DAMAGED, "the transaction at offset 10");
     expect_status(reader, WEIR_DAMAGED, part);
-    cr_assert_eq(weir_reader_open(reading, "items", &options, &bounded), WEIR_DAMAGED);
-    cr_assert_not_null(strstr(weir_log_error(reading), "items partition 0"));
-    cr_assert_not_null(strstr(weir_log_error(reading), part), "%s", weir_log_error(reading));
+    bounded = open_reader(reading, &options);
+    expect(bounded, 0, 0);
+    expect_status(bounded, WEIR_DAMAGED, "items partition 0");
+    expect_status(bounded, WEIR_DAMAGED, part);
+    weir_reader_close(bounded);
     partition = 1;
     bounded   = open_reader(reading, &options);
     expect(bounded, 0, 0);
@@ -530,12 +539,8 @@ static void expect_no_decisions(weir_reader *reader, const char *part)
 Test(reader, says_that_what_was_decided_is_damaged)
 {
     write_a_transaction();
-    size_t      length;
-    char *const bytes = wr_simulation_bytes(
-        environment, "/log/topics/.transactions/0/00000000000000000000.segment", &length);
-    cr_assert_not_null(bytes);
     weir_reader *reader = open_partition(0);
-    bytes[4096 + 120] ^= 1; // in the rows of the first batch
+    flip(".transactions", 4096 + 120); // in the rows of the first batch
     expect_no_decisions(reader, "topics/.transactions/0/00000000000000000000.segment");
     weir_reader_close(reader);
     end();
@@ -597,44 +602,50 @@ Test(reader, is_told_that_its_topic_was_deleted)
 
 // ---- consumers ----
 
+static const weir_reader_options fraud = { .consumer = "fraud" };
+
 Test(reader, goes_on_where_its_consumer_committed)
 {
     begin(&items);
     append(0, 0, 10);
     append(0, 10, 10);
-    const weir_reader_options options = { .consumer = "fraud" };
-    weir_reader              *reader  = open_reader(reading, &options), *other;
+    weir_reader *reader = open_reader(reading, &fraud), *other;
     expect(reader, 0, 0);
-    cr_assert_eq(weir_reader_open(reading, "items", &options, &other), WEIR_CONFLICT);
+    cr_assert_eq(weir_reader_open(reading, "items", &fraud, &other), WEIR_CONFLICT);
     cr_assert_null(other);
     cr_assert_not_null(strstr(weir_log_error(reading), "fraud"), "%s", weir_log_error(reading));
     cr_assert_eq(weir_reader_commit(reader), WEIR_OK, "%s", weir_reader_error(reader));
     expect(reader, 10, 10); // is not committed
     weir_reader_close(reader);
-    reader = open_reader(reading, &options);
+    reader = open_reader(reading, &fraud);
     expect(reader, 10, 10);
     weir_reader_close(reader);
     end();
 }
 
-Test(reader, tells_a_consumer_once_that_what_it_has_committed_was_taken_back)
+// The consumer has committed offset 10, and the records from 4 on are taken back.
+static void commit_what_is_taken_back(void)
 {
     begin(&items);
     append(0, 0, 10);
-    const weir_reader_options options = { .consumer = "fraud" };
-    weir_reader              *reader  = open_reader(reading, &options);
+    weir_reader *reader = open_reader(reading, &fraud);
     expect(reader, 0, 0);
     cr_assert_eq(weir_reader_commit(reader), WEIR_OK);
     weir_reader_close(reader);
     cr_assert_eq(weir_log_truncate_from(writer, "items", 0, 4), WEIR_OK);
+}
+
+Test(reader, tells_a_consumer_once_that_what_it_has_committed_was_taken_back)
+{
+    commit_what_is_taken_back();
     append(0, 500, 20); // its place is within the log again
-    reader = open_reader(reading, &options);
+    weir_reader *reader = open_reader(reading, &fraud);
     expect_status(reader, WEIR_CONFLICT, "it stands at offset 4");
     expect(reader, 4, 500);
     cr_assert_eq(weir_reader_commit(reader), WEIR_OK);
     weir_reader_close(reader);
     append(0, 600, 1);
-    reader = open_reader(reading, &options);
+    reader = open_reader(reading, &fraud);
     expect(reader, 24, 600);
     weir_reader_close(reader);
     end();
@@ -642,15 +653,8 @@ Test(reader, tells_a_consumer_once_that_what_it_has_committed_was_taken_back)
 
 Test(reader, tells_a_consumer_that_came_further_than_the_log_goes)
 {
-    begin(&items);
-    append(0, 0, 10);
-    const weir_reader_options options = { .consumer = "fraud" };
-    weir_reader              *reader  = open_reader(reading, &options);
-    expect(reader, 0, 0);
-    cr_assert_eq(weir_reader_commit(reader), WEIR_OK);
-    weir_reader_close(reader);
-    cr_assert_eq(weir_log_truncate_from(writer, "items", 0, 4), WEIR_OK);
-    reader = open_reader(reading, &options);
+    commit_what_is_taken_back();
+    weir_reader *reader = open_reader(reading, &fraud);
     expect_status(reader, WEIR_CONFLICT, "committed offset 10");
     append(0, 500, 2);
     expect(reader, 4, 500);

@@ -1,29 +1,6 @@
 #include "log/catalog.h"
 #include "log/deciding.h"
-#include "tests/support/upkeep_trial.h"
-#include <criterion/criterion.h>
-
-struct bench {
-    struct wr_environment *environment;
-    weir_log              *log;
-    weir_producer         *producer;
-};
-
-static struct bench bench_open(const weir_topic *topic)
-{
-    struct bench bench = { .environment = wr_environment_open_simulated(1, false) };
-    bench.log          = trial_open(bench.environment, true);
-    trial_create(bench.log, topic);
-    cr_assert_eq(weir_producer_open(bench.log, topic->name, NULL, &bench.producer), WEIR_OK);
-    return bench;
-}
-
-static void bench_close(struct bench *bench)
-{
-    cr_expect_eq(weir_producer_close(bench->producer), WEIR_OK);
-    cr_expect_eq(weir_log_close(bench->log), WEIR_OK);
-    wr_environment_close(bench->environment);
-}
+#include "tests/support/upkeep_bench.h"
 
 // About `bytes` of records to partition 0.
 static void bench_fill(struct bench *bench, uint32_t bytes)
@@ -35,6 +12,23 @@ static void bench_fill(struct bench *bench, uint32_t bytes)
     }
 }
 
+// Records go when they are that old.
+static struct bench bench_of_ten_seconds(void)
+{
+    weir_topic topic = trial_topic("t", 1);
+    topic.retain_age = WEIR_SECONDS(10);
+    return bench_open_with(&topic);
+}
+
+// It has that many bytes of records that are older.
+static struct bench bench_that_is_due(uint32_t bytes)
+{
+    struct bench bench = bench_of_ten_seconds();
+    bench_fill(&bench, bytes);
+    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    return bench;
+}
+
 static weir_partition_info bench_info(struct bench *bench)
 {
     weir_partition_info info;
@@ -44,9 +38,7 @@ static weir_partition_info bench_info(struct bench *bench)
 
 Test(retain, segments_whose_records_are_all_older_go_and_younger_ones_stay)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
+    struct bench bench = bench_of_ten_seconds();
     uint64_t     bytes = 0;
     bench_fill(&bench, 200 << 10);
     const uint64_t old = bench_info(&bench).end_offset;
@@ -67,9 +59,7 @@ Test(retain, segments_whose_records_are_all_older_go_and_younger_ones_stay)
 
 Test(retain, an_idle_topic_empties_by_age)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
+    struct bench bench = bench_of_ten_seconds();
     bench_fill(&bench, 8 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(9));
     cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
@@ -86,9 +76,7 @@ Test(retain, an_idle_topic_empties_by_age)
 
 Test(retain, the_segment_being_written_goes_on_while_one_of_its_records_is_young)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
+    struct bench bench = bench_of_ten_seconds();
     bench_fill(&bench, 4 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(9));
     bench_fill(&bench, 4 << 10);
@@ -104,7 +92,7 @@ Test(retain, as_many_bytes_as_asked_for_stay_and_at_most_a_segment_more)
 {
     weir_topic topic   = trial_topic("t", 1);
     topic.retain_bytes = 150 << 10;
-    struct bench bench = bench_open(&topic);
+    struct bench bench = bench_open_with(&topic);
     bench_fill(&bench, 500 << 10);
     uint64_t bytes = 0;
     cr_assert_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_OK);
@@ -120,7 +108,7 @@ Test(retain, as_many_bytes_as_asked_for_stay_and_at_most_a_segment_more)
 Test(retain, a_topic_without_limits_keeps_all)
 {
     const weir_topic topic = trial_topic("t", 1);
-    struct bench     bench = bench_open(&topic);
+    struct bench     bench = bench_open_with(&topic);
     bench_fill(&bench, 300 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(1000000));
     cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
@@ -130,15 +118,10 @@ Test(retain, a_topic_without_limits_keeps_all)
 
 Test(retain, a_segment_with_an_undecided_transaction_stays_until_it_is_decided)
 {
-    weir_topic topic        = trial_topic("t", 1);
-    topic.retain_age        = WEIR_SECONDS(10);
-    struct bench      bench = bench_open(&topic);
-    weir_transaction *transaction;
+    struct bench bench = bench_of_ten_seconds();
     bench_fill(&bench, 100 << 10);
-    cr_assert_eq(weir_transaction_open(bench.log, "x", &transaction), WEIR_OK);
-    cr_assert_eq(weir_producer_join(bench.producer, transaction), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
-    const uint64_t begun = bench_info(&bench).end_offset;
+    weir_transaction *transaction = bench_begin(&bench);
+    const uint64_t    begun       = bench_info(&bench).end_offset;
     bench_fill(&bench, 100 << 10);
     wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
     cr_assert_eq(weir_log_retain(bench.log, "t", NULL), WEIR_OK);
@@ -153,11 +136,7 @@ Test(retain, a_segment_with_an_undecided_transaction_stays_until_it_is_decided)
 
 Test(retain, it_goes_on_by_itself)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
-    bench_fill(&bench, 100 << 10);
-    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    struct bench bench = bench_that_is_due(100 << 10);
     wr_upkeep_run(bench.log);
     cr_expect_eq(trial_count(bench.log, "t"), 0);
     bench_close(&bench);
@@ -165,12 +144,8 @@ Test(retain, it_goes_on_by_itself)
 
 Test(retain, nothing_goes_before_the_transactions_are_known)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
-    uint64_t     bytes = 0;
-    bench_fill(&bench, 100 << 10);
-    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    struct bench bench                = bench_that_is_due(100 << 10);
+    uint64_t     bytes                = 0;
     bench.log->transactions->is_known = false; // as while the log is opening
     cr_expect_eq(weir_log_retain(bench.log, "t", &bytes), WEIR_CONFLICT);
     wr_upkeep_run(bench.log);
@@ -183,11 +158,7 @@ Test(retain, nothing_goes_before_the_transactions_are_known)
 
 Test(retain, once_it_is_stopped_it_does_nothing_by_itself)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
-    bench_fill(&bench, 100 << 10);
-    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
+    struct bench bench = bench_that_is_due(100 << 10);
     wr_upkeep_stop(bench.log);
     wr_upkeep_run(bench.log);
     cr_expect_eq(bench_info(&bench).first_offset, 0);
@@ -199,7 +170,7 @@ Test(retain, a_deleted_topic_takes_nothing_from_a_new_one_of_its_name)
     weir_topic topic             = trial_topic("t", 1);
     topic.retain_bytes           = 70 << 10;
     topic.is_compacted           = true;
-    struct bench         bench   = bench_open(&topic);
+    struct bench         bench   = bench_open_with(&topic);
     struct wr_log_error  error   = { .status = WEIR_OK };
     struct wr_partition *deleted = wr_catalog_topic(bench.log, "t", &error)->partitions[0];
     uint64_t             bytes   = 0;
@@ -222,7 +193,7 @@ Test(retain, a_deleted_topic_takes_nothing_from_a_new_one_of_its_name)
 Test(retain, a_missing_topic_and_a_reader_are_refused)
 {
     const weir_topic topic  = trial_topic("t", 1);
-    struct bench     bench  = bench_open(&topic);
+    struct bench     bench  = bench_open_with(&topic);
     weir_log        *reader = trial_open(bench.environment, false);
     cr_expect_eq(weir_log_retain(bench.log, "none", NULL), WEIR_NOT_FOUND);
     cr_expect_eq(weir_log_retain(bench.log, ".transactions", NULL), WEIR_USAGE);
@@ -235,40 +206,22 @@ Test(retain, a_missing_topic_and_a_reader_are_refused)
 // The machine stops at change `at` of a retention; false: it was over before.
 static bool crash_once(uint64_t at)
 {
-    weir_topic topic   = trial_topic("t", 1);
-    topic.retain_age   = WEIR_SECONDS(10);
-    struct bench bench = bench_open(&topic);
-    bench_fill(&bench, 150 << 10);
-    const uint64_t end = bench_info(&bench).end_offset;
-    wr_simulation_spend(bench.environment, WEIR_SECONDS(20));
-    wr_simulation_fault_at(bench.environment, wr_simulation_changes(bench.environment) + at,
-                           WR_DISK_CRASH_AFTER);
-    const weir_status status      = weir_log_retain(bench.log, "t", NULL);
-    const bool        has_stopped = wr_simulation_has_stopped(bench.environment);
-    if (has_stopped) {
-        wr_simulation_reboot(bench.environment, at);
+    struct bench   bench = bench_that_is_due(150 << 10);
+    const uint64_t end   = bench_info(&bench).end_offset;
+    bench_stop_at(&bench, at, WR_DISK_CRASH_AFTER);
+    const weir_status status = weir_log_retain(bench.log, "t", NULL);
+    if (!bench_reopen(&bench, at)) {
+        return false;
     }
-    (void)weir_producer_close(bench.producer);
-    (void)weir_log_close(bench.log);
-    if (has_stopped) {
-        wr_simulation_restart(bench.environment);
-        bench.log                      = trial_open(bench.environment, true);
-        const weir_partition_info info = bench_info(&bench);
-        cr_expect_eq(info.end_offset, end);
-        cr_expect(status != WEIR_OK || info.first_offset == end);
-        const uint32_t count = trial_count(bench.log, "t");
-        cr_expect_eq(count, end - info.first_offset);
-        cr_expect_eq(weir_log_close(bench.log), WEIR_OK);
-    }
-    wr_environment_close(bench.environment);
-    return has_stopped;
+    const weir_partition_info info = bench_info(&bench);
+    cr_expect_eq(info.end_offset, end);
+    cr_expect(status != WEIR_OK || info.first_offset == end);
+    cr_expect_eq(trial_count(bench.log, "t"), end - info.first_offset);
+    bench_close_reopened(&bench);
+    return true;
 }
 
 Test(retain, a_power_cut_anywhere_leaves_a_log_that_opens, .timeout = 250)
 {
-    uint64_t at = 0;
-    while (crash_once(at)) {
-        at++;
-    }
-    cr_expect_gt(at, 3);
+    bench_stop_anywhere(crash_once, 3);
 }

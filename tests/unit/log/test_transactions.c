@@ -50,6 +50,32 @@ static void shop_append(struct shop *shop)
     cr_assert_eq(trial_append(shop->b, 0, 10), WEIR_OK);
 }
 
+static void shop_begin_and_append(struct shop *shop)
+{
+    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
+    shop_append(shop);
+}
+
+// Twenty rows in a transaction that is prepared; its id.
+static uint64_t shop_prepare(struct shop *shop)
+{
+    uint64_t id = 0;
+    shop_begin_and_append(shop);
+    cr_assert_eq(weir_transaction_prepare(shop->transaction, &id), WEIR_OK);
+    return id;
+}
+
+// Another handle, which the producer of "a" has joined, with five rows in a transaction.
+static weir_transaction *shop_begin_brief(struct shop *shop)
+{
+    weir_transaction *brief;
+    cr_assert_eq(weir_transaction_open(shop->log, "brief", &brief), WEIR_OK);
+    cr_assert_eq(weir_producer_join(shop->a, brief), WEIR_OK);
+    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
+    cr_assert_eq(trial_append(shop->a, 0, 5), WEIR_OK);
+    return brief;
+}
+
 static uint32_t shop_count(weir_log *log) { return trial_count(log, "a") + trial_count(log, "b"); }
 
 // The process is killed, and another one opens the log.
@@ -84,8 +110,7 @@ static struct ids shop_prepared(struct shop *shop)
 Test(transactions, nothing_is_seen_before_the_commit_and_all_after_it)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     cr_assert_eq(weir_producer_flush(shop.b, -1), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 0);
@@ -97,12 +122,10 @@ Test(transactions, nothing_is_seen_before_the_commit_and_all_after_it)
 Test(transactions, what_is_aborted_is_never_seen_and_what_follows_is)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 0);
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 20);
     shop_close(&shop);
@@ -112,8 +135,7 @@ Test(transactions, a_reader_of_another_process_sees_the_same)
 {
     struct shop shop   = shop_open();
     weir_log   *reader = trial_open(shop.environment, false);
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     cr_expect_eq(shop_count(reader), 0);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
@@ -125,8 +147,7 @@ Test(transactions, a_reader_of_another_process_sees_the_same)
 Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_next_comes)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
     const uint64_t number = wr_transaction_number(shop.transaction);
     wr_simulation_restart(shop.environment);
@@ -148,8 +169,7 @@ Test(transactions, an_open_one_of_a_killed_writer_holds_readers_back_until_the_n
 
 static void commit_one(struct shop *shop)
 {
-    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
-    shop_append(shop);
+    shop_begin_and_append(shop);
     cr_assert_eq(weir_transaction_commit(shop->transaction), WEIR_OK);
     shop_close_handles(shop);
     cr_assert_eq(weir_log_close(shop->log), WEIR_OK);
@@ -179,11 +199,8 @@ Test(transactions, numbers_are_not_given_out_again_when_an_older_epoch_file_is_p
 
 Test(transactions, a_prepared_one_outlives_the_process_and_is_committed_by_its_id)
 {
-    struct shop shop = shop_open();
-    uint64_t    id   = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
+    struct shop    shop = shop_open();
+    const uint64_t id   = shop_prepare(&shop);
     shop_restart(&shop);
     cr_expect_eq(shop_count(shop.log), 0);
     const struct ids ids = shop_prepared(&shop);
@@ -199,11 +216,8 @@ Test(transactions, a_prepared_one_outlives_the_process_and_is_committed_by_its_i
 
 Test(transactions, a_prepared_one_is_aborted_by_its_id)
 {
-    struct shop shop = shop_open();
-    uint64_t    id   = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
+    struct shop    shop = shop_open();
+    const uint64_t id   = shop_prepare(&shop);
     shop_restart(&shop);
     cr_assert_eq(weir_transaction_resolve(shop.transaction, id, false), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 0);
@@ -214,14 +228,9 @@ Test(transactions, a_prepared_one_is_aborted_by_its_id)
 
 Test(transactions, another_begins_while_one_is_prepared)
 {
-    struct shop shop  = shop_open();
-    uint64_t    first = 0, second = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &first), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &second), WEIR_OK);
+    struct shop    shop   = shop_open();
+    const uint64_t first  = shop_prepare(&shop);
+    const uint64_t second = shop_prepare(&shop);
     cr_expect_lt(first, second);
     cr_assert_eq(weir_transaction_resolve(shop.transaction, first, false), WEIR_OK);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
@@ -249,8 +258,7 @@ Test(transactions, opening_a_name_again_fences_who_has_it_and_aborts_what_is_ope
 {
     struct shop       shop = shop_open();
     weir_transaction *heir;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     const uint64_t number = wr_transaction_number(shop.transaction);
     cr_assert_eq(weir_transaction_open(shop.log, "shop", &heir), WEIR_OK);
     cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
@@ -272,11 +280,8 @@ Test(transactions, opening_a_name_again_fences_who_has_it_and_aborts_what_is_ope
 Test(transactions, opening_a_name_again_leaves_what_was_prepared)
 {
     struct shop       shop = shop_open();
+    const uint64_t    id   = shop_prepare(&shop);
     weir_transaction *heir;
-    uint64_t          id = 0;
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
-    cr_assert_eq(weir_transaction_prepare(shop.transaction, &id), WEIR_OK);
     cr_assert_eq(weir_transaction_open(shop.log, "shop", &heir), WEIR_OK);
     cr_expect_eq(weir_transaction_resolve(shop.transaction, id, true), WEIR_FENCED);
     cr_assert_eq(weir_transaction_resolve(heir, id, true), WEIR_OK);
@@ -287,13 +292,9 @@ Test(transactions, opening_a_name_again_leaves_what_was_prepared)
 
 Test(transactions, closing_the_handle_aborts_an_open_one)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
-    const uint64_t number = wr_transaction_number(brief);
+    struct shop       shop   = shop_open();
+    weir_transaction *brief  = shop_begin_brief(&shop);
+    const uint64_t    number = wr_transaction_number(brief);
     cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
     weir_transaction_close(brief);
     cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
@@ -303,13 +304,9 @@ Test(transactions, closing_the_handle_aborts_an_open_one)
 
 Test(transactions, closing_the_handle_frees_producers_that_are_still_joined)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
-    const uint64_t number = wr_transaction_number(brief);
+    struct shop       shop   = shop_open();
+    weir_transaction *brief  = shop_begin_brief(&shop);
+    const uint64_t    number = wr_transaction_number(brief);
     weir_transaction_close(brief);
     cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
     cr_expect_eq(shop_count(shop.log), 0);
@@ -321,12 +318,8 @@ Test(transactions, closing_the_handle_frees_producers_that_are_still_joined)
 
 Test(transactions, a_producer_of_a_fenced_handle_stays_fenced_when_that_is_closed)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief, *heir;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    struct shop       shop  = shop_open();
+    weir_transaction *brief = shop_begin_brief(&shop), *heir;
     cr_assert_eq(weir_transaction_open(shop.log, "brief", &heir), WEIR_OK);
     weir_transaction_close(brief);
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_FENCED);
@@ -342,8 +335,7 @@ Test(transactions, a_producer_of_a_fenced_handle_stays_fenced_when_that_is_close
 Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appended_to_it)
 {
     struct shop shop = shop_open();
-    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
-    shop_append(&shop);
+    shop_begin_and_append(&shop);
     shop.transaction->is_ending = true; // as another thread's decision that is under way
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
     cr_expect_not_null(strstr(weir_producer_error(shop.a), "is being decided"));
@@ -353,22 +345,119 @@ Test(transactions, while_one_is_decided_and_once_it_is_prepared_nothing_is_appen
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
     cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
     cr_expect_eq(shop_count(shop.log), 21);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
     cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_OK);
+    shop_close(&shop);
+}
+
+Test(transactions, a_producer_that_has_joined_one_appends_nothing_while_none_is_begun)
+{
+    struct shop shop = shop_open();
+    cr_expect_eq(trial_append(shop.a, 0, 1), WEIR_CONFLICT);
+    cr_expect(strstr(weir_producer_error(shop.a), "topic a: its transaction shop is not begun; "
+                                                  "begin a transaction first, or leave it with "
+                                                  "weir_producer_join(producer, NULL)") != NULL,
+              "%s", weir_producer_error(shop.a));
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 0, 10), WEIR_OK);
+    cr_assert_eq(weir_transaction_commit(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_CONFLICT);
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    cr_assert_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_CONFLICT);
+    cr_expect_eq(shop_count(shop.log), 10);
+    cr_assert_eq(weir_producer_join(shop.a, NULL), WEIR_OK);
+    cr_expect_eq(trial_append(shop.a, 10, 1), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop.a, -1), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 11);
     shop_close(&shop);
 }
 
 Test(transactions, closing_the_handle_of_a_prepared_one_frees_its_producers)
 {
-    struct shop       shop = shop_open();
-    weir_transaction *brief;
-    cr_assert_eq(weir_transaction_open(shop.log, "brief", &brief), WEIR_OK);
-    cr_assert_eq(weir_producer_join(shop.a, brief), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(brief), WEIR_OK);
-    cr_assert_eq(trial_append(shop.a, 0, 5), WEIR_OK);
+    struct shop       shop  = shop_open();
+    weir_transaction *brief = shop_begin_brief(&shop);
     cr_assert_eq(weir_transaction_prepare(brief, NULL), WEIR_OK);
     weir_transaction_close(brief);
     cr_expect_eq(trial_append(shop.a, 0, 3), WEIR_OK);
     shop_close(&shop);
+}
+
+// The disk becomes full with 20 rows of an open transaction on it, and more than it has room for
+// behind them.
+static void shop_fill_disk(struct shop *shop)
+{
+    cr_assert_eq(weir_transaction_begin(shop->transaction), WEIR_OK);
+    shop_append(shop);
+    cr_assert_eq(weir_producer_flush(shop->a, -1), WEIR_OK);
+    cr_assert_eq(weir_producer_flush(shop->b, -1), WEIR_OK);
+    wr_simulation_fault_at(shop->environment, wr_simulation_changes(shop->environment),
+                           WR_DISK_ENOSPC);
+    cr_assert_eq(trial_append(shop->a, 0, 16384), WEIR_OK);
+}
+
+Test(transactions, closing_the_handle_on_a_full_disk_leaves_the_abort_to_the_next_opening,
+     .timeout = 60)
+{
+    struct shop shop = shop_open();
+    shop_fill_disk(&shop);
+    const uint64_t number = wr_transaction_number(shop.transaction);
+    weir_transaction_close(shop.transaction);
+    cr_expect_eq(weir_producer_close(shop.a), WEIR_FULL);
+    cr_expect_eq(weir_producer_close(shop.b), WEIR_OK);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_OPEN);
+    wr_simulation_make_room(shop.environment);
+    cr_expect_eq(weir_log_close(shop.log), WEIR_OK);
+    shop.log = trial_open(shop.environment, true);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    cr_expect_eq(shop_count(shop.log), 0);
+    shop_open_handles(&shop);
+    shop_close(&shop);
+}
+
+Test(transactions, one_that_a_full_disk_kept_from_its_commit_may_still_be_aborted, .timeout = 60)
+{
+    struct shop shop = shop_open();
+    shop_fill_disk(&shop);
+    cr_expect_eq(wr_transaction_try(shop.transaction, true), WEIR_FULL);
+    cr_expect_eq(wr_transaction_try(shop.transaction, true), WEIR_FULL);
+    wr_simulation_make_room(shop.environment);
+    wr_simulation_spend(shop.environment, WEIR_SECONDS(2));
+    cr_expect_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    cr_expect_eq(shop_count(shop.log), 0);
+    shop_restart(&shop);
+    cr_expect_eq(shop_count(shop.log), 0);
+    shop_close(&shop);
+}
+
+// The rows are on disk, and only the record of the decision finds no room.
+Test(transactions, a_record_that_found_no_room_is_not_written_later, .timeout = 60)
+{
+    struct shop         shop  = shop_open();
+    struct wr_log_error error = { .status = WEIR_OK };
+    cr_assert_eq(weir_transaction_begin(shop.transaction), WEIR_OK);
+    const uint64_t           number   = wr_transaction_number(shop.transaction);
+    const struct wr_decision decision = { .first   = number,
+                                          .end     = number + 1,
+                                          .verdict = WR_VERDICT_COMMITTED };
+    wr_simulation_fault_at(shop.environment, wr_simulation_changes(shop.environment),
+                           WR_DISK_ENOSPC);
+    const uint32_t      count = 65536; // more than there is room for in the segment
+    struct wr_decision *many  = wr_alloc(count * sizeof(*many));
+    for (uint32_t i = 0; i < count; i++) {
+        many[i] = decision;
+    }
+    cr_expect_eq(wr_transactions_write(shop.log->transactions, many, count, true, &error),
+                 WEIR_FULL);
+    wr_free(many);
+    cr_expect_eq(shop.log->commit->buffered_bytes, 0);
+    wr_simulation_make_room(shop.environment);
+    wr_simulation_spend(shop.environment, WEIR_SECONDS(2));
+    cr_expect_eq(weir_transaction_abort(shop.transaction), WEIR_OK);
+    shop_restart(&shop);
+    cr_expect_eq(wr_transactions_verdict(shop.log, number), WR_VERDICT_ABORTED);
+    shop_close(&shop);
+    wr_log_error_fini(&error);
 }
 
 Test(transactions, no_handle_may_be_closed) { weir_transaction_close(NULL); }

@@ -1,30 +1,13 @@
-#include "tests/support/upkeep_trial.h"
-#include <criterion/criterion.h>
-
-struct bench {
-    struct wr_environment *environment;
-    weir_log              *log;
-    weir_producer         *producer;
-};
+#include "tests/support/upkeep_bench.h"
 
 static struct bench bench_open(void)
 {
-    struct bench     bench = { .environment = wr_environment_open_simulated(1, false) };
     const weir_topic topic = trial_topic("t", 1);
-    bench.log              = trial_open(bench.environment, true);
-    trial_create(bench.log, &topic);
-    cr_assert_eq(weir_producer_open(bench.log, "t", NULL, &bench.producer), WEIR_OK);
+    struct bench     bench = bench_open_with(&topic);
     for (uint32_t i = 0; i < 100; i++) {
         trial_put(bench.producer, i, (int64_t)i, WEIR_INSERT);
     }
     return bench;
-}
-
-static void bench_close(struct bench *bench)
-{
-    cr_expect_eq(weir_producer_close(bench->producer), WEIR_OK);
-    cr_expect_eq(weir_log_close(bench->log), WEIR_OK);
-    wr_environment_close(bench->environment);
 }
 
 // The records are those from offset `first` up to `end`, each with its offset as its value.
@@ -80,8 +63,8 @@ static void leave_the_last_of(struct bench *bench, const char *topic, uint32_t c
         cr_assert_eq(weir_producer_append(producer, &row, 1), WEIR_OK);
     }
     cr_assert_eq(weir_producer_close(producer), WEIR_OK);
-    wr_commit_enter(bench->log->commit);
     struct wr_topic *found = wr_catalog_topic(bench->log, topic, &error);
+    wr_commit_enter(bench->log->commit);
     cr_assert_eq(wr_partition_seal(found->partitions[0], &error), WEIR_OK);
     wr_commit_leave(bench->log->commit);
     cr_assert_eq(weir_log_compact(bench->log, topic, NULL), WEIR_OK);
@@ -139,11 +122,8 @@ Test(truncate, offsets_beyond_what_there_is_are_refused)
 
 Test(truncate, a_transaction_that_is_not_decided_is_never_cut_through)
 {
-    struct bench      bench = bench_open();
-    weir_transaction *transaction;
-    cr_assert_eq(weir_transaction_open(bench.log, "x", &transaction), WEIR_OK);
-    cr_assert_eq(weir_producer_join(bench.producer, transaction), WEIR_OK);
-    cr_assert_eq(weir_transaction_begin(transaction), WEIR_OK);
+    struct bench      bench       = bench_open();
+    weir_transaction *transaction = bench_begin(&bench);
     for (uint32_t i = 100; i < 110; i++) {
         trial_put(bench.producer, i, (int64_t)i, WEIR_INSERT);
     }
@@ -169,41 +149,30 @@ Test(truncate, a_transaction_that_is_not_decided_is_never_cut_through)
 static bool crash_once(uint64_t at, bool takes_before)
 {
     struct bench bench = bench_open();
-    wr_simulation_fault_at(bench.environment, wr_simulation_changes(bench.environment) + at,
-                           WR_DISK_CRASH_AFTER);
-    const weir_status status      = takes_before ? weir_log_truncate_before(bench.log, "t", 0, 60)
-                                                 : weir_log_truncate_from(bench.log, "t", 0, 60);
-    const bool        has_stopped = wr_simulation_has_stopped(bench.environment);
-    if (has_stopped) {
-        wr_simulation_reboot(bench.environment, at);
+    bench_stop_at(&bench, at, WR_DISK_CRASH_AFTER);
+    const weir_status status = takes_before ? weir_log_truncate_before(bench.log, "t", 0, 60)
+                                            : weir_log_truncate_from(bench.log, "t", 0, 60);
+    if (!bench_reopen(&bench, at)) {
+        return false;
     }
-    (void)weir_producer_close(bench.producer);
-    (void)weir_log_close(bench.log);
-    if (has_stopped) {
-        wr_simulation_restart(bench.environment);
-        bench.log = trial_open(bench.environment, true);
-        weir_partition_info info;
-        cr_assert_eq(weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK);
-        const bool is_whole = info.first_offset == 0 && info.end_offset == 100;
-        const bool is_cut   = takes_before ? info.first_offset == 60 && info.end_offset == 100
-                                           : info.first_offset == 0 && info.end_offset == 60;
-        cr_expect(is_cut || (is_whole && status != WEIR_OK), "change %llu: %llu to %llu",
-                  (unsigned long long)at, (unsigned long long)info.first_offset,
-                  (unsigned long long)info.end_offset);
-        expect_range(&bench, info.first_offset, info.end_offset);
-        cr_expect_eq(weir_log_close(bench.log), WEIR_OK);
-    }
-    wr_environment_close(bench.environment);
-    return has_stopped;
+    weir_partition_info info;
+    cr_assert_eq(weir_log_partition_info(bench.log, "t", 0, &info), WEIR_OK);
+    const bool is_whole = info.first_offset == 0 && info.end_offset == 100;
+    const bool is_cut   = takes_before ? info.first_offset == 60 && info.end_offset == 100
+                                       : info.first_offset == 0 && info.end_offset == 60;
+    cr_expect(is_cut || (is_whole && status != WEIR_OK), "change %llu: %llu to %llu",
+              (unsigned long long)at, (unsigned long long)info.first_offset,
+              (unsigned long long)info.end_offset);
+    expect_range(&bench, info.first_offset, info.end_offset);
+    bench_close_reopened(&bench);
+    return true;
 }
+
+static bool crash_once_before(uint64_t at) { return crash_once(at, true); }
+static bool crash_once_from(uint64_t at) { return crash_once(at, false); }
 
 Test(truncate, a_power_cut_anywhere_leaves_all_or_what_was_to_stay, .timeout = 250)
 {
-    for (int takes_before = 0; takes_before < 2; takes_before++) {
-        uint64_t at = 0;
-        while (crash_once(at, takes_before != 0)) {
-            at++;
-        }
-        cr_expect_gt(at, 1);
-    }
+    bench_stop_anywhere(crash_once_before, 1);
+    bench_stop_anywhere(crash_once_from, 1);
 }
