@@ -6,7 +6,7 @@
 
 weir_status wr_error_set(struct wr_error *error, weir_status status, const char *sentence, ...)
 {
-    WR_ASSERT(status != WEIR_OK);
+    WR_ASSERT(status != WEIR_OK && sentence != NULL);
     va_list arguments, again;
     va_start(arguments, sentence);
     va_copy(again, arguments);

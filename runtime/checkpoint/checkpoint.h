@@ -61,6 +61,9 @@ weir_status wr_store_open(struct wr_environment *environment, const char *direct
 void wr_store_close(struct wr_store *store);
 
 // ---- what is there: of the checkpoint it was opened at, or else the last published since ----
+//
+// What these point at is valid until the next publish. Places are of this directory: a task that
+// was restored from a savepoint writes all of its segments again.
 
 const struct wr_manifest *wr_store_manifest(const struct wr_store *store); // NULL: none yet
 // Of manifest->tasks[at].

@@ -53,6 +53,7 @@ void wr_names_fini(struct wr_names *names)
 
 void wr_store_warn(const struct wr_store *store, const char *sentence, ...)
 {
+    WR_ASSERT(sentence != NULL);
     if (store->options.warn != NULL) {
         char    text[1024];
         va_list arguments;

@@ -11,7 +11,8 @@
 //               read; two more checkpoints are taken; the machine starts again; read once more,
 //               with every checkpoint that is retained. fsck finds nothing but leftovers
 //
-// A second sweep has the machine stop twice: in the run, and in the opening after it.
+// A second sweep has the machine stop twice, or the process killed and then the machine stopped: in
+// the run, and in the opening after it.
 //
 // usage: fault_checkpoint_sweep [-v] [FAULT CHANGE [SEED]]: everything, or one case. -v: tell what
 // each call said.
@@ -457,19 +458,21 @@ static void sweep(const struct watched_change *changes, uint64_t count)
     }
 }
 
-// The machine stops at `crash` of the run, and again at change `change` of what comes after: an
-// opening and a checkpoint, which deletes what the run left. False: that makes fewer.
+// The machine stops at `crash` of the run, or the process is killed, and the machine stops at
+// change `change` of what comes after: an opening and a checkpoint, which deletes what the run
+// left. False: that makes fewer.
 static bool run_twice_struck(uint64_t crash, uint64_t change)
 {
     static struct run run;
+    const enum fault  first = (crash + change) % 4 < 2 ? CRASH_BEFORE : KILL;
     const enum fault  fault = (crash + change) % 2 == 0 ? CRASH_BEFORE : CRASH_AFTER;
     snprintf(now_doing, sizeof(now_doing), "opening: %llu, then %llu", (number)crash,
              (number)change);
     run_open(&run);
-    strike(&run, CRASH_BEFORE, crash);
+    strike(&run, first, crash);
     live(&run);
     close_store(&run);
-    watched_disk_reboot(run.disk, crash * 31 + change);
+    begin_again(&run, first, crash * 31 + change);
     strike(&run, fault, wr_simulation_changes(run.disk->inner) + change);
     open_writer(&run);
     take(&run, 9, false);

@@ -51,9 +51,10 @@ struct life {
 
 // ---- its state ----
 
+// Of versions that differ by thousands it is the same: whole files may differ in their bytes only.
 static inline uint32_t life_payload_bytes(const struct life *life, uint32_t version)
 {
-    return life->payload_least + (uint32_t)(wr_mix64(version, 1) % life->payload_span);
+    return life->payload_least + (uint32_t)(wr_mix64(version % 1000, 1) % life->payload_span);
 }
 
 static inline void life_payload(const struct life *life, uint32_t version, char *to)
@@ -148,9 +149,12 @@ static inline void life_fill_index(struct life_index *of, uint32_t task, uint64_
     (void)snprintf(of->text, sizeof(of->text), "offset %llu", (unsigned long long)checkpoint);
     of->cells[0] =
         (struct wr_index_cell){ "offset", "part-0", of->text, (uint32_t)strlen(of->text) };
-    of->cells[1]     = (struct wr_index_cell){ "kept", NULL, "", 0 };
-    of->operators[0] = (struct wr_index_operator){ .name          = task == 0 ? "read" : "by-card",
-                                                   .watermark     = (int64_t)checkpoint - 1000000,
+    of->cells[1]                = (struct wr_index_cell){ "kept", NULL, "", 0 };
+    const int64_t     watermark = (int64_t)checkpoint - 1000000;
+    const char *const name      = task > 0 ? "by-card" : "read";
+
+    of->operators[0] = (struct wr_index_operator){ .name          = name,
+                                                   .watermark     = watermark,
                                                    .counters      = of->counters,
                                                    .counter_count = 1,
                                                    .cells         = of->cells,
@@ -158,13 +162,17 @@ static inline void life_fill_index(struct life_index *of, uint32_t task, uint64_
                                                    .tables        = of->tables,
                                                    .table_count   = life_tables_of(task) };
     of->operators[1] = (struct wr_index_operator){ .name = "exchange", .watermark = INT64_MIN };
-    of->index        = (struct wr_index){ .stage          = task == 0 ? 0 : 1,
-                                          .stage_name     = task == 0 ? "source" : "cards",
-                                          .instance       = task == 0 ? 0 : task - 1,
-                                          .first_cell     = task == 2 ? WR_CELL_COUNT / 2 : 0,
-                                          .end_cell       = task == 1 ? WR_CELL_COUNT / 2 : WR_CELL_COUNT,
-                                          .operators      = of->operators,
-                                          .operator_count = 2 };
+
+    const uint32_t half     = WR_CELL_COUNT / 2;
+    const bool     is_first = task == 0;
+
+    of->index = (struct wr_index){ .stage          = is_first ? 0 : 1,
+                                   .stage_name     = is_first ? "source" : "cards",
+                                   .instance       = is_first ? 0 : task - 1,
+                                   .first_cell     = task == 2 ? half : 0,
+                                   .end_cell       = task == 1 ? half : WR_CELL_COUNT,
+                                   .operators      = of->operators,
+                                   .operator_count = 2 };
     for (uint32_t i = 0; i < LIFE_TABLES; i++) {
         of->tables[i] = (struct wr_index_table){ .name           = "panes",
                                                  .has_member     = i == 1,

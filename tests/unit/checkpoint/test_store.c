@@ -143,6 +143,38 @@ Test(store, takes_no_index_that_makes_no_sense)
     disk_fini(&disk);
 }
 
+Test(store, never_replaces_a_manifest_that_somebody_else_published)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    size_t          length;
+    disk_init(&disk);
+    disk_checkpoint(&disk, 1);
+    wr_simulation_import(disk.environment, STORE "/manifest-0000000002", "theirs", 6);
+    cr_assert_eq(disk_try_checkpoint(&disk, 2, &error), WEIR_CONFLICT);
+    assert_says(&error, WEIR_CONFLICT, "another process");
+    const char *const bytes =
+        wr_simulation_bytes(disk.environment, STORE "/manifest-0000000002", &length);
+    cr_assert(length == 6 && memcmp(bytes, "theirs", 6) == 0);
+    cr_assert_eq(disk_count(&disk, STORE, "c0000000002"), 0);
+    wr_error_fini(&error);
+    disk_fini(&disk);
+}
+
+Test(store, writes_to_no_state_file_that_is_there)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    size_t          length;
+    disk_init(&disk);
+    disk_checkpoint(&disk, 1);
+    wr_simulation_import(disk.environment, STORE "/c0000000002-e00001-t00001", "theirs", 6);
+    cr_assert_eq(disk_try_checkpoint(&disk, 2, &error), WEIR_CONFLICT);
+    const char *const bytes =
+        wr_simulation_bytes(disk.environment, STORE "/c0000000002-e00001-t00001", &length);
+    cr_assert(length == 6 && memcmp(bytes, "theirs", 6) == 0);
+    wr_error_fini(&error);
+    disk_fini(&disk);
+}
+
 // ---- retention ----
 
 Test(store, keeps_the_last_three_and_what_they_refer_to)
