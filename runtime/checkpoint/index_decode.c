@@ -193,7 +193,7 @@ static void get_segment(struct reader *reader, struct wr_index_segment *segment)
     require(reader, file != NULL, "a segment lies in a file that is not in the list");
     require(reader, place->bytes <= WR_BLOCK_PAYLOAD_MAX && place->offset % WR_BLOCK_ALIGN == 0,
             "a segment is too long or lies between two blocks");
-    if (reader->reason == NULL) {
+    if (reader->reason == NULL && file != NULL) {
         const uint64_t bytes = wr_block_bytes(place->bytes);
         require(reader, bytes <= file->bytes && place->offset <= file->bytes - bytes,
                 "a segment ends behind its file");

@@ -234,7 +234,7 @@ weir_status wr_store_savepoint(struct wr_store *store, const char *directory,
     weir_status status = directory_take(&savepoint, error);
     if (status == WEIR_OK) {
         savepoint.files =
-            wr_alloc(store->newest.manifest.task_count * sizeof(*savepoint.files) + 1);
+            wr_alloc(store->newest.manifest.task_count * sizeof(struct wr_state_file *) + 1);
         status = copy_all(&savepoint, &outcome, error);
         if (status != WEIR_OK && outcome != WR_PUBLISHED_PERHAPS) {
             undo(&savepoint);

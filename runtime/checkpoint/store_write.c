@@ -77,7 +77,7 @@ weir_status wr_store_file_open(struct wr_store *store, uint64_t id, uint32_t tas
     const struct wr_file_id identity = { id, store->epoch.epoch, task };
     struct wr_state_file   *made     = wr_alloc(sizeof(*made));
     progress->files =
-        wr_realloc(progress->files, (progress->file_count + 1) * sizeof(*progress->files));
+        wr_realloc(progress->files, (progress->file_count + 1) * sizeof(struct wr_state_file *));
     progress->files[progress->file_count++] = made;
     status =
         wr_state_file_init(made, store->environment, store->directory, &identity, number, error);
@@ -226,7 +226,7 @@ static weir_status publish(struct wr_store *store, const struct wr_manifest *man
     if (status != WEIR_OK) {
         return status;
     }
-    qsort(progress->files, progress->file_count, sizeof(*progress->files), task_compare);
+    qsort(progress->files, progress->file_count, sizeof(struct wr_state_file *), task_compare);
     return wr_publish(store->environment, store->directory, &facts, progress->files,
                       progress->file_count, published, outcome, error);
 }

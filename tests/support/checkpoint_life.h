@@ -152,16 +152,18 @@ static inline void life_fill_index(struct life_index *of, uint32_t task, uint64_
     of->cells[1]                = (struct wr_index_cell){ "kept", NULL, "", 0 };
     const int64_t     watermark = (int64_t)checkpoint - 1000000;
     const char *const name      = task > 0 ? "by-card" : "read";
-    of->operators[0]            = (struct wr_index_operator){ .name          = name,
-                                                              .watermark     = watermark,
-                                                              .counters      = of->counters,
-                                                              .counter_count = 1,
-                                                              .cells         = of->cells,
-                                                              .cell_count    = 2,
-                                                              .tables        = of->tables,
-                                                              .table_count   = life_tables_of(task) };
-    of->operators[1]    = (struct wr_index_operator){ .name = "exchange", .watermark = INT64_MIN };
-    const uint32_t half = WR_CELL_COUNT / 2;
+
+    of->operators[0] = (struct wr_index_operator){ .name          = name,
+                                                   .watermark     = watermark,
+                                                   .counters      = of->counters,
+                                                   .counter_count = 1,
+                                                   .cells         = of->cells,
+                                                   .cell_count    = 2,
+                                                   .tables        = of->tables,
+                                                   .table_count   = life_tables_of(task) };
+    of->operators[1] = (struct wr_index_operator){ .name = "exchange", .watermark = INT64_MIN };
+
+    const uint32_t half     = WR_CELL_COUNT / 2;
     const bool     is_first = task == 0;
 
     of->index = (struct wr_index){ .stage          = is_first ? 0 : 1,

@@ -150,6 +150,48 @@ Test(store_failures, a_savepoint_on_a_full_disk_leaves_nothing_and_harms_nothing
     }
 }
 
+// A process is killed between the rename of a manifest and the sync after it; the machine stops at
+// some change of the next opening.
+static bool stop_opening(uint64_t change, uint64_t seed)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    disk_init(&disk);
+    disk_checkpoint(&disk, 1);
+    wr_simulation_fail(disk.environment, WR_FAULT_SYNC, LIFE_TASKS + 2, EIO);
+    cr_assert_eq(disk_try_checkpoint(&disk, 2, &error), WEIR_DISK_FAILED);
+    disk_close_store(&disk);
+    wr_simulation_restart(disk.environment);
+    const uint64_t at = wr_simulation_changes(disk.environment) + change;
+    wr_simulation_fault_at(disk.environment, at, WR_DISK_CRASH_AFTER);
+    const weir_status status = disk_try_open(&disk, STORE, true, 0, &error);
+    const bool        is_met = wr_simulation_has_stopped(disk.environment);
+    disk_close_store(&disk);
+    if (!is_met) {
+        disk_fini(&disk);
+        return false;
+    }
+    wr_simulation_reboot(disk.environment, seed);
+    disk_open_store(&disk, STORE, true, 0);
+    const uint64_t found = wr_store_manifest(disk.store)->checkpoint;
+    cr_assert(found == 2 || (found == 1 && status != WEIR_OK), "change %llu",
+              (unsigned long long)change);
+    disk_check(&disk, found);
+    wr_error_fini(&error);
+    disk_fini(&disk);
+    return true;
+}
+
+Test(store_failures, what_a_killed_process_renamed_is_durable_before_it_is_built_upon)
+{
+    for (uint64_t seed = 0; seed < 16; seed++) {
+        uint64_t change = 0;
+        while (stop_opening(change, seed)) {
+            change++;
+        }
+        cr_assert(change > 4);
+    }
+}
+
 Test(store_failures, a_process_that_is_killed_before_the_last_sync_may_have_published)
 {
     const uint64_t count = changes_of_a_checkpoint();
