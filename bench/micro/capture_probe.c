@@ -97,9 +97,10 @@ static void probe_open(struct probe *probe)
     probe->undo_pool                      = wr_pool_open(0);
     probe->table                          = wr_table_open(probe->pool, &options);
     probe->buffer                         = wr_alloc((size_t)16 << 20);
-    probe->capture                        = (struct wr_capture){
-                               .opaque = probe, .pool = probe->undo_pool, .room = give_room, .put = take_image
-    };
+    probe->capture.opaque                 = probe;
+    probe->capture.pool                   = probe->undo_pool;
+    probe->capture.room                   = give_room;
+    probe->capture.put                    = take_image;
 }
 
 static void probe_close(struct probe *probe)

@@ -196,24 +196,12 @@ static struct segment_saved segment_saved(const struct wr_table *table,
 // What all hashes of a table have in common is known as soon as there is one.
 static void table_learn_range(struct wr_table *table)
 {
-    uint64_t next = 0;
-    while (!table->knows_range && table->count > 0) {
-        const struct segment *const segment = segment_at(table, next, &next);
-        for (uint32_t group = 0; group < segment->group_count && segment->count > 0; group++) {
-            const uint32_t used =
-                group_used(segment_tags(segment) + (size_t)group * GROUP_TAG_BYTES);
-            if (used != 0) {
-                const size_t index = (size_t)group * GROUP_SLOTS + (uint32_t)__builtin_ctz(used);
-                const char  *slot =
-                    segment_slots(segment, segment->group_count) + index * table->slot_bytes;
-                const uint64_t hash = table->keys->hash_of(table, slot);
-                table->range        = table->range_bits == 0
-                                          ? 0
-                                          : hash >> (64 - table->range_bits) << (64 - table->range_bits);
-                table->knows_range  = true;
-                return;
-            }
-        }
+    struct wr_table_cursor cursor = { 0, 0 };
+    uint64_t               hash;
+    if (!table->knows_range && table->count > 0 &&
+        wr_table_next(table, &cursor, 1, NULL, NULL, &hash, NULL) == 1) {
+        table->range       = hash & ~(UINT64_MAX >> table->range_bits);
+        table->knows_range = true;
     }
 }
 

@@ -292,20 +292,20 @@ Test(capture, without_memory_for_undo_takes_segments_at_once)
     wr_pool_close(undo_pool);
     undo_pool    = wr_pool_open(511); // no block fits
     capture.pool = undo_pool;
-    put_many(1000);
+    put_many(20000);
     mark();
-    put(5000, 0); // made
+    put(20000, 0); // made
     cr_assert_eq(packed_count, 1);
     for (uint64_t key = 0; packed_count == 1; key++) { // written, in another segment
-        cr_assert_lt(key, 1000);
+        cr_assert_lt(key, 20000);
         put(key, 0);
     }
-    for (uint64_t key = 0; key < 2000; key++) {
+    for (uint64_t key = 0; key < 20000; key++) {
         put(key, 0);
     }
     cr_assert_eq(wr_table_undo_bytes(table), 0);
     finish();
-    saw_many(1000);
+    saw_many(20000);
 }
 
 Test(capture, gives_the_memory_of_its_undo_back)
