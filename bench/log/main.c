@@ -1,5 +1,6 @@
 // weir-log-bench: see log_bench.h for what is measured.
 #include "bench/harness/machine.h"
+#include "bench/harness/median.h"
 #include "bench/log/log_bench.h"
 
 #include <ftw.h>
@@ -46,18 +47,6 @@ static void remove_in(const struct log_bench *bench, const char *name)
 }
 
 // ---- medians ----
-
-static int double_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, double_compare);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
 
 struct side {
     double values[RUNS_MAX];

@@ -59,6 +59,9 @@ struct wr_coordinator {
     bool              has_warned;
     struct task_part *parts; // a task each
     struct prepared  *prepared;
+    struct wr_checkpoint_facts under_way; // of the current one, so far
+
+    int64_t busy_until_us; // atomic; a hint for who watches
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
@@ -68,6 +71,7 @@ struct wr_coordinator {
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over; // the final checkpoint is durable
     bool              is_woken;
+    struct wr_checkpoint_facts facts;
 };
 
 static int64_t now_us(const struct wr_coordinator *coordinator)
@@ -151,6 +155,52 @@ static void chunk_give(struct wr_coordinator *coordinator, struct wr_chunk *chun
     if (!is_kept) {
         wr_free(chunk);
     }
+}
+
+// ---- for who watches ----
+
+void wr_coordinator_facts_any(struct wr_coordinator *coordinator, struct wr_checkpoint_facts *facts)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    *facts = coordinator->facts;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
+int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator)
+{
+    return __atomic_load_n(&coordinator->busy_until_us, __ATOMIC_RELAXED);
+}
+
+static void coordinator_tell_busy_until(struct wr_coordinator *coordinator, int64_t until_us)
+{
+    __atomic_store_n(&coordinator->busy_until_us, until_us, __ATOMIC_RELAXED);
+}
+
+static void facts_add(struct wr_checkpoint_facts *facts, const struct wr_index *index,
+                      uint32_t file_number)
+{
+    for (uint32_t i = 0; i < index->operator_count; i++) {
+        for (uint32_t k = 0; k < index->operators[i].table_count; k++) {
+            const struct wr_index_table *table = &index->operators[i].tables[k];
+            facts->entries += table->entries;
+            facts->segments += table->segment_count;
+            for (uint32_t j = 0; j < table->segment_count; j++) {
+                facts->packed_segments += table->segments[j].place.file == file_number;
+            }
+        }
+    }
+}
+
+static void facts_publish(struct wr_coordinator *coordinator)
+{
+    struct wr_checkpoint_facts *facts = &coordinator->under_way;
+    facts->id                         = coordinator->current;
+    facts->began_us                   = coordinator->began_us;
+    facts->ended_us                   = now_us(coordinator);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    facts->count       = coordinator->facts.count + 1;
+    coordinator->facts = *facts;
+    (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
 struct wr_file_id wr_coordinator_file_id(const struct wr_coordinator *coordinator,
@@ -245,8 +295,10 @@ static void coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us
         coordinator->parts[i].file        = NULL;
         coordinator->parts[i].is_captured = false;
     }
+    coordinator_tell_busy_until(coordinator, now_us(coordinator));
     coordinator->current        = 0;
     coordinator->captured_count = 0;
+    coordinator->under_way      = (struct wr_checkpoint_facts){ .id = 0 };
     coordinator->next_us        = next_us;
 }
 
@@ -280,6 +332,7 @@ static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
     coordinator->current  = coordinator->next++;
     coordinator->began_us = now_us(coordinator);
     coordinator->is_final = is_final;
+    coordinator_tell_busy_until(coordinator, INT64_MAX);
     coordinator->began_wall_us =
         coordinator->run->environment->ops->wall_us(coordinator->run->environment);
     if (wr_store_begin(coordinator->store, coordinator->current, coordinator->run->task_count,
@@ -425,6 +478,8 @@ static bool report_take(struct wr_coordinator *coordinator, struct wr_report *re
             return false;
         }
         part_note_length(part, report->file_number, wr_state_file_bytes(part->file));
+        facts_add(&coordinator->under_way, report->index, report->file_number);
+        coordinator->under_way.bytes += wr_state_file_bytes(part->file);
         part->is_captured = true;
         coordinator->captured_count++;
         return true;
@@ -491,6 +546,7 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
         coordinator_meet(coordinator, &error);
         return;
     }
+    facts_publish(coordinator);
     const int64_t due = coordinator->began_us + coordinator->interval_us;
     const bool    ends = coordinator->is_final;
     coordinator->has_warned = false;

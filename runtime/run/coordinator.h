@@ -61,6 +61,24 @@ bool wr_coordinator_may_end_any(struct wr_coordinator *coordinator, struct wr_ta
 // Something has changed that the thread may wait for: the run has failed.
 void wr_coordinator_wake_any(struct wr_coordinator *coordinator);
 
+// ---- for who watches, from any thread ----
+
+// The last checkpoint that was published.
+struct wr_checkpoint_facts {
+    uint64_t count; // published by this run
+    uint64_t id;    // 0: none yet, and nothing below means anything
+    int64_t  began_us, ended_us;
+    uint64_t bytes;            // written, of state files
+    uint64_t entries, segments; // that it consists of
+    uint64_t packed_segments;  // of these, new in it; the others lie in files of earlier ones
+};
+void wr_coordinator_facts_any(struct wr_coordinator *coordinator, struct wr_checkpoint_facts *facts);
+// When the last checkpoint was over, published or given up; INT64_MAX: one is under way; 0: there
+// was none.
+int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator);
+
+// ---- for tasks, from any thread: files ----
+
 // Who a state file is.
 struct wr_file_id wr_coordinator_file_id(const struct wr_coordinator *coordinator,
                                          const struct wr_task *task, uint64_t checkpoint);
