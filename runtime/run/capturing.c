@@ -25,6 +25,7 @@ struct capture {
 struct wr_capturing {
     struct wr_task        *task;
     struct wr_coordinator *coordinator;
+    struct wr_pool        *undo;       // of what is saved while a capture is under way
     uint64_t               checkpoint; // 0: none is under way
     struct wr_index       *index;      // of the one under way
     struct capture       **captures;
@@ -209,7 +210,7 @@ static void capture_add(struct wr_capturing *capturing, const struct wr_kept_tab
     };
     capture->to = (struct wr_capture){
         .opaque = capture,
-        .pool   = capturing->task->pool,
+        .pool   = capturing->undo,
         .room   = image_room,
         .put    = image_put,
     };
@@ -547,6 +548,7 @@ struct wr_capturing *wr_capturing_open(struct wr_task *task, struct wr_coordinat
     struct wr_capturing *capturing = wr_alloc(sizeof(*capturing));
     capturing->task                = task;
     capturing->coordinator         = coordinator;
+    capturing->undo                = wr_pool_open(0);
     return capturing;
 }
 
@@ -561,5 +563,6 @@ void wr_capturing_close(struct wr_capturing *capturing)
     }
     wr_free(capturing->files);
     wr_free((void *)(uintptr_t)capturing->captures);
+    wr_pool_close(capturing->undo);
     wr_free(capturing);
 }
