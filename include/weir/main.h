@@ -1,7 +1,8 @@
 // weir/main.h: one command line for every job.
 //
 //   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--checkpoints DIR]
-//                 [--checkpoint-interval MS] [--restore N] [--simulate SEED] [--quiet] [--json]
+//                 [--checkpoint-interval MS] [--restore N] [--restarts N] [--simulate SEED]
+//                 [--quiet] [--json]
 //   PROGRAM plan  [--workers N] [--json]
 //   PROGRAM --help
 //

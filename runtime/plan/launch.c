@@ -1,6 +1,7 @@
 // From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it
 // counted. With a directory for checkpoints: open that first, for it may say what was before.
 #include "runtime/plan/plan.h"
+#include "runtime/plan/restart.h"
 #include "runtime/run/coordinator.h"
 
 #include <stdio.h>
@@ -185,6 +186,24 @@ weir_status weir_run_close(weir_run *run)
 
 weir_status weir_job_run(weir_job *job, const weir_run_options *options)
 {
-    weir_run *run = weir_run_start(job, options);
-    return run != NULL ? weir_run_close(run) : job->error_status;
+    const weir_restart     none        = { .kind = WEIR_RESTART_NONE };
+    struct wr_environment *environment = wr_environment_open_real(); // to wait by
+    const bool             is_real     = options != NULL && !options->is_simulated;
+    struct wr_restarts     restarts;
+    weir_status            status;
+    int64_t                delay_us = 0;
+    wr_restarts_init(&restarts, is_real ? &options->restart_rule : &none);
+    for (;;) {
+        wr_restarts_begin(&restarts, wr_now_us(environment));
+        weir_run *run = weir_run_start(job, options);
+        status        = run != NULL ? weir_run_close(run) : job->error_status;
+        if (!wr_restarts_again(&restarts, status, wr_now_us(environment), &delay_us)) {
+            break;
+        }
+        wr_job_forget_failure(job, &restarts, delay_us);
+        environment->ops->wait_word(environment, &(uint32_t){ 0 }, 0, delay_us);
+    }
+    wr_restarts_fini(&restarts);
+    wr_environment_close(environment);
+    return status;
 }
