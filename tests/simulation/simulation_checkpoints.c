@@ -344,7 +344,9 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
                                WR_DISK_ENOSPC);
     }
     const bool is_killed       = how == 2 || how == 3;
-    options.checkpoint_timeout = is_killed && trial_one_in(random, 3) ? 500 : 0;
+    options.checkpoint_timeout =
+        is_killed && trial_one_in(random, 2) ? 1 + trial_below(random, 10u << trial_below(random, 7))
+                                             : 0;
     weir_run  *run = wr_launch_in(job, &options, environment,
                                   is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8))
                                             : 0);
@@ -421,10 +423,14 @@ static void try_seed(uint64_t seed, struct trial_watchdog *watchdog)
     trial_progress(watchdog);
 }
 
+// A seed given alone is tried alone; `--from SEED COUNT` tries so many from there.
 int main(int argc, char **argv)
 {
-    const uint64_t        seed  = trial_seed(argc, argv);
-    const uint64_t        seeds = argc > 1 ? 1 : trial_size(60, 1500, 20000);
+    const bool            is_range = argc == 4 && strcmp(argv[1], "--from") == 0;
+    const uint64_t        seed     = trial_seed(is_range ? argc - 1 : argc, argv + is_range);
+    const uint64_t        seeds    = is_range   ? strtoull(argv[3], NULL, 0)
+                                     : argc > 1 ? 1
+                                                : trial_size(60, 5000, 20000);
     struct trial_watchdog watchdog = { 0 };
     trial_watchdog_start(&watchdog);
     for (uint64_t i = 0; i < seeds; i++) {
