@@ -25,7 +25,6 @@
 #define MAX_AHEAD_DEFAULT    WEIR_DAYS(1)
 #define ALIGN_WITHIN_DEFAULT WEIR_MINUTES(1)
 
-
 // What a checkpoint keeps of a partition.
 struct partition_kept {
     struct wr_position position;
