@@ -173,7 +173,7 @@ static void read_line(struct reading *reading, const char *line, size_t length)
     }
     const char *kind = take_last_word(line, &end, &name_length);
     if (!is_number(bytes, digits[0], &leaf.bytes) || !kind_of(kind, name_length, &leaf.kind) ||
-        leaf.bytes == 0 || leaf.bytes % element_bytes(leaf.kind, leaf.bytes) != 0 ||
+        end == line || leaf.bytes == 0 || leaf.bytes % element_bytes(leaf.kind, leaf.bytes) != 0 ||
         (uint64_t)leaf.offset + leaf.bytes > UINT32_MAX / 2) {
         return;
     }

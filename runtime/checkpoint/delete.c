@@ -38,6 +38,27 @@ static void warn(const struct deleting *deleting, const char *sentence, ...)
     }
 }
 
+static weir_status may_delete(const struct deleting *deleting, struct wr_error *error)
+{
+    const struct wr_store_deletion *deletion = deleting->deletion;
+    if (!deleting->is_there) {
+        return wr_error_set(error, WEIR_NOT_FOUND,
+                            "checkpoints in %s: there is no published checkpoint %" PRIu64
+                            ", the newest is %" PRIu64 "%s",
+                            deleting->directory, deletion->checkpoint, deleting->newest,
+                            deleting->newest == 0 ? " (none)" : "");
+    }
+    if (deletion->checkpoint == deleting->newest && !deletion->may_be_newest) {
+        return wr_error_set(error, WEIR_USAGE,
+                            "checkpoints in %s: checkpoint %" PRIu64
+                            " is the newest, from which the job goes on: it is deleted only with "
+                            "--force",
+                            deleting->directory, deleting->newest);
+    }
+    return WEIR_OK;
+}
+
+// What there is, and whether the checkpoint may go.
 static weir_status list(struct deleting *deleting, struct wr_error *error)
 {
     const uint64_t chosen = deleting->deletion->checkpoint;
@@ -59,13 +80,7 @@ static weir_status list(struct deleting *deleting, struct wr_error *error)
         deleting->before =
             number != chosen && number > deleting->before ? number : deleting->before;
     }
-    return deleting->is_there
-               ? WEIR_OK
-               : wr_error_set(error, WEIR_NOT_FOUND,
-                              "checkpoints in %s: there is no published checkpoint %" PRIu64
-                              ", the newest is %" PRIu64 "%s",
-                              deleting->directory, chosen, deleting->newest,
-                              deleting->newest == 0 ? " (none)" : "");
+    return may_delete(deleting, error);
 }
 
 static weir_status lock(const struct deleting *deleting, int *file, struct wr_error *error)
@@ -177,16 +192,8 @@ static void remove_file(const struct deleting *deleting, const char *name)
 static weir_status delete_locked(struct deleting *deleting, struct wr_error *error)
 {
     weir_status status = list(deleting, error); // again: nobody writes now
-    if (status == WEIR_OK && deleting->deletion->checkpoint == deleting->newest &&
-        !deleting->deletion->may_be_newest) {
-        status = wr_error_set(error, WEIR_USAGE,
-                              "checkpoints in %s: checkpoint %" PRIu64
-                              " is the newest, from which the job goes on: it is deleted only with "
-                              "--force",
-                              deleting->directory, deleting->newest);
-    }
-    status = status != WEIR_OK ? status : bump(deleting, error);
-    status = status != WEIR_OK ? status : remove_manifest(deleting, error);
+    status             = status != WEIR_OK ? status : bump(deleting, error);
+    status             = status != WEIR_OK ? status : remove_manifest(deleting, error);
     if (status != WEIR_OK || !find_referred(deleting)) {
         return status;
     }
