@@ -427,11 +427,12 @@ static void check_leftover(struct fsck *fsck, const char *name)
     const bool        is_state = wr_state_name_parse(name, &id);
     const bool        is_temporary =
         strncmp(name, "manifest.tmp-e", 14) == 0 || strcmp(name, "epoch.tmp") == 0;
-    // What a writer is about to publish, or what an index that cannot be read may refer to, is
-    // none.
+    // What a writer is about to publish, what it was about to delete when the directory was listed,
+    // or what an index that cannot be read may refer to, is none.
     const bool is_leftover =
         is_state ? !wr_names_have(&fsck->referred, name) && !fsck->is_blind &&
-                       (!fsck->summary->has_writer || id.checkpoint < fsck->summary->newest)
+                       (!fsck->summary->has_writer ||
+                        (id.checkpoint < fsck->summary->newest && is_there(fsck, name)))
                  : is_temporary && !fsck->summary->has_writer;
     if (is_leftover) {
         char *const path = wr_format("%s/%s", fsck->directory, name);
