@@ -36,13 +36,14 @@ const struct wr_checkpoint_verb wr_checkpoint_delete_verb = {
     .name    = "delete",
     .words   = "DIR N",
     .summary = "delete a checkpoint, and the files that no other needs",
-    .more  = "Refused while a job has the directory open. The newest, from which the job would go "
-             "on, is only\ndeleted with --force; the job then goes on from the one before, and what "
-             "its sinks have shown\nsince is shown again. The number is not used again.\n\n"
-             "  weir checkpoint delete data/checkpoints 11\n"
-             "  weir checkpoint delete data/checkpoints 12 --force\n",
-    .least = 2,
-    .most  = 2,
+    .more =
+        "Refused while a job has the directory open. The newest, from which the job would go on, "
+        "is only\ndeleted with --force; the job then goes on from the one before, and what its "
+        "sinks have shown\nsince is shown again. The number is not used again.\n\n"
+        "  weir checkpoint delete data/checkpoints 11\n"
+        "  weir checkpoint delete data/checkpoints 12 --force\n",
+    .least       = 2,
+    .most        = 2,
     .takes_force = true,
     .run         = delete_run,
 };

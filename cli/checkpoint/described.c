@@ -368,11 +368,11 @@ static bool decode_encoded(struct wr_described *described, const struct section 
                            const char **at, const char *end)
 {
     for (uint32_t i = section->first; i < section->end; i++) {
-        const struct leaf *leaf = &described->key.leaves[i];
-        char              *to   = described->record + leaf->offset;
-        const bool         is   = leaf->kind == WEIR_KIND_STR
-                                      ? decode_strings(at, end, leaf->bytes / (uint32_t)sizeof(weir_str), to)
-                                      : take(at, end, to, leaf->bytes);
+        const struct leaf *leaf  = &described->key.leaves[i];
+        const uint32_t     count = leaf->bytes / element_bytes(leaf->kind, leaf->bytes);
+        char              *to    = described->record + leaf->offset;
+        const bool         is    = leaf->kind == WEIR_KIND_STR ? decode_strings(at, end, count, to)
+                                                               : take(at, end, to, leaf->bytes);
         if (!is) {
             return false;
         }
@@ -406,8 +406,9 @@ static bool decode_key(struct wr_described *described, const char *key, uint32_t
     }
     for (uint32_t i = 0; i < described->section_count; i++) {
         const struct section *section = &described->sections[i];
-        const bool            is      = is_plain(described, section) && !described->has_simple_key
-                                            ? take(&key, end, described->record + section->at, section->bytes)
+        char                 *to      = described->record + section->at;
+        const bool            is      = !described->has_simple_key && is_plain(described, section)
+                                            ? take(&key, end, to, section->bytes)
                                             : decode_encoded(described, section, &key, end);
         if (!is) {
             return false;

@@ -1,5 +1,5 @@
-"""`weir checkpoint`, run as a user would, on the checkpoints of a small job: each verb, both outputs,
-exit codes, beside the running job, damage.
+"""`weir checkpoint`, run as a user would, on the checkpoints of a small job: each verb, both
+outputs, exit codes, beside the running job, damage.
 
     python3 test_checkpoint_command.py --weir PATH --job PATH [unittest's arguments]
 

@@ -119,3 +119,43 @@ Test(store_delete, keeps_all_files_while_another_checkpoint_cannot_be_read)
     disk_check(&disk, 4);
     disk_fini(&disk);
 }
+
+// Cut off at change `nth` of the disk. False: it was over before.
+static bool survives_a_power_cut(uint64_t checkpoint, uint64_t nth, enum wr_disk_fault fault)
+{
+    const struct wr_store_fsck_options options = { .found = NULL };
+    struct wr_store_deletion deletion = { .checkpoint = checkpoint, .may_be_newest = true };
+    struct wr_store_summary  summary;
+    struct wr_error          error = { .status = WEIR_OK };
+    make();
+    disk_close_store(&disk);
+    wr_simulation_fault_at(disk.environment, wr_simulation_changes(disk.environment) + nth, fault);
+    (void)wr_store_delete(disk.environment, STORE, &deletion, &error);
+    wr_error_fini(&error);
+    const bool was_cut = wr_simulation_has_stopped(disk.environment);
+    wr_simulation_forget_faults(disk.environment);
+    wr_simulation_reboot(disk.environment, nth);
+    cr_assert_eq(wr_store_fsck(disk.environment, STORE, &options, &summary, &error), WEIR_OK);
+    cr_assert_leq(summary.gravest, WR_STORE_LEFTOVER, "%s, cut at %llu",
+                  wr_store_kind_word(summary.gravest), (unsigned long long)nth);
+    disk_open_store(&disk, STORE, true, 0);
+    const uint64_t newest = wr_store_manifest(disk.store)->checkpoint;
+    cr_assert(newest == 4 || (checkpoint == 4 && newest == 3));
+    cr_assert(was_cut || newest == (checkpoint == 4 ? 3 : 4));
+    cr_assert_eq(wr_store_next(disk.store), 5);
+    disk_check(&disk, newest);
+    disk_fini(&disk);
+    return was_cut;
+}
+
+Test(store_delete, that_is_cut_off_anywhere_leaves_a_store_that_opens)
+{
+    for (uint64_t checkpoint = 3; checkpoint <= 4; checkpoint++) {
+        uint64_t nth = 0;
+        while (survives_a_power_cut(checkpoint, nth, WR_DISK_CRASH_BEFORE)) {
+            (void)survives_a_power_cut(checkpoint, nth, WR_DISK_CRASH_AFTER);
+            nth++;
+        }
+        cr_assert_gt(nth, 5);
+    }
+}
