@@ -25,7 +25,7 @@ struct passed {
     uint64_t  is_there;
 };
 typedef struct passed passed_entry;
-WEIR_RECORD(passed_entry, time);
+WEIR_RECORD(passed_entry, time, is_there);
 
 // What the keys of numbered buckets begin with.
 typedef struct bucket_number {

@@ -119,10 +119,32 @@ static void shape_add(struct shape *shape, const struct leaf *leaf)
 
 // What the lines that follow belong to.
 struct reading {
-    struct wr_described *described;
-    bool                 is_key;
-    char                 name[256]; // before a field's path; empty: nothing
+    struct wr_described         *described;
+    const struct wr_index_table *table;
+    bool                         is_key;
+    char                         name[256]; // before a field's path; empty: nothing
 };
+
+// Whether a leaf of a value lies in it, and its strings, if any, are where a table has strings:
+// elsewhere what looks like one may point anywhere.
+static bool is_in_value(const struct wr_index_table *table, const struct leaf *leaf)
+{
+    const uint32_t count =
+        leaf->kind == WEIR_KIND_STR ? leaf->bytes / (uint32_t)sizeof(weir_str) : 0;
+    if ((uint64_t)leaf->offset + leaf->bytes > table->value_bytes) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_string = false;
+        for (uint32_t j = 0; j < table->string_count; j++) {
+            is_string |= table->string_offsets[j] == leaf->offset + i * sizeof(weir_str);
+        }
+        if (!is_string) {
+            return false;
+        }
+    }
+    return true;
+}
 
 static void reading_begin(struct reading *reading, const char *word, const char *line,
                           const char *end)
@@ -177,7 +199,7 @@ static void read_line(struct reading *reading, const char *line, size_t length)
         (uint64_t)leaf.offset + leaf.bytes > UINT32_MAX / 2) {
         return;
     }
-    if (!reading->is_key && (uint64_t)leaf.offset + leaf.bytes > described->value_bytes) {
+    if (!reading->is_key && !is_in_value(reading->table, &leaf)) {
         return;
     }
     leaf.path = wr_format("%s%.*s", reading->name, (int)(end - line), line);
@@ -312,7 +334,7 @@ char *wr_described_hex(const void *bytes, size_t length)
 struct wr_described *wr_described_open(const struct wr_index_table *table)
 {
     struct wr_described *described = wr_alloc(sizeof(*described));
-    struct reading       reading   = { .described = described };
+    struct reading       reading   = { .described = described, .table = table };
     described->key_kind            = table->key_kind;
     described->value_bytes         = table->value_bytes;
     for (const char *line = table->types; *line != '\0';) {

@@ -4,6 +4,8 @@
 //   payments --by shop--> totals  (reduce)                      --> seen
 //   payments --by card--> per_second  (tumbling windows of 1 s) --> seen
 //   payments --by card--> watched  (a list, a map, timers)      --> seen
+//   payments --by card--> sessions, sliding and counted windows --> seen
+//   payments --by number--> distinct  (deduplication)           --> seen
 //
 //   --events N     how many payments (default: 20,000)
 //   --rate N       a second (default: 4,000)
@@ -59,6 +61,7 @@ WEIR_GENERATOR(payments, payment, make_payment);
 
 WEIR_KEY(by_shop, payment, shop, till);
 WEIR_KEY(by_card, payment, card);
+WEIR_KEY(by_number, payment, number);
 
 typedef struct total {
     int64_t   count;
@@ -152,6 +155,7 @@ WEIR_PROCESS(watched, payment, by_card, watch, watch, on_payment, on_timer);
 
 static void see_total(watch *local, const total *t) { local->count += t->count > 0; }
 static void see_spent(watch *local, const spent *s) { local->count += s->count > 0; }
+static void see_payment(watch *local, const payment *p) { local->count += p->number > 0; }
 static void see_watch(watch *local, const watch *w) { local->count += w->count > 0; }
 static void forget(watch *local, void *opaque)
 {
@@ -160,11 +164,19 @@ static void forget(watch *local, void *opaque)
 }
 WEIR_SINK(totals_seen, total, watch, see_total, forget);
 WEIR_SINK(spent_seen, spent, watch, see_spent, forget);
+WEIR_SINK(distinct_seen, payment, watch, see_payment, forget);
 WEIR_SINK(watched_seen, watch, watch, see_watch, forget);
 
 struct given {
     const char *events, *rate;
 };
+
+static void add_window(weir_stream all, const char *name, const char *sink, weir_window window)
+{
+    weir_stream results =
+        weir_name(weir_aggregate(weir_key(all, &by_card_key), window, &per_second), name);
+    (void)weir_name(weir_sink(results, &spent_seen, NULL), sink);
+}
 
 static weir_job *build(void *opaque, double rate)
 {
@@ -186,6 +198,14 @@ static weir_job *build(void *opaque, double rate)
         &spent_seen, NULL);
     (void)weir_sink(weir_process(weir_key(all, &by_card_key), &watched, &process), &watched_seen,
                     NULL);
+    add_window(all, "sessions", "sessions_seen", weir_session(WEIR_MILLISECONDS(500)));
+    add_window(all, "sliding", "sliding_seen",
+               weir_sliding(WEIR_SECONDS(2), WEIR_MILLISECONDS(500)));
+    add_window(all, "counted", "counted_seen", weir_count_window(100));
+    (void)weir_sink(
+        weir_name(weir_deduplicate(weir_key(all, &by_number_key), WEIR_MILLISECONDS(100), 0),
+                  "distinct"),
+        &distinct_seen, NULL);
     return job;
 }
 

@@ -285,6 +285,38 @@ class Dumping(CheckpointTest):
         cells = [line for line in self.dump(self.shared, "per_second") if "cell" in line]
         self.assertEqual({line["cell"] for line in cells}, {"fired until"})
 
+    def test_other_windows_and_deduplication_are_described_too(self):
+        offset = self.offset(self.shared)
+        last = {event % CARDS: event for event in range(offset)}
+        counts = collections.Counter(event % CARDS for event in range(offset))
+
+        heads = {entry["value"]["number"]: entry["key"]
+                 for entry in self.entries(self.shared, "sessions", "heads")}
+        found = self.entries(self.shared, "sessions", "sessions")
+        self.assertEqual(len(found), CARDS)
+        for entry in found:
+            value = entry["value"]
+            card = value["key"]["card"]
+            self.assertEqual(heads[entry["key"]["number"]], {"card": card})
+            self.assertEqual(value["accumulator"]["count"], counts[card])
+            self.assertEqual((value["session"]["start"], value["session"]["last"]),
+                             (event_time(card), event_time(last[card])))
+
+        for entry in self.entries(self.shared, "counted", "panes"):
+            card = entry["key"]["card"]
+            self.assertEqual(entry["value"]["count"], counts[card] % 100)
+            if counts[card] % 100 > 0:
+                self.assertEqual(entry["value"]["last"], event_time(last[card]))
+
+        slices = self.entries(self.shared, "sliding", "slices")
+        self.assertLessEqual({entry["member"][19:] for entry in slices}, {"Z", ".500Z"})
+        self.assertIn(event_time((offset - 1) // 500 * 500), {entry["member"] for entry in slices})
+
+        passed = self.entries(self.shared, "distinct", "passed")
+        self.assertEqual(max(entry["key"]["owner"]["number"] for entry in passed), offset - 1)
+        for entry in passed:
+            self.assertEqual(entry["value"]["time"], event_time(entry["key"]["owner"]["number"]))
+
     def test_timers_have_their_deadline_and_their_owner(self):
         offset = self.offset(self.shared)
         last = {event % CARDS: event for event in range(offset)}

@@ -48,9 +48,16 @@ WEIR_RECORD(odd_key, narrow, wide);
 static struct wr_described *describe(const struct wr_table_shape *shape, enum wr_key_kind kind,
                                      uint32_t value_bytes)
 {
-    char                *types     = wr_table_types(shape);
-    struct wr_described *described = wr_described_open(
-        &(struct wr_index_table){ .types = types, .key_kind = kind, .value_bytes = value_bytes });
+    static const uint32_t       notes[] = { 8 + offsetof(state, note) };
+    char *const                 types   = wr_table_types(shape);
+    const struct wr_index_table table   = {
+          .types          = types,
+          .key_kind       = kind,
+          .value_bytes    = value_bytes,
+          .string_offsets = notes,
+          .string_count   = 1,
+    };
+    struct wr_described *described = wr_described_open(&table);
     wr_free(types);
     return described;
 }
@@ -185,6 +192,7 @@ Test(described, is_not_led_astray_by_a_text_that_does_not_fit)
         "part",
         "part state x 0\ncount i64 4 8\n",          // beyond the value
         "part state x 0\ncount i64 4294967295 8\n", // the same
+        "part state x 0\nname str 0 16\n",
         "part state x 0\ncount i99 0 8\n",
         "part state x 0\ncount i64 0 3\n",
         "part state x 0\ncount i64 0 0\n",
@@ -198,6 +206,20 @@ Test(described, is_not_led_astray_by_a_text_that_does_not_fit)
         prints_key(described, &value, sizeof(value), "\"0102030405060708\"");
         wr_described_close(described);
     }
+}
+
+// A pointer that nobody set right is not followed.
+Test(described, prints_strings_only_where_the_table_has_strings)
+{
+    const struct wr_index_table table = {
+        .types       = "part state x 0\nname str 0 16\n",
+        .key_kind    = WR_KEY_8,
+        .value_bytes = 16,
+    };
+    const unsigned char  value[16] = { 200, 0, 0, 0, 'n', 'o', 'n', 'e', 1, 2, 3, 4, 5, 6, 7, 8 };
+    struct wr_described *described = wr_described_open(&table);
+    prints_value(described, value, "{\"other\":{\"0\":\"c80000006e6f6e650102030405060708\"}}");
+    wr_described_close(described);
 }
 
 Test(described, tells_people_what_does_not_count_when_types_are_compared)
