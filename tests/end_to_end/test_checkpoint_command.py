@@ -212,6 +212,8 @@ class Listing(CheckpointTest):
         self.assertTrue(found["final"])
         self.assertEqual({of["watermark"] for of in found["operators"]}, {"end"})
         self.assertTrue(self.dump(directory, "payments")[0]["value"]["ended"])
+        self.assertEqual({line["value"] for line in self.dump(directory, "per_second")
+                          if line.get("cell") == "fired until"}, {"end"})
 
 
 class Inspecting(CheckpointTest):
