@@ -100,6 +100,24 @@ static bool is_published(const struct wr_checkpoint_command *command, uint64_t n
     return is;
 }
 
+static weir_status set_deleted(const struct wr_checkpoint_command *command, uint64_t number,
+                               struct wr_error *error)
+{
+    return wr_error_set(error, WEIR_NOT_FOUND,
+                        "checkpoints in %s: checkpoint %" PRIu64
+                        " was deleted while it was looked at: choose a newer one",
+                        command->directory, number);
+}
+
+int wr_checkpoint_read_failed(const struct wr_checkpoint_command *command, uint64_t number,
+                              struct wr_error *error)
+{
+    if (error->status == WEIR_NOT_FOUND && !is_published(command, number)) {
+        (void)set_deleted(command, number, error);
+    }
+    return wr_checkpoint_failed(error);
+}
+
 weir_status wr_checkpoint_try_open(const struct wr_checkpoint_command *command, uint64_t number,
                                    struct wr_store **store, struct wr_error *error)
 {
@@ -114,10 +132,7 @@ weir_status wr_checkpoint_try_open(const struct wr_checkpoint_command *command, 
         }
     }
     if (status == WEIR_DAMAGED && number != 0 && !is_published(command, number)) {
-        return wr_error_set(error, WEIR_NOT_FOUND,
-                            "checkpoints in %s: checkpoint %" PRIu64
-                            " was deleted while it was looked at: choose a newer one",
-                            command->directory, number);
+        return set_deleted(command, number, error);
     }
     if (status == WEIR_OK && wr_store_manifest(*store) == NULL) {
         wr_store_close(*store);

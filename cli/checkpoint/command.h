@@ -61,6 +61,10 @@ weir_status wr_checkpoint_try_open(const struct wr_checkpoint_command *command, 
 int wr_checkpoint_open(const struct wr_checkpoint_command *command, uint64_t number,
                        struct wr_store **store);
 
+// Says why something of an open checkpoint could not be read, and frees it.
+int wr_checkpoint_read_failed(const struct wr_checkpoint_command *command, uint64_t number,
+                              struct wr_error *error);
+
 // Whether one of the checkpoint's tasks has an operator of that name; else says which there are.
 bool wr_checkpoint_has_operator(const struct wr_store *store, const char *name);
 int  wr_checkpoint_no_operator(const struct wr_store *store, const char *name);

@@ -347,8 +347,10 @@ static int diff_groups(struct diff *diff)
         }
     }
     (void)fflush(stdout);
-    if (status != WEIR_OK) {
-        return wr_checkpoint_failed(&error);
+    if (status != WEIR_OK) { // the older one goes first
+        const uint64_t from = wr_store_manifest(diff->sides[0].store)->checkpoint;
+        const uint64_t to   = wr_store_manifest(diff->sides[1].store)->checkpoint;
+        return wr_checkpoint_read_failed(diff->command, from < to ? from : to, &error);
     }
     if (wr_command_is_interrupted()) {
         return weir_status_exit_code(WEIR_INTERRUPTED);

@@ -9,10 +9,11 @@
 #include <string.h>
 
 struct dump {
-    const char          *operator_name; // NULL: all
-    struct wr_entries    entries;
-    struct wr_described *described;
-    char                *head; // of the line: operator, table, member
+    const struct wr_checkpoint_command *command;
+    const char                         *operator_name; // NULL: all
+    struct wr_entries                   entries;
+    struct wr_described                *described;
+    char                               *head; // of the line: operator, table, member
 };
 
 static bool is_over(void) { return ferror(stdout) != 0 || wr_command_is_interrupted(); }
@@ -123,14 +124,15 @@ static int dump_store(struct dump *dump, struct wr_store *store)
     wr_entries_fini(&dump->entries);
     (void)fflush(stdout);
     if (status != WEIR_OK) {
-        return wr_checkpoint_failed(&error);
+        return wr_checkpoint_read_failed(dump->command, wr_store_manifest(store)->checkpoint,
+                                         &error);
     }
     return wr_command_is_interrupted() ? weir_status_exit_code(WEIR_INTERRUPTED) : 0;
 }
 
 static int dump_run(struct wr_checkpoint_command *command)
 {
-    struct dump      dump   = { .operator_name = NULL };
+    struct dump      dump   = { .command = command };
     uint64_t         number = 0;
     struct wr_store *store;
     if (command->word_count > 0 && !wr_checkpoint_is_number(command->words[0], &number)) {

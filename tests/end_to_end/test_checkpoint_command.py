@@ -392,6 +392,7 @@ class Dumping(CheckpointTest):
                                       capture_output=True, timeout=SOON, check=False)
                 # It may have been deleted while it was read; then that is said.
                 self.assertIn(done.returncode, (0, 4), done.stderr)
+                self.assertEqual("was deleted" in done.stderr, done.returncode == 4)
                 self.assertEqual(done.returncode == 0, done.stderr == "")
                 objects(done.stdout)
                 self.assertGreater(number, 0)
