@@ -24,6 +24,14 @@ struct passed {
     weir_time time;
     uint64_t  is_there;
 };
+typedef struct passed passed_entry;
+WEIR_RECORD(passed_entry, time, is_there);
+
+// What the keys of numbered buckets begin with.
+typedef struct bucket_number {
+    weir_time bucket;
+} bucket_number;
+WEIR_RECORD(bucket_number, bucket);
 
 // A column of keys with hashes, of up to WR_KEYED_CHUNK rows.
 struct bucket_keys {
@@ -79,7 +87,13 @@ static bool deduplicate_open(struct wr_node *node)
         .seed       = node->seed,
     };
     wr_slices_init(&dedup->tables, node->pool, &tables);
-    const struct wr_table_shape shape = { .key = dedup->is_numbered ? NULL : node->spec->key->key };
+    const weir_type            *key   = node->spec->key->key;
+    const struct wr_table_shape shape = {
+        .key     = dedup->is_numbered ? NULL : key,
+        .own_key = { { dedup->is_numbered ? "-" : NULL, &bucket_number_type, 0 },
+                     { "owner", key, 0 } },
+        .own     = { { "-", &passed_entry_type, 0 } },
+    };
     wr_node_keep_slices(node, "passed", &dedup->tables, &shape);
     dedup->own            = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->earlier        = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));

@@ -81,6 +81,12 @@ struct process_node {
     size_t      timer_key_bytes;
 };
 
+// What a timer's key begins with.
+typedef struct timer_key {
+    weir_time deadline;
+} timer_key;
+WEIR_RECORD(timer_key, deadline);
+
 // ---- open and close ----
 
 static struct wr_table *process_open_timers(const struct wr_node *node)
@@ -122,7 +128,9 @@ static bool process_open(struct wr_node *node)
     }
     const struct wr_table_shape states = { .key   = node->spec->key->key,
                                            .parts = { { "state", binding->state, 0 } } };
-    const struct wr_table_shape timers = { .key = NULL };
+    const struct wr_table_shape timers = {
+        .own_key = { { "-", &timer_key_type, 0 }, { "owner", node->spec->key->key, 0 } },
+    };
     wr_node_keep_table(node, "states", process->states, &states);
     wr_node_keep_table(node, "timers", process->timers, &timers);
     return true;
@@ -507,15 +515,14 @@ static bool process_restored(struct wr_node *node)
     struct wr_table_cursor cursor  = { 0 };
     const void            *keys[GROUP_MAX];
     uint32_t               lengths[GROUP_MAX], count;
-    while ((count = wr_table_next(process->timers, &cursor, GROUP_MAX, keys, lengths, NULL,
-                                  NULL)) > 0) {
+    while ((count = wr_table_next(process->timers, &cursor, GROUP_MAX, keys, lengths, NULL, NULL)) >
+           0) {
         for (uint32_t i = 0; i < count; i++) {
             const char *key = keys[i];
             weir_time   at;
             memcpy(&at, key, sizeof(at));
             wr_timers_add(process->wheel, at,
-                          owner_hash(process, key + sizeof(at),
-                                     lengths[i] - (uint32_t)sizeof(at)));
+                          owner_hash(process, key + sizeof(at), lengths[i] - (uint32_t)sizeof(at)));
         }
     }
     return true;

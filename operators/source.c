@@ -25,16 +25,6 @@
 #define MAX_AHEAD_DEFAULT    WEIR_DAYS(1)
 #define ALIGN_WITHIN_DEFAULT WEIR_MINUTES(1)
 
-
-// What a checkpoint keeps of a partition.
-struct partition_kept {
-    struct wr_position position;
-    weir_time          latest, watermark;
-    uint8_t            is_known; // a checkpoint has seen it
-    uint8_t            is_idle, is_ended;
-    uint8_t            zeros[5];
-};
-
 struct partition {
     struct wr_reader *reader;
     weir_time         latest;    // of the events read; WEIR_TIME_MIN before the first
@@ -44,7 +34,7 @@ struct partition {
     bool              is_idle;
     bool              is_ended;
 
-    struct partition_kept kept; // as of the last barrier
+    struct wr_partition_kept kept; // as of the last barrier
 };
 
 struct source_node {
@@ -138,7 +128,7 @@ static bool source_open_partition(struct source_node *source, uint32_t number)
         wr_alignment_publish_any(source->node.alignment, source->node.alignment_base + number,
                                  WEIR_TIME_MIN, WR_PARTITION_ENDED);
     }
-    wr_node_keep_bytes(&source->node, "partition", reader->name, &partition->kept,
+    wr_node_keep_bytes(&source->node, WR_PARTITION_CELL, reader->name, &partition->kept,
                        sizeof(partition->kept));
     return options->connector->open(reader);
 }
@@ -544,7 +534,7 @@ static bool source_barrier(struct wr_node *node, uint64_t barrier)
     for (uint32_t i = 0; i < source->partition_count; i++) {
         struct partition *partition = &source->partitions[i];
         struct wr_reader *reader    = partition->reader;
-        partition->kept             = (struct partition_kept){
+        partition->kept             = (struct wr_partition_kept){
                         .latest    = partition->latest,
                         .watermark = partition->watermark,
                         .is_known  = 1,
@@ -560,8 +550,8 @@ static bool source_barrier(struct wr_node *node, uint64_t barrier)
 
 static bool partition_restore(struct source_node *source, struct partition *partition)
 {
-    const struct partition_kept *kept   = &partition->kept;
-    struct wr_reader            *reader = partition->reader;
+    const struct wr_partition_kept *kept   = &partition->kept;
+    struct wr_reader               *reader = partition->reader;
     if (!kept->is_known) { // found since
         return true;
     }

@@ -7,6 +7,16 @@ uint64_t wr_view_hash(uint64_t owner_hash, uint64_t item)
     return range | (wr_mix64(item, owner_hash) >> 16);
 }
 
+// What a head, an item of a map, and the key of another item begin with.
+typedef struct view_count {
+    uint64_t count;
+} view_count;
+typedef struct view_index {
+    uint64_t index;
+} view_index;
+WEIR_RECORD(view_count, count);
+WEIR_RECORD(view_index, index);
+
 // A head begins with its count; then the list's first element, or the map's first key.
 enum { HEAD_ENTRY_AT = sizeof(uint64_t) };
 
@@ -54,8 +64,12 @@ void wr_view_init_list(struct wr_view *view, const weir_list_view *declared, str
     const struct wr_table_shape head = {
         .key   = node->spec->key->key,
         .parts = { { "element", declared->element, view->head_value_at } },
+        .own   = { { "-", &view_count_type, 0 } },
     };
-    const struct wr_table_shape item = { .parts = { { "element", declared->element, 0 } } };
+    const struct wr_table_shape item = {
+        .parts   = { { "element", declared->element, 0 } },
+        .own_key = { { "-", &view_index_type, 0 }, { "owner", node->spec->key->key, 0 } },
+    };
     view_keep(view, node, 0, declared->name, "heads", view->heads, &head);
     view_keep(view, node, 1, declared->name, "items", view->items, &item);
 }
@@ -84,11 +98,17 @@ void wr_view_init_map(struct wr_view *view, const weir_map_view *declared, struc
         .key   = node->spec->key->key,
         .parts = { { "key", declared->key, HEAD_ENTRY_AT },
                    { "value", declared->value, view->head_value_at } },
+        .own   = { { "-", &view_count_type, 0 } },
     };
     const struct wr_table_shape item = {
-        .parts = { { "value", declared->value, view->item_value_at } },
+        .parts   = { { "value", declared->value, view->item_value_at } },
+        .own_key = { { "key", declared->key, 0 }, { "owner", node->spec->key->key, 0 } },
+        .own     = { { "-", &view_index_type, 0 } },
     };
-    const struct wr_table_shape order = { .parts = { { "key", declared->key, 0 } } };
+    const struct wr_table_shape order = {
+        .parts   = { { "key", declared->key, 0 } },
+        .own_key = { { "-", &view_index_type, 0 }, { "owner", node->spec->key->key, 0 } },
+    };
     view_keep(view, node, 0, declared->name, "heads", view->heads, &head);
     view_keep(view, node, 1, declared->name, "items", view->items, &item);
     view_keep(view, node, 2, declared->name, "order", view->order, &order);

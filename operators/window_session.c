@@ -30,6 +30,13 @@ struct session {
     uint32_t  emitted;     // rows sent for it
     uint32_t  has_fired;
 };
+typedef struct session session_entry;
+WEIR_RECORD(session_entry, start, last, deadline, next, hash, emitted, has_fired);
+
+typedef struct session_number {
+    uint64_t number;
+} session_number;
+WEIR_RECORD(session_number, number);
 
 // ---- a session's value ----
 
@@ -66,8 +73,7 @@ static weir_time session_end(const struct wr_window *window, const struct sessio
 
 static uint64_t number_hash(const struct wr_window *window, uint64_t number)
 {
-    return (number & NUMBER_KEY_BITS) |
-           (wr_mix64(number, window->node.seed) & ~NUMBER_KEY_BITS);
+    return (number & NUMBER_KEY_BITS) | (wr_mix64(number, window->node.seed) & ~NUMBER_KEY_BITS);
 }
 
 static uint64_t number_next(struct wr_sessions *sessions, uint64_t hash)
@@ -101,14 +107,16 @@ static void session_open(struct wr_window *window)
         .stores_hash   = true,
         .seed          = window->node.seed,
     };
-    sessions->heads    = wr_table_open(window->node.pool, &heads);
-    sessions->sessions = wr_table_open(window->node.pool, &options);
-    sessions->timers   = wr_timers_open();
-    const weir_type            *key    = window->aggregate->key;
-    const struct wr_table_shape keys   = { .key = key };
+    sessions->heads                  = wr_table_open(window->node.pool, &heads);
+    sessions->sessions               = wr_table_open(window->node.pool, &options);
+    sessions->timers                 = wr_timers_open();
+    const weir_type            *key  = window->aggregate->key;
+    const struct wr_table_shape keys = { .key = key, .own = { { "-", &session_number_type, 0 } } };
     const struct wr_table_shape values = {
-        .parts = { { "accumulator", window->aggregate->accumulator, 0 },
-                   { "key", key, session_key_at(window) } },
+        .parts   = { { "accumulator", window->aggregate->accumulator, 0 },
+                     { "key", key, session_key_at(window) } },
+        .own_key = { { "-", &session_number_type, 0 } },
+        .own     = { { "session", &session_entry_type, session_at(window) } },
     };
     wr_node_keep_table(&window->node, "heads", sessions->heads, &keys);
     wr_node_keep_table(&window->node, "sessions", sessions->sessions, &values);

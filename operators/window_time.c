@@ -23,6 +23,12 @@ static bool windows_are_sliding(const struct wr_window *window)
     return window->window.length != window->window.slide;
 }
 
+// Of a window and key that has fired: how many rows were sent for it.
+typedef struct firing {
+    uint32_t sent;
+} firing;
+WEIR_RECORD(firing, sent);
+
 static void time_open(struct wr_window *window)
 {
     struct wr_time_windows *time    = &window->time;
@@ -38,7 +44,8 @@ static void time_open(struct wr_window *window)
     wr_slices_init(&time->slices, window->node.pool, &slices);
     wr_slices_init(&time->firings, window->node.pool, &firings);
     time->fired_until = wr_slice_start(window->node.watermark, shape->slide, shape->offset);
-    const struct wr_table_shape keys   = { .key = window->aggregate->key };
+    const struct wr_table_shape keys   = { .key = window->aggregate->key,
+                                           .own = { { "-", &firing_type, 0 } } };
     const struct wr_table_shape values = { .key   = window->aggregate->key,
                                            .parts = { { "accumulator",
                                                         window->aggregate->accumulator, 0 } } };

@@ -30,6 +30,16 @@ struct wr_position {
     uint64_t numbers[4];
 };
 
+// What a checkpoint keeps of a partition, by its name, in a cell of the source.
+#define WR_PARTITION_CELL "partition"
+struct wr_partition_kept {
+    struct wr_position position;
+    weir_time          latest, watermark; // of the events read; of what was read so far
+    uint8_t            is_known;          // a checkpoint has seen it
+    uint8_t            is_idle, is_ended;
+    uint8_t            zeros[5];
+};
+
 // A reader of one partition; its first member in the connector's own struct.
 struct wr_reader {
     const struct wr_connector *connector;

@@ -283,16 +283,20 @@ struct wr_slices;
 
 // What lies in a table's keys and values: records at their offsets, so that a checkpoint can be
 // read by people and by programs whose records have changed. Bytes that are in no part are the
-// operator's own.
-enum { WR_VALUE_PARTS = 3 };
+// operator's own; what it says of those is for people only.
+enum { WR_VALUE_PARTS = 3, WR_OWN_PARTS = 2 };
 struct wr_value_part {
-    const char      *name; // NULL: no more parts
+    const char      *name; // NULL: no more parts; "-": its fields stand for themselves
     const weir_type *type;
     uint32_t         at;
 };
 struct wr_table_shape {
     const weir_type     *key; // NULL: bytes that mean something to the operator only
     struct wr_value_part parts[WR_VALUE_PARTS];
+    // Where `key` is NULL: what the bytes are, each behind the one before as a key's bytes
+    // (wr_key_encode, or the record itself); only the last may be padded. `at` is not used.
+    struct wr_value_part own_key[WR_OWN_PARTS];
+    struct wr_value_part own[WR_OWN_PARTS]; // of the value
 };
 
 // A table by the node's key: after a restore it has the entries of the task's key range.
@@ -301,8 +305,8 @@ void wr_node_keep_table(struct wr_node *node, const char *name, struct wr_table 
 // Tables by event time, of the same.
 void wr_node_keep_slices(struct wr_node *node, const char *name, struct wr_slices *slices,
                          const struct wr_table_shape *shape);
-// A number of 64 bits of which there is one a task. From the tasks of before, each task gets the least, or
-// the greatest.
+// A number of 64 bits of which there is one a task. From the tasks of before, each task gets the
+// least, or the greatest.
 enum wr_cell_rule { WR_CELL_LEAST, WR_CELL_GREATEST };
 void wr_node_keep_number(struct wr_node *node, const char *name, enum wr_cell_rule rule,
                          void *number);

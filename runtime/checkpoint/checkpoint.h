@@ -134,4 +134,21 @@ void wr_store_abort(struct wr_store *store, uint64_t id);
 weir_status wr_store_savepoint(struct wr_store *store, const char *directory,
                                struct wr_error *error);
 
+// ---- by hand ----
+
+struct wr_store_deletion {
+    uint64_t checkpoint;
+    bool     may_be_newest; // else the newest is refused: WEIR_USAGE
+    // What went wrong and does not matter now, as in wr_store_options.
+    void (*warn)(void *opaque, const char *sentence);
+    void    *opaque;
+    uint64_t files, bytes; // set: what was deleted besides the manifest
+};
+
+// Deletes a published checkpoint, be it damaged, and the files that no other needs, in a store that
+// no process has open for writing (else WEIR_CONFLICT). If another one cannot be read, which may
+// need them, files stay. WEIR_NOT_FOUND: there is no such checkpoint; nothing was made or changed.
+weir_status wr_store_delete(struct wr_environment *environment, const char *directory,
+                            struct wr_store_deletion *deletion, struct wr_error *error);
+
 #endif // WR_CHECKPOINT_H

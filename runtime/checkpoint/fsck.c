@@ -142,6 +142,14 @@ static char *buffer_of(struct fsck *fsck, uint64_t bytes)
     return fsck->buffer;
 }
 
+static void advance(struct fsck *fsck, uint64_t bytes)
+{
+    fsck->summary->read_bytes += bytes;
+    if (fsck->options->advanced != NULL) {
+        fsck->options->advanced(fsck->options->opaque, fsck->summary);
+    }
+}
+
 static void refer(struct fsck *fsck, const char *name)
 {
     for (uint32_t i = 0; i < fsck->referred.count; i++) {
@@ -172,6 +180,7 @@ static void check_segment(struct fsck *fsck, const struct wr_index *index,
                       &error) != WEIR_OK) {
         report_fault(fsck, &fault, &error);
     }
+    advance(fsck, wr_block_bytes(segment->place.bytes));
     wr_free(path);
 }
 
@@ -260,7 +269,8 @@ static uint64_t walk_block(struct fsck *fsck, const char *path, const struct wr_
     }
     if (reason == NULL) {
         const uint64_t length = wr_block_bytes(header.bytes);
-        char *const    block  = buffer_of(fsck, length);
+        advance(fsck, length);
+        char *const block = buffer_of(fsck, length);
         if (wr_file_read(fsck->environment, fsck->file, block, length, offset) == (int64_t)length &&
             wr_block_payload_is_valid(block, id, offset, &header)) {
             fsck->summary->blocks++;
@@ -417,11 +427,12 @@ static void check_leftover(struct fsck *fsck, const char *name)
     const bool        is_state = wr_state_name_parse(name, &id);
     const bool        is_temporary =
         strncmp(name, "manifest.tmp-e", 14) == 0 || strcmp(name, "epoch.tmp") == 0;
-    // What a writer is about to publish, or what an index that cannot be read may refer to, is
-    // none.
+    // What a writer is about to publish, what it was about to delete when the directory was listed,
+    // or what an index that cannot be read may refer to, is none.
     const bool is_leftover =
         is_state ? !wr_names_have(&fsck->referred, name) && !fsck->is_blind &&
-                       (!fsck->summary->has_writer || id.checkpoint < fsck->summary->newest)
+                       (!fsck->summary->has_writer ||
+                        (id.checkpoint < fsck->summary->newest && is_there(fsck, name)))
                  : is_temporary && !fsck->summary->has_writer;
     if (is_leftover) {
         char *const path = wr_format("%s/%s", fsck->directory, name);

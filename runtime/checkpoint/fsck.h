@@ -55,6 +55,7 @@ struct wr_store_finding {
 struct wr_store_summary {
     uint32_t           manifests, files; // published; state files
     uint64_t           blocks, bytes;    // read, of state files
+    uint64_t           read_bytes;       // so far, those read twice too
     uint32_t           findings;
     enum wr_store_kind gravest;
     uint64_t           newest;     // published; 0: none
@@ -62,7 +63,8 @@ struct wr_store_summary {
 };
 
 struct wr_store_fsck_options {
-    void (*found)(void *opaque, const struct wr_store_finding *finding); // may be NULL
+    void (*found)(void *opaque, const struct wr_store_finding *finding);  // may be NULL
+    void (*advanced)(void *opaque, const struct wr_store_summary *sofar); // a block; may be NULL
     void *opaque;
 };
 

@@ -51,9 +51,11 @@ weir_status wr_epoch_read(struct wr_environment *environment, const char *direct
         !wr_text_lines_begin(&lines, text, "weir epoch", WR_EPOCH_FORMAT, path, error)) {
         status = error->status;
     } else if (!wr_text_lines_number(&lines, "epoch", UINT32_MAX, &number) ||
-               !wr_text_lines_number(&lines, "newest", UINT64_MAX - 1, &epoch->newest) ||
-               *lines.at != 0) {
+               !wr_text_lines_number(&lines, "newest", UINT64_MAX - 1, &epoch->newest)) {
         status = wr_text_lines_fail(path, error);
+    } else {
+        (void)wr_text_lines_number(&lines, "last", UINT64_MAX - 1, &epoch->last);
+        status = *lines.at == 0 ? WEIR_OK : wr_text_lines_fail(path, error);
     }
     epoch->epoch = (uint32_t)number;
     wr_free(text);
@@ -64,10 +66,13 @@ weir_status wr_epoch_read(struct wr_environment *environment, const char *direct
 weir_status wr_epoch_write(struct wr_environment *environment, const char *directory,
                            const struct wr_epoch *epoch, struct wr_error *error)
 {
-    char *const       path   = wr_format("%s/epoch", directory);
-    char *const       text   = wr_format("weir epoch %u\nepoch %" PRIu32 "\nnewest %" PRIu64 "\n",
-                                         WR_EPOCH_FORMAT, epoch->epoch, epoch->newest);
+    char *const path = wr_format("%s/epoch", directory);
+    char *const last =
+        epoch->last > 0 ? wr_format("last %" PRIu64 "\n", epoch->last) : wr_copy_text("");
+    char *const       text   = wr_format("weir epoch %u\nepoch %" PRIu32 "\nnewest %" PRIu64 "\n%s",
+                                         WR_EPOCH_FORMAT, epoch->epoch, epoch->newest, last);
     const weir_status status = wr_text_file_write(environment, path, text, error);
+    wr_free(last);
     wr_free(text);
     wr_free(path);
     return status;

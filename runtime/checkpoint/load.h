@@ -55,10 +55,13 @@ weir_status wr_load_block(struct wr_environment *environment, int file, const ch
 //   newest 12       a published checkpoint, known to be durable when this was written: as newest at
 //                   the opening, or at a clean close; 0: none. So that a manifest that is taken
 //                   away does not look like one that was never published
+//   last 14         may be missing; a published checkpoint that was deleted when it was the newest
+//                   (wr_store_delete): the next one has a greater number all the same
 //   crc32c 1a2b3c4d
 struct wr_epoch {
     uint32_t epoch;
     uint64_t newest;
+    uint64_t last; // 0: there is no such line
 };
 // WEIR_NOT_FOUND: there is no such file.
 weir_status wr_epoch_read(struct wr_environment *environment, const char *directory,

@@ -203,7 +203,7 @@ static weir_status copy_all(struct savepoint *savepoint, enum wr_publication *ou
     struct wr_manifest facts = *wr_store_manifest(store);
     struct wr_manifest published;
     // It vouches for nothing yet.
-    const struct wr_epoch epoch = { store->epoch.epoch, 0 };
+    const struct wr_epoch epoch = { .epoch = store->epoch.epoch };
     weir_status status = wr_epoch_write(store->environment, savepoint->directory, &epoch, error);
     for (uint32_t i = 0; i < facts.task_count && status == WEIR_OK; i++) {
         status = copy_task(savepoint, i, error);

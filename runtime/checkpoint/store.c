@@ -280,7 +280,11 @@ static weir_status epoch_bump(struct wr_store *store, const struct survey *surve
     if (synced < 0) {
         return open_fail(error, synced, store, "sync the directory");
     }
-    const struct wr_epoch epoch = { store->epoch.epoch + 1, survey->newest };
+    const struct wr_epoch epoch = {
+        .epoch  = store->epoch.epoch + 1,
+        .newest = survey->newest,
+        .last   = store->epoch.last > survey->newest ? store->epoch.last : 0,
+    };
     const weir_status status = wr_epoch_write(store->environment, store->directory, &epoch, error);
     store->epoch             = epoch;
     return status;
@@ -330,10 +334,10 @@ static weir_status store_open(struct wr_store *store, struct wr_error *error)
     status = status != WEIR_OK ? status : epoch_read(store, &survey, error);
     status = status != WEIR_OK ? status : newest_load(store, &survey, error);
     if (status == WEIR_OK && store->options.writes) {
-        const uint64_t known =
-            store->epoch.newest > survey.last ? store->epoch.newest : survey.last;
-        status      = epoch_bump(store, &survey, error);
-        store->next = known + 1;
+        uint64_t known = store->epoch.newest > survey.last ? store->epoch.newest : survey.last;
+        known          = store->epoch.last > known ? store->epoch.last : known;
+        status         = epoch_bump(store, &survey, error);
+        store->next    = known + 1;
     }
     return status;
 }

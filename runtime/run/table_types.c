@@ -48,6 +48,22 @@ static void text_add_fields(struct text *text, const weir_type *type, const char
     }
 }
 
+// Each a line of its own, its fields behind it. Of keys the last number is the record's bytes, of
+// values where it is.
+static void text_add_parts(struct text *text, const char *word, const struct wr_value_part *parts,
+                           uint32_t count, bool is_key)
+{
+    const char *mark = word[0] == '+' ? "+" : "";
+    for (uint32_t i = 0; i < count && parts[i].name != NULL; i++) {
+        const weir_type *type = parts[i].type;
+        char            *line = wr_format("%s %s %s %u\n", word, parts[i].name, type->name,
+                               is_key ? type->size : parts[i].at);
+        text_add(text, line);
+        wr_free(line);
+        text_add_fields(text, type, mark, is_key ? 0 : parts[i].at);
+    }
+}
+
 char *wr_table_types(const struct wr_table_shape *shape)
 {
     struct text text = { .bytes = NULL };
@@ -58,18 +74,26 @@ char *wr_table_types(const struct wr_table_shape *shape)
         wr_free(line);
         text_add_fields(&text, shape->key, "", 0);
     }
-    for (uint32_t i = 0; i < WR_VALUE_PARTS && shape->parts[i].name != NULL; i++) {
-        const struct wr_value_part *part = &shape->parts[i];
-        char *line = wr_format("part %s %s %u\n", part->name, part->type->name, part->at);
-        text_add(&text, line);
-        wr_free(line);
-        text_add_fields(&text, part->type, "", part->at);
-    }
+    text_add_parts(&text, "part", shape->parts, WR_VALUE_PARTS, false);
+    text_add_parts(&text, "+key", shape->own_key, WR_OWN_PARTS, true);
+    text_add_parts(&text, "+own", shape->own, WR_OWN_PARTS, false);
     return text.bytes;
+}
+
+// The first line at `text` or behind it that is compared.
+static const char *skip_own(const char *text)
+{
+    while (*text == '+') {
+        text += strcspn(text, "\n");
+        text += *text == '\n';
+    }
+    return text;
 }
 
 char *wr_table_types_compare(const char *stored, const char *own)
 {
+    stored = skip_own(stored);
+    own    = skip_own(own);
     while (*stored != 0 && *own != 0) {
         const size_t length = strcspn(stored, "\n");
         const size_t wanted = strcspn(own, "\n");
@@ -77,8 +101,8 @@ char *wr_table_types_compare(const char *stored, const char *own)
             return wr_format("it was stored as \"%.*s\", and is \"%.*s\" in this program",
                              (int)length, stored, (int)wanted, own);
         }
-        stored += length + (stored[length] == '\n');
-        own += wanted + (own[wanted] == '\n');
+        stored = skip_own(stored + length + (stored[length] == '\n'));
+        own    = skip_own(own + wanted + (own[wanted] == '\n'));
     }
     if (*stored == 0 && *own == 0) {
         return NULL;

@@ -296,7 +296,7 @@ Test(store, is_told_when_another_process_took_over)
     struct wr_error error = { .status = WEIR_OK };
     disk_init(&disk);
     disk_checkpoint(&disk, 1);
-    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ 2, 0 }, &error),
+    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ .epoch = 2 }, &error),
                  WEIR_OK);
     cr_assert_eq(disk_try_checkpoint(&disk, 2, &error), WEIR_FENCED);
     assert_says(&error, WEIR_FENCED, "epoch 2");
@@ -392,7 +392,7 @@ Test(store, refuses_an_epoch_that_is_gone_or_older_than_its_files)
     disk_open_again(&disk, 1);
     disk_checkpoint(&disk, 2);
     disk_close_store(&disk);
-    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ 1, 0 }, &error),
+    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ .epoch = 1 }, &error),
                  WEIR_OK);
     cr_assert_eq(open_says(true, 0, "old copy"), WEIR_DAMAGED);
     (void)disk.environment->ops->unlink(disk.environment, STORE "/epoch");

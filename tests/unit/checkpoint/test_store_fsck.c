@@ -156,7 +156,7 @@ Test(store_fsck, finds_an_epoch_that_is_damaged_missing_or_too_low)
     life_restore(&disk.life, disk.store, &disk.pictures[4]);
     disk_checkpoint(&disk, 5);
     disk_close_store(&disk);
-    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ 1, 0 }, &error),
+    cr_assert_eq(wr_epoch_write(disk.environment, STORE, &(struct wr_epoch){ .epoch = 1 }, &error),
                  WEIR_OK);
     finds(WR_STORE_EPOCH, "old copy");
     bytes_of(STORE "/epoch", &length)[3] ^= 1;
