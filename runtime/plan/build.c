@@ -123,6 +123,7 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
 {
     const struct wr_run_options options = {
         .environment     = environment,
+        .job_name        = plan->job->name,
         .worker_count    = plan->options.workers,
         .partition_count = plan->partition_count,
         .seed            = plan->options.seed,

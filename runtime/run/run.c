@@ -50,6 +50,7 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
 {
     struct weir_run *run = wr_alloc(sizeof(*run));
     run->environment     = options->environment;
+    run->job_name        = options->job_name;
     run->worker_count    = options->worker_count;
     run->seed            = options->seed;
     run->spin_us         = options->spin_us;

@@ -38,28 +38,28 @@ enum wr_task_state {
 };
 
 struct wr_task {
-    struct weir_run   *run;
-    struct wr_worker  *worker;
-    uint32_t           instance, parallelism; // task i of n of its stage
-    struct wr_node   **nodes;
-    uint32_t           node_count;
-    uint64_t          *behind;         // of each node: the nodes its rows can reach, as bits
-    uint64_t           with_rows;      // nodes with rows to take
-    uint64_t           with_watermark; // nodes whose watermark or idleness is to be handed on
-    struct wr_input   *inputs;
-    uint32_t           input_count;
-    uint32_t           live_count;    // inputs that have not ended
-    uint32_t           aligned_count; // of the barrier being aligned
-    uint32_t           turn;
-    struct wr_input   *current; // whose batch is in the chain
-    enum wr_task_state state;
-    uint32_t           cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
-    uint64_t           barrier;       // being aligned or last seen
-    uint64_t           given_up;      // the last checkpoint of which nothing will come
-    uint64_t           asked_barrier; // sources: to be emitted next; 0: none
-    bool               has_ended_source;
-    bool               has_told_end; // sources: the coordinator knows
-    struct wr_pool    *pool;
+    struct weir_run     *run;
+    struct wr_worker    *worker;
+    uint32_t             instance, parallelism; // task i of n of its stage
+    struct wr_node     **nodes;
+    uint32_t             node_count;
+    uint64_t            *behind;         // of each node: the nodes its rows can reach, as bits
+    uint64_t             with_rows;      // nodes with rows to take
+    uint64_t             with_watermark; // nodes whose watermark or idleness is to be handed on
+    struct wr_input     *inputs;
+    uint32_t             input_count;
+    uint32_t             live_count;    // inputs that have not ended
+    uint32_t             aligned_count; // of the barrier being aligned
+    uint32_t             turn;
+    struct wr_input     *current; // whose batch is in the chain
+    enum wr_task_state   state;
+    uint32_t             cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
+    uint64_t             barrier;       // being aligned or last seen
+    uint64_t             given_up;      // the last checkpoint of which nothing will come
+    uint64_t             asked_barrier; // sources: to be emitted next; 0: none
+    bool                 has_ended_source;
+    bool                 has_told_end; // sources: the coordinator knows
+    struct wr_pool      *pool;
     struct wr_capturing *capturing; // NULL: the run takes no checkpoints
 };
 
@@ -117,6 +117,7 @@ void    *wr_worker_main(void *worker); // the thread
 
 struct weir_run {
     struct wr_environment   *environment;
+    const char              *job_name; // kept
     struct wr_worker        *workers;
     uint32_t                 worker_count;
     struct wr_task         **tasks; // upstream first
@@ -150,6 +151,7 @@ struct weir_run {
 
 struct wr_run_options {
     struct wr_environment *environment; // handed: closed with the run
+    const char            *job_name;    // kept
     uint32_t               worker_count;
     uint32_t               partition_count; // of all sources
     uint64_t               seed;
