@@ -99,6 +99,12 @@ int64_t wr_file_read_now(struct wr_file *file, void *buffer, size_t bytes, uint6
     return (int64_t)done;
 }
 
+int wr_file_sync_now(struct wr_file *file)
+{
+    WR_ASSERT(!file->buffers[0].is_under_way && !file->buffers[1].is_under_way);
+    return file->environment->ops->sync_data(file->environment, file->descriptor);
+}
+
 // ---- buffers ----
 
 struct wr_file_buffer *wr_file_buffer(struct wr_file *file, uint32_t index)
