@@ -173,9 +173,8 @@ static struct reading reading_open(const struct file *file, struct trial_random 
                                               .judges_lateness = true,
                                               .out_of_order    = WEIR_SECONDS(20),
                                               .max_ahead       = WEIR_SECONDS(25) };
-    struct reading                reading = { .file = file,
-                                              .job  = weir_job_open("test"),
-                                              .rows = trial_one_in(random, 2) ? 1 : 1 + trial_below(random, 6) };
+    struct reading                reading = { .file = file, .job = weir_job_open("test") };
+    reading.rows = trial_one_in(random, 2) ? 1 : 1 + trial_below(random, 6);
     if (file->is_csv) {
         reading.stream = weir_from_csv(
             reading.job,

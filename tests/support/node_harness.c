@@ -1,6 +1,7 @@
 // See node_harness.h.
 #include "tests/support/node_harness.h"
 
+#include "runtime/base/simulated.h"
 #include "runtime/run/kept.h"
 
 #define STUCK_CALLS 100000u
@@ -41,6 +42,28 @@ static void list_partitions(const struct node_harness_options *options, const st
     WR_ASSERT(is_listed);
 }
 
+struct weir_run *node_harness_run_open(struct wr_environment *environment, const weir_job *job)
+{
+    struct weir_run *run = wr_alloc(sizeof(*run));
+    run->environment     = environment;
+    run->job_name        = job->name;
+    run->is_simulated    = true;
+    (void)pthread_mutex_init(&run->lock, NULL);
+    (void)pthread_mutex_init(&run->serial, NULL);
+    (void)pthread_mutex_init(&run->sharing, NULL);
+    return run;
+}
+
+void node_harness_run_close(struct weir_run *run)
+{
+    WR_ASSERT(run->shared == NULL);
+    (void)pthread_mutex_destroy(&run->lock);
+    (void)pthread_mutex_destroy(&run->serial);
+    (void)pthread_mutex_destroy(&run->sharing);
+    wr_free(run->failure);
+    wr_free(run);
+}
+
 void node_harness_open(struct node_harness *harness, const struct node_harness_options *options)
 {
     const struct wr_graph_node *graph     = options->job->nodes[options->stream.node];
@@ -55,16 +78,15 @@ void node_harness_open(struct node_harness *harness, const struct node_harness_o
     }
     const struct wr_source_options *source = graph->spec.options;
     const uint32_t                  count  = is_source ? source->partitions.count : 0;
-    harness->run.environment               = options->environment;
-    harness->run.job_name                  = options->job->name;
-    harness->run.is_simulated              = true;
-    harness->run.alignment                 = wr_alignment_open(count);
-    harness->task.run                      = &harness->run;
+    harness->owns_run                      = options->run == NULL;
+    harness->run                           = options->run;
+    if (harness->owns_run) {
+        harness->run = node_harness_run_open(options->environment, options->job);
+    }
+    harness->alignment = wr_alignment_open(count);
+    harness->task.run  = harness->run;
     harness->task.capturing =
         options->is_checkpointed ? (struct wr_capturing *)(void *)&something : NULL;
-    (void)pthread_mutex_init(&harness->run.lock, NULL);
-    (void)pthread_mutex_init(&harness->run.serial, NULL);
-    (void)pthread_mutex_init(&harness->run.sharing, NULL);
 
     struct wr_node *node   = wr_alloc_aligned(ops->node_bytes, WR_CACHE_LINE);
     harness->node          = node;
@@ -78,7 +100,7 @@ void node_harness_open(struct node_harness *harness, const struct node_harness_o
     node->watermark        = WEIR_TIME_MIN;
     node->source_watermark = WEIR_TIME_MIN;
     node->wake_at_us       = INT64_MAX;
-    node->alignment        = harness->run.alignment;
+    node->alignment        = harness->alignment;
     node->counters         = wr_alloc_aligned(sizeof(*node->counters), WR_CACHE_LINE);
     node->call             = wr_alloc(sizeof(*node->call));
     node->call->node       = node;
@@ -107,21 +129,19 @@ void node_harness_close(struct node_harness *harness)
     wr_free(node->counters);
     wr_free(node->outputs);
     wr_free(node);
-    WR_ASSERT(harness->run.shared == NULL);
-    while (wr_simulation_pending(harness->run.environment) > 0) { // they wake the park
-        (void)wr_simulation_advance(harness->run.environment, INT64_MAX);
+    while (wr_simulation_pending(harness->run->environment) > 0) { // they wake the park
+        (void)wr_simulation_advance(harness->run->environment, INT64_MAX);
     }
-    wr_alignment_close(harness->run.alignment);
-    (void)pthread_mutex_destroy(&harness->run.lock);
-    (void)pthread_mutex_destroy(&harness->run.serial);
-    (void)pthread_mutex_destroy(&harness->run.sharing);
-    wr_free(harness->run.failure);
+    wr_alignment_close(harness->alignment);
+    if (harness->owns_run) {
+        node_harness_run_close(harness->run);
+    }
     wr_free(harness->park);
 }
 
 const char *node_harness_failure(const struct node_harness *harness)
 {
-    return harness->run.failure;
+    return harness->run->failure;
 }
 
 void node_harness_take(struct node_harness *harness)
@@ -155,7 +175,7 @@ void node_harness_give(struct node_harness *harness, const weir_type *type, cons
     const bool is_sealed = wr_batch_seal_row(batch, &layout);
     WR_ASSERT(is_sealed);
     *inlet = (struct wr_inlet){ .node = harness->node, .batch = batch, .count = 1 };
-    for (uint32_t calls = 0; inlet->next < 1 && harness->run.has_failed == 0; calls++) {
+    for (uint32_t calls = 0; inlet->next < 1 && harness->run->has_failed == 0; calls++) {
         harness->node->ops->rows(harness->node, inlet);
         node_harness_wait(harness);
         WR_ASSERT(calls < STUCK_CALLS);
@@ -168,7 +188,7 @@ void node_harness_give(struct node_harness *harness, const weir_type *type, cons
 bool node_harness_barrier(struct node_harness *harness, uint64_t checkpoint)
 {
     struct wr_node *node = harness->node;
-    for (uint32_t calls = 0; harness->run.has_failed == 0; calls++) {
+    for (uint32_t calls = 0; harness->run->has_failed == 0; calls++) {
         WR_ASSERT(calls < STUCK_CALLS);
         if ((node->ops->flush != NULL && node->ops->flush(node, true)) ||
             (node->ops->barrier != NULL && !node->ops->barrier(node, checkpoint))) {
@@ -199,4 +219,10 @@ void node_harness_stop_machine(struct wr_environment *environment)
         (void)environment->ops->make_directory(environment, "/stops");
     }
     WR_ASSERT(wr_simulation_has_stopped(environment));
+}
+
+void node_harness_go_on(struct wr_environment *environment)
+{
+    wr_simulated_of(environment)->has_stopped = false;
+    wr_simulation_restart(environment);
 }

@@ -13,17 +13,22 @@ struct node_harness_options {
     uint32_t               rows;        // that a batch of the outputs has room for; 0: 1
     uint32_t               instance;
     bool                   is_checkpointed;
+    struct weir_run       *run; // that it is part of (node_harness_run_open); NULL: one of its own
 };
 
 struct node_harness {
-    struct wr_park *park;
-    struct wr_spec *spec;
-    struct weir_run run; // for its failure and what its nodes share
-    struct wr_task  task;
-    struct wr_node *node;
-    struct wr_inlet inlet;
-    bool            is_open; // the operator is, without a failure
+    struct wr_park      *park;
+    struct weir_run     *run; // for its failure and what its nodes share
+    bool                 owns_run;
+    struct wr_alignment *alignment;
+    struct wr_task       task;
+    struct wr_node      *node;
+    struct wr_inlet      inlet;
+    bool                 is_open; // the operator is, without a failure
 };
+
+struct weir_run *node_harness_run_open(struct wr_environment *environment, const weir_job *job);
+void             node_harness_run_close(struct weir_run *run);
 
 // Its open is called; what it says is the failure.
 void node_harness_open(struct node_harness *harness, const struct node_harness_options *options);
@@ -48,5 +53,8 @@ void node_harness_finish(struct node_harness *harness);
 // From now on nothing reaches the disk: the machine has stopped. Close what was open, then
 // wr_simulation_reboot.
 void node_harness_stop_machine(struct wr_environment *environment);
+// After that, instead of a reboot: it was the process only; what was written is there, synced or
+// not.
+void node_harness_go_on(struct wr_environment *environment);
 
 #endif // NODE_HARNESS_H

@@ -131,7 +131,7 @@ static void expect_refused(const char *text, const char *sentence)
     trial_put(&trial, "/in", text);
     cr_assert_not(trial_start(&trial));
     cr_assert_str_eq(node_harness_failure(&trial.harness), sentence);
-    cr_assert_eq(trial.harness.run.status, WEIR_CONFLICT);
+    cr_assert_eq(trial.harness.run->status, WEIR_CONFLICT);
     node_harness_close(&trial.harness);
     trial_close(&trial);
 }
