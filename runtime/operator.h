@@ -90,6 +90,9 @@ struct wr_operator {
     bool (*flush)(struct wr_node *node, bool is_forced);
     // The path of the file it writes, where it writes one; NULL: none. "-" is no file.
     const char *(*writes)(const void *options);
+    // Of sinks: what their output promises in a run with checkpoints, whatever crashes: "exactly
+    // once", or "at least once" and in brackets why no more. Static. NULL: it is no sink.
+    const char *(*guarantee)(struct wr_environment *environment, const void *options);
     const struct wr_committer *committer; // of sinks whose output shows with a checkpoint; or NULL
     bool passes_rows; // its outputs are selections of its input: they get no batch of their own
     bool uses_time;   // it needs its input's event time column
@@ -203,6 +206,11 @@ void wr_node_wake_any(void *park);
 
 // True when the job has failed: what is done now is thrown away.
 bool wr_node_has_failed(const struct wr_node *node);
+
+// Whether the run takes checkpoints; the same from open to close.
+bool wr_node_is_checkpointed(const struct wr_node *node);
+// The job's name; with spec->name the node's operator is told from all others of all jobs.
+const char *wr_node_job(const struct wr_node *node);
 
 // How many rows without long strings `output` takes now. Output must be used.
 static inline uint32_t wr_output_room(const struct wr_output *output)

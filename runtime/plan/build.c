@@ -155,6 +155,5 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
     }
     wr_free(build.first_tasks);
     wr_free(build.partition_bases);
-    wr_run_prepare(build.run);
     return build.run;
 }

@@ -125,6 +125,7 @@ static weir_run *launch(weir_job *job, const weir_run_options *options,
     if (store != NULL) {
         launch_take_checkpoints(job, &own, run, store);
     }
+    wr_run_prepare(run);
     run->kill_after = kill_after;
     if (own.is_simulated) {
         wr_run_start_simulation(run, seed);

@@ -74,8 +74,7 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
                              struct wr_environment *environment);
 void            wr_plan_close(struct wr_plan *plan);
 
-// build.c: makes tasks, nodes and channels of the plan. What could not be opened is the run's
-// failure.
+// build.c: makes tasks, nodes and channels of the plan. wr_run_prepare is the caller's.
 struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
                                bool owns_environment);
 // launch.c: weir_run_start in an environment of the caller's, which outlives the run. A simulated

@@ -177,6 +177,10 @@ bool wr_node_has_failed(const struct wr_node *node)
     return wr_run_has_failed_any(node->task->run);
 }
 
+bool wr_node_is_checkpointed(const struct wr_node *node) { return node->task->capturing != NULL; }
+
+const char *wr_node_job(const struct wr_node *node) { return node->task->run->job_name; }
+
 void wr_node_wake_any(void *park) { wr_park_wake_any(park); }
 
 void wr_node_enter_serial(struct wr_node *node)

@@ -178,6 +178,9 @@ void wr_run_prepare(struct weir_run *run)
     // Operators are opened only when all is joined, so that they know their outputs.
     for (uint32_t i = 0; i < run->task_count && task_open_operators(run->tasks[i]); i++) {
     }
+    if (run->coordinator != NULL) {
+        wr_coordinator_recover(run->coordinator);
+    }
 }
 
 void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator)
@@ -186,7 +189,6 @@ void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordi
     for (uint32_t i = 0; i < run->task_count; i++) {
         run->tasks[i]->capturing = wr_capturing_open(run->tasks[i], coordinator);
     }
-    wr_coordinator_recover(coordinator);
 }
 
 // ---- running ----

@@ -221,11 +221,11 @@ const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir
 struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
                                       uint32_t credits, const struct wr_task *from,
                                       struct wr_task *to);
-// Opens the operators and deals the tasks to their workers.
-void wr_run_prepare(struct weir_run *run);
-// After that: the run takes checkpoints by this coordinator (handed), and goes on from the one that
-// its store was opened at, if there is one.
+// Before wr_run_prepare, if at all: the run takes checkpoints by this coordinator (handed), and goes
+// on from the one that its store was opened at, if there is one.
 void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator);
+// Opens the operators, deals the tasks to their workers, and takes up what a checkpoint holds.
+void wr_run_prepare(struct weir_run *run);
 
 // Starts the threads; or one that simulates, and copies the simulated disk to the real one.
 void wr_run_start(struct weir_run *run);
