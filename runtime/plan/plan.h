@@ -21,6 +21,7 @@ enum { WR_STAGE_NODES_MAX = 64 };
 struct wr_plan_node {
     const struct wr_graph_node *graph; // whose user-visible operator it is part of
     struct wr_spec              spec;
+    const char                 *guarantee; // of a sink in a run with checkpoints; else NULL
     char                       *name;    // the spec's, if made by the plan
     void                       *options; // the spec's, if made by the plan
     struct wr_partial_layout   *partial; // of combine: owns its output's type
