@@ -50,9 +50,9 @@ weir_status wr_transactions_resolve(weir_log *log, uint64_t id, bool commits,
     wr_transactions_unlock(transactions);
     switch (verdict) {
     case WR_VERDICT_PREPARED:
-        return wr_transactions_decide(
-            transactions, id, commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED, "", false,
-            error);
+        return wr_transactions_decide(transactions, id,
+                                      commits ? WR_VERDICT_COMMITTED : WR_VERDICT_ABORTED, "",
+                                      false, error);
     case WR_VERDICT_OPEN:
         return wr_log_fail(
             error, WEIR_NOT_FOUND,

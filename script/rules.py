@@ -31,7 +31,7 @@ CK = "runtime/flow/ring.h"
 ATOMICS = re.compile(
     r"tests/|bench/|runtime/base/(atomic\.h|environment_real\.c)$"
     r"|runtime/flow/(ring\.h|look\.h|channel\.c|park\.c)$|runtime/watch/watch\.h$"
-    r"|runtime/run/(worker|run|node|task)\.c$|log/live\.c$")
+    r"|runtime/run/(coordinator|worker|run|node|task)\.c$|log/live\.c$")
 
 C_LIBRARY = set(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "

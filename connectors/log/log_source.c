@@ -379,11 +379,11 @@ static void source_save(struct wr_reader *reader, struct wr_position *position)
 // I20: exactly there, or not at all.
 static bool source_seek(struct wr_reader *reader, const struct wr_position *position)
 {
-    struct log_source   *source = source_of(reader);
-    const uint64_t       offset = position->numbers[0];
-    weir_partition_info  info;
-    const char          *topic  = options_of(source)->topic;
-    const weir_status    status =
+    struct log_source  *source = source_of(reader);
+    const uint64_t      offset = position->numbers[0];
+    weir_partition_info info;
+    const char         *topic = options_of(source)->topic;
+    const weir_status   status =
         weir_log_partition_info(source->log, topic, reader->partition, &info);
     if (status != WEIR_OK) {
         return source_fail(source, status, weir_log_error(source->log));

@@ -36,16 +36,16 @@ typedef struct weir_run_options {
     uint32_t    batch_bytes;  // of one batch; 0: by the number of outputs, 8 to 32 KiB
     uint32_t    credits;      // batches a channel, 2 or more; 0: 4
     uint64_t    seed;         // of the keys' hash and of the simulation; 0: fixed
-    bool    is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
+    bool is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
     // A directory in which checkpoints of the job are kept, and from the newest of which it goes on
     // when it is run again; NULL: none are taken, and each run begins anew. Made if missing; held
     // by one run at a time.
-    const char *checkpoints;
-    weir_time   checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
-    weir_time   checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
-    uint32_t    checkpoints_kept;    // the last so many; 0: 3
-    const char *restore;             // NULL or "latest": the newest; or a checkpoint's number
-    weir_restart restart_rule;           // of weir_job_run
+    const char  *checkpoints;
+    weir_time    checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
+    weir_time    checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
+    uint32_t     checkpoints_kept;    // the last so many; 0: 3
+    const char  *restore;             // NULL or "latest": the newest; or a checkpoint's number
+    weir_restart restart_rule;        // of weir_job_run
     int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never
 } weir_run_options;
 

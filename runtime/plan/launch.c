@@ -92,12 +92,12 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
                                     struct weir_run *run, struct wr_store *store)
 {
     const struct wr_coordinator_options coordinator = {
-        .store       = store,
-        .interval_us = options->checkpoint_interval > 0 ? options->checkpoint_interval
-                                                        : INTERVAL_US,
-        .timeout_us  = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
-        .job         = job->name,
-        .graph       = graph_text(job),
+        .store = store,
+        .interval_us =
+            options->checkpoint_interval > 0 ? options->checkpoint_interval : INTERVAL_US,
+        .timeout_us = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
+        .job        = job->name,
+        .graph      = graph_text(job),
     };
     wr_run_take_checkpoints(run, wr_coordinator_open(run, &coordinator));
 }

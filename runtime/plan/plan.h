@@ -22,9 +22,9 @@ struct wr_plan_node {
     const struct wr_graph_node *graph; // whose user-visible operator it is part of
     struct wr_spec              spec;
     const char                 *guarantee; // of a sink in a run with checkpoints; else NULL
-    char                       *name;    // the spec's, if made by the plan
-    void                       *options; // the spec's, if made by the plan
-    struct wr_partial_layout   *partial; // of combine: owns its output's type
+    char                       *name;      // the spec's, if made by the plan
+    void                       *options;   // the spec's, if made by the plan
+    struct wr_partial_layout   *partial;   // of combine: owns its output's type
     struct wr_output_outline   *outputs;
     uint32_t                    output_count;
     uint32_t                    stage;

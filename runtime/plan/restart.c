@@ -81,9 +81,8 @@ bool wr_restarts_again(struct wr_restarts *restarts, weir_status status, int64_t
     restarts->count++;
     *delay_us = restarts->delay_us;
     if (rule->kind == WEIR_RESTART_EXPONENTIAL) {
-        restarts->delay_us = restarts->delay_us > rule->longest_delay / 2
-                                 ? rule->longest_delay
-                                 : restarts->delay_us * 2;
+        restarts->delay_us = restarts->delay_us > rule->longest_delay / 2 ? rule->longest_delay
+                                                                          : restarts->delay_us * 2;
     }
     return true;
 }

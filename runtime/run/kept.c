@@ -32,7 +32,7 @@ void wr_node_keep_slices(struct wr_node *node, const char *name, struct wr_slice
 static void kept_add_cell(struct wr_node *node, const struct wr_kept_cell *cell)
 {
     struct wr_kept *kept = kept_of(node);
-    kept->cells = wr_realloc(kept->cells, (kept->cell_count + 1) * sizeof(*kept->cells));
+    kept->cells          = wr_realloc(kept->cells, (kept->cell_count + 1) * sizeof(*kept->cells));
     kept->cells[kept->cell_count++] = *cell;
 }
 

@@ -28,9 +28,9 @@ static bool restore_fail(struct restore *restore, weir_status status, const char
     va_start(arguments, sentence);
     (void)vsnprintf(text, sizeof(text), sentence, arguments);
     va_end(arguments);
-    char *whole = wr_format("checkpoint %llu of %s: %s",
-                            (unsigned long long)restore->manifest->checkpoint,
-                            restore->manifest->job, text);
+    char *whole =
+        wr_format("checkpoint %llu of %s: %s", (unsigned long long)restore->manifest->checkpoint,
+                  restore->manifest->job, text);
     wr_run_fail_any(restore->run, status, whole);
     wr_free(whole);
     return false;
@@ -63,7 +63,7 @@ static const struct wr_node *node_of(const struct weir_run *run, const char *nam
     return NULL;
 }
 
-static const struct wr_kept_table *kept_table_of(const struct wr_node *node,
+static const struct wr_kept_table *kept_table_of(const struct wr_node        *node,
                                                  const struct wr_index_table *table)
 {
     for (uint32_t i = 0; node->kept != NULL && i < node->kept->table_count; i++) {
@@ -158,9 +158,8 @@ static bool restore_fits(struct restore *restore)
 
 static bool segment_lies_in(const struct wr_index_segment *segment, struct wr_hash_range range)
 {
-    const uint64_t last = segment->depth == 0
-                              ? UINT64_MAX
-                              : segment->prefix | (UINT64_MAX >> segment->depth);
+    const uint64_t last =
+        segment->depth == 0 ? UINT64_MAX : segment->prefix | (UINT64_MAX >> segment->depth);
     return segment->prefix <= range.last && last >= range.first;
 }
 
@@ -185,9 +184,8 @@ static bool segment_restore(struct restore *restore, uint32_t at, struct wr_tabl
         .depth   = segment->depth,
         .entries = segment->place.entries,
     };
-    const enum wr_unpack unpacked =
-        wr_table_unpack(table, restore->buffer + WR_BLOCK_HEADER_BYTES, segment->place.bytes,
-                        &image, range, NULL);
+    const enum wr_unpack unpacked = wr_table_unpack(table, restore->buffer + WR_BLOCK_HEADER_BYTES,
+                                                    segment->place.bytes, &image, range, NULL);
     if (unpacked == WR_UNPACK_OUT_OF_BUDGET) {
         return restore_fail(restore, WEIR_NO_MEMORY,
                             "%s: %s needs more than its share of the state budget; raise it",
@@ -350,7 +348,7 @@ struct wr_token *wr_restore_tokens(const struct wr_store *store, const char *ope
             if (strcmp(cell->name, WR_TOKEN_CELL) != 0 || cell->length > WR_TOKEN_BYTES) {
                 continue;
             }
-            tokens = wr_realloc(tokens, (*count + 1) * sizeof(*tokens));
+            tokens                = wr_realloc(tokens, (*count + 1) * sizeof(*tokens));
             tokens[*count].length = cell->length;
             memcpy(tokens[*count].bytes, cell->bytes, cell->length);
             *count += 1;

@@ -58,17 +58,17 @@ static void run_open_workers(struct weir_run *run)
 
 struct weir_run *wr_run_open(const struct wr_run_options *options)
 {
-    struct weir_run *run = wr_alloc(sizeof(*run));
+    struct weir_run *run  = wr_alloc(sizeof(*run));
     run->environment      = options->environment;
     run->owns_environment = options->owns_environment;
     run->job_name         = options->job_name;
-    run->worker_count    = options->worker_count;
-    run->seed            = options->seed;
-    run->spin_us         = options->spin_us;
-    run->is_simulated    = options->is_simulated;
-    run->pin_any         = options->pin_any;
-    run->opaque          = options->opaque;
-    run->alignment       = wr_alignment_open(options->partition_count);
+    run->worker_count     = options->worker_count;
+    run->seed             = options->seed;
+    run->spin_us          = options->spin_us;
+    run->is_simulated     = options->is_simulated;
+    run->pin_any          = options->pin_any;
+    run->opaque           = options->opaque;
+    run->alignment        = wr_alignment_open(options->partition_count);
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);
@@ -245,7 +245,8 @@ static void *simulation_main(void *opaque)
     const struct wr_worker *worker = opaque;
     struct weir_run        *run    = worker->run;
     wr_run_simulate(run, run->simulation_seed);
-    if (run->owns_environment && !wr_run_has_failed_any(run) && wr_simulation_export(run->environment) != 0) {
+    if (run->owns_environment && !wr_run_has_failed_any(run) &&
+        wr_simulation_export(run->environment) != 0) {
         wr_run_fail_any(run, WEIR_UNREACHABLE,
                         "the simulated disk could not be copied to the real one");
     }

@@ -38,29 +38,29 @@ enum wr_task_state {
 };
 
 struct wr_task {
-    struct weir_run   *run;
-    struct wr_worker  *worker;
-    uint32_t           number, stage; // among the run's tasks; of which stage
-    uint32_t           instance, parallelism; // task i of n of its stage
-    struct wr_node   **nodes;
-    uint32_t           node_count;
-    uint64_t          *behind;         // of each node: the nodes its rows can reach, as bits
-    uint64_t           with_rows;      // nodes with rows to take
-    uint64_t           with_watermark; // nodes whose watermark or idleness is to be handed on
-    struct wr_input   *inputs;
-    uint32_t           input_count;
-    uint32_t           live_count;    // inputs that have not ended
-    uint32_t           aligned_count; // of the barrier being aligned
-    uint32_t           turn;
-    struct wr_input   *current; // whose batch is in the chain
-    enum wr_task_state state;
-    uint32_t           cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
-    uint64_t           barrier;       // being aligned or last seen
-    uint64_t           given_up;      // the last checkpoint of which nothing will come
-    uint64_t           asked_barrier; // sources: to be emitted next; 0: none
-    bool               has_ended_source;
-    bool               has_told_end; // sources: the coordinator knows
-    struct wr_pool    *pool;
+    struct weir_run     *run;
+    struct wr_worker    *worker;
+    uint32_t             number, stage;         // among the run's tasks; of which stage
+    uint32_t             instance, parallelism; // task i of n of its stage
+    struct wr_node     **nodes;
+    uint32_t             node_count;
+    uint64_t            *behind;         // of each node: the nodes its rows can reach, as bits
+    uint64_t             with_rows;      // nodes with rows to take
+    uint64_t             with_watermark; // nodes whose watermark or idleness is to be handed on
+    struct wr_input     *inputs;
+    uint32_t             input_count;
+    uint32_t             live_count;    // inputs that have not ended
+    uint32_t             aligned_count; // of the barrier being aligned
+    uint32_t             turn;
+    struct wr_input     *current; // whose batch is in the chain
+    enum wr_task_state   state;
+    uint32_t             cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
+    uint64_t             barrier;       // being aligned or last seen
+    uint64_t             given_up;      // the last checkpoint of which nothing will come
+    uint64_t             asked_barrier; // sources: to be emitted next; 0: none
+    bool                 has_ended_source;
+    bool                 has_told_end; // sources: the coordinator knows
+    struct wr_pool      *pool;
     struct wr_capturing *capturing; // NULL: the run takes no checkpoints
 };
 
@@ -141,12 +141,12 @@ struct weir_run {
     bool                     is_simulated;
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
-    const void       *opaque;
-    struct wr_plan   *plan;   // what it was made of; kept for whoever closes it
+    const void            *opaque;
+    struct wr_plan        *plan;        // what it was made of; kept for whoever closes it
     struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
     pthread_t              coordinator_thread;
     bool                   has_coordinator_thread;
-    struct wr_shared *shared; // resources that nodes use together; see share.c
+    struct wr_shared      *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
     uint32_t        drains;        // with is_stopping
@@ -154,8 +154,8 @@ struct weir_run {
     uint32_t        running_count; // workers not yet done; under lock
     uint64_t        simulation_seed;
     uint64_t        kill_after; // turns of the simulation; 0: it is not killed
-    weir_status     status;  // under lock
-    char           *failure; // the first one's sentence; under lock
+    weir_status     status;     // under lock
+    char           *failure;    // the first one's sentence; under lock
     pthread_mutex_t lock;
     pthread_mutex_t serial;  // of user functions that must not overlap
     pthread_mutex_t sharing; // guards `shared`
@@ -221,8 +221,8 @@ const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir
 struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
                                       uint32_t credits, const struct wr_task *from,
                                       struct wr_task *to);
-// Before wr_run_prepare, if at all: the run takes checkpoints by this coordinator (handed), and goes
-// on from the one that its store was opened at, if there is one.
+// Before wr_run_prepare, if at all: the run takes checkpoints by this coordinator (handed), and
+// goes on from the one that its store was opened at, if there is one.
 void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator);
 // Opens the operators, deals the tasks to their workers, and takes up what a checkpoint holds.
 void wr_run_prepare(struct weir_run *run);

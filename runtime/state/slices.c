@@ -127,8 +127,8 @@ static void slice_drop(struct wr_slices *slices, const struct wr_slice *slice)
         wr_table_close(slice->table);
         return;
     }
-    slices->leaving = wr_realloc((void *)(uintptr_t)slices->leaving,
-                                 (slices->leaving_count + 1) * sizeof(*slices->leaving));
+    const uint32_t count = slices->leaving_count + 1;
+    slices->leaving = wr_realloc((void *)(uintptr_t)slices->leaving, count * sizeof(slice->table));
     slices->leaving[slices->leaving_count++] = slice->table;
 }
 

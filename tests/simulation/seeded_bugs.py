@@ -1,10 +1,10 @@
-"""Breaks the checkpoint protocol on purpose, in a copy of the source, one bug at a time, and requires
-that simulation_checkpoints sees each.
+"""Breaks the checkpoint protocol on purpose, in a copy of the source, one bug at a time, and
+requires that simulation_checkpoints sees each.
 
     python3 seeded_bugs.py ROOT [--only NAME] [--seed S]
 
-A bug is a text of one file that becomes another; if the text is not there any more, this program has
-to follow. Skipped (77) with WEIR_TEST_SIZE=small. Prints `cases: N`.
+A bug is a text of one file that becomes another; if the text is not there any more, this program
+has to follow. Skipped (77) with WEIR_TEST_SIZE=small. Prints `cases: N`.
 """
 
 import argparse

@@ -11,9 +11,9 @@
 // Nothing is late in these jobs, and a key's records come from one partition, so that what a job
 // gives does not depend on the order in which tasks are stepped.
 #include "runtime/plan/plan.h"
+#include "runtime/run/coordinator.h"
 #include "tests/support/external_sink.h"
 #include "tests/support/trial.h"
-#include "runtime/run/coordinator.h"
 #include <weir/run.h>
 #include <weir/source.h>
 
@@ -50,8 +50,8 @@ static void make(event *e, uint32_t source, uint64_t number)
     e->number            = number;
     e->source            = source;
     // All of a key's records come from one partition of one source.
-    e->key  = ((drawn % making[source].keys) * count + number % count) * 2 + source;
-    e->at   = 1000000 + (weir_time)(number / count) * making[source].step_us +
+    e->key = ((drawn % making[source].keys) * count + number % count) * 2 + source;
+    e->at  = 1000000 + (weir_time)(number / count) * making[source].step_us +
             (weir_time)(drawn >> 40) % (making[source].jitter_us + 1);
     e->amount = (int64_t)(drawn >> 20 & 0xffff) - 0x4000;
     e->kind   = (uint32_t)(drawn >> 36 & 7);
@@ -226,9 +226,7 @@ static weir_job *job_make(const struct shape *shape, struct external *externals)
         const weir_generator_options options = {
             .events     = making[i].events,
             .partitions = making[i].partitions,
-            .time       = { .field        = "at",
-                            .out_of_order = making[i].jitter_us,
-                            .align_within = 20000 },
+            .time = { .field = "at", .out_of_order = making[i].jitter_us, .align_within = 20000 },
         };
         ins[i] = weir_generate(job, bindings[i], &options);
     }
@@ -250,10 +248,7 @@ static weir_job *job_make(const struct shape *shape, struct external *externals)
 
 // ---- what came out ----
 
-static int outcome_compare(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(outcome));
-}
+static int outcome_compare(const void *a, const void *b) { return memcmp(a, b, sizeof(outcome)); }
 
 // Per key in the order of commits: what a running sum gives may not be exchanged.
 static int key_compare(const void *a, const void *b)
@@ -270,7 +265,8 @@ static void outcomes_sort(struct external *external, bool keeps_order)
         rows[i].step = keeps_order ? i : 0;
     }
     if (external->row_count > 0) {
-        qsort(rows, external->row_count, sizeof(*rows), keeps_order ? key_compare : outcome_compare);
+        qsort(rows, external->row_count, sizeof(*rows),
+              keeps_order ? key_compare : outcome_compare);
     }
     for (uint64_t i = 0; i < external->row_count; i++) {
         rows[i].step = 0;
@@ -288,12 +284,11 @@ static void outcomes_check(uint64_t seed, uint32_t step, struct external *expect
     const uint64_t least =
         expected->row_count < found->row_count ? expected->row_count : found->row_count;
     for (uint64_t i = 0; i < least; i++) {
-        TRIAL_CHECK(memcmp(&x[i], &y[i], sizeof(x[i])) == 0,
-                    "seed %" PRIu64 ": step %u: outcome %" PRIu64
-                    " is key %" PRIu64 " at %lld: %" PRId64 ", %" PRId64 " and not key %" PRIu64
-                    " at %lld: %" PRId64 ", %" PRId64,
-                    seed, step, i, y[i].key, y[i].at, y[i].a, y[i].b, x[i].key, x[i].at, x[i].a,
-                    x[i].b);
+        TRIAL_CHECK(
+            memcmp(&x[i], &y[i], sizeof(x[i])) == 0,
+            "seed %" PRIu64 ": step %u: outcome %" PRIu64 " is key %" PRIu64 " at %lld: %" PRId64
+            ", %" PRId64 " and not key %" PRIu64 " at %lld: %" PRId64 ", %" PRId64,
+            seed, step, i, y[i].key, y[i].at, y[i].a, y[i].b, x[i].key, x[i].at, x[i].a, x[i].b);
     }
     TRIAL_CHECK(expected->row_count == found->row_count,
                 "seed %" PRIu64 ": step %u: %" PRIu64 " outcomes and not %" PRIu64, seed, step,
@@ -331,10 +326,9 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
     tally.lives++;
     wr_simulation_forget_faults(environment);
     if (how == 0) {
-        wr_simulation_fault_at(environment,
-                               wr_simulation_changes(environment) + trial_below(random, 60),
-                               trial_one_in(random, 2) ? WR_DISK_CRASH_BEFORE
-                                                       : WR_DISK_CRASH_AFTER);
+        wr_simulation_fault_at(
+            environment, wr_simulation_changes(environment) + trial_below(random, 60),
+            trial_one_in(random, 2) ? WR_DISK_CRASH_BEFORE : WR_DISK_CRASH_AFTER);
         tally.power_cuts++;
     } else if (how == 1) {
         externals[trial_below(random, STEPS)].fails_in = 1 + trial_below(random, 10);
@@ -344,12 +338,12 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
                                WR_DISK_ENOSPC);
     }
     const bool is_killed       = how == 2 || how == 3;
-    options.checkpoint_timeout =
-        is_killed && trial_one_in(random, 2) ? 1 + trial_below(random, 10u << trial_below(random, 7))
-                                             : 0;
-    weir_run  *run = wr_launch_in(job, &options, environment,
-                                  is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8))
-                                            : 0);
+    options.checkpoint_timeout = is_killed && trial_one_in(random, 2)
+                                     ? 1 + trial_below(random, 10u << trial_below(random, 7))
+                                     : 0;
+    weir_run *run =
+        wr_launch_in(job, &options, environment,
+                     is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8)) : 0);
     tally.kills += is_killed;
     weir_status status = WEIR_FAILED;
     if (run != NULL) {

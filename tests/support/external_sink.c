@@ -79,14 +79,14 @@ static bool external_prepare(struct wr_node *node, uint64_t checkpoint, struct w
     (void)pthread_mutex_lock(&external->lock);
     if (external->piece_count == external->piece_capacity) {
         external->piece_capacity = external->piece_capacity * 2 + 64;
-        external->pieces         = wr_realloc(external->pieces,
-                                              external->piece_capacity * sizeof(*external->pieces));
+        external->pieces =
+            wr_realloc(external->pieces, external->piece_capacity * sizeof(*external->pieces));
     }
     const size_t           bytes = (size_t)sink->set_aside.count * external->row_bytes;
     struct external_piece *piece = &external->pieces[external->piece_count++];
-    *piece = (struct external_piece){ .token     = external->next_token++,
-                                      .row_count = sink->set_aside.count,
-                                      .rows      = wr_alloc(bytes) };
+    *piece                       = (struct external_piece){ .token     = external->next_token++,
+                                                            .row_count = sink->set_aside.count,
+                                                            .rows      = wr_alloc(bytes) };
     memcpy(piece->rows, sink->set_aside.bytes, bytes);
     token->length = sizeof(piece->token);
     memcpy(token->bytes, &piece->token, sizeof(piece->token));

@@ -62,7 +62,7 @@ static char            directory[64];
 static void set_up(void)
 {
     external_init(&external, sizeof(outcome));
-    strcpy(directory, "/tmp/weir-checkpoints-XXXXXX");
+    (void)snprintf(directory, sizeof(directory), "/tmp/weir-checkpoints-XXXXXX");
     cr_assert_not_null(mkdtemp(directory));
 }
 
@@ -97,10 +97,10 @@ static weir_job *job_of(const struct variant *variant)
         .start      = variant->rate > 0 ? 1 : 0,
         .time       = { .field = "at" },
     };
-    weir_job   *job = weir_job_open(variant->job != NULL ? variant->job : "tested");
-    weir_stream in = weir_generate(job, &numbers, &options);
+    weir_job                  *job = weir_job_open(variant->job != NULL ? variant->job : "tested");
+    weir_stream                in  = weir_generate(job, &numbers, &options);
     const weir_reduce_binding *reduce = variant->reduce != NULL ? variant->reduce : &counting;
-    weir_stream out = weir_reduce(weir_key(in, &by_key_key), reduce);
+    weir_stream                out    = weir_reduce(weir_key(in, &by_key_key), reduce);
     out = weir_name(out, variant->name != NULL ? variant->name : "counting");
     (void)external_sink(out, "out", &external);
     return job;
