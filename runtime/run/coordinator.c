@@ -20,6 +20,8 @@
 #include <time.h>
 
 #define CHUNKS_AT_REST 32u      // kept for the next checkpoint
+#define CHUNKS_QUEUED  24u      // on their way to the disk, until capturing waits
+#define FEW_QUEUED     1u       // the same in the simulation, whose states are small
 #define AGAIN_US       1000000  // after a checkpoint that failed
 
 // What a sink has set aside, prepared and not yet known to be shown.
@@ -61,7 +63,9 @@ struct wr_coordinator {
     struct prepared  *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
 
-    int64_t busy_until_us; // atomic; a hint for who watches
+    int64_t  busy_until_us; // atomic; a hint for who watches
+    uint32_t queued_count;  // chunks; written under the lock, a hint without it
+    uint32_t queued_most;
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
@@ -94,6 +98,19 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
+// Under the lock.
+static void coordinator_note_queued(struct wr_coordinator *coordinator, int32_t more)
+{
+    __atomic_store_n(&coordinator->queued_count, coordinator->queued_count + (uint32_t)more,
+                     __ATOMIC_RELAXED);
+}
+
+// Who sees too old a count comes again: he has work, or is woken.
+bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator)
+{
+    return __atomic_load_n(&coordinator->queued_count, __ATOMIC_RELAXED) < coordinator->queued_most;
+}
+
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report)
 {
     struct wr_report *copy = wr_alloc(sizeof(*copy));
@@ -102,6 +119,7 @@ void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct 
     (void)pthread_mutex_lock(&coordinator->lock);
     *coordinator->last = copy;
     coordinator->last  = &copy->next;
+    coordinator_note_queued(coordinator, report->chunk != NULL ? 1 : 0);
     coordinator_signal(coordinator);
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -140,7 +158,16 @@ struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinato
     return chunk;
 }
 
-// Those of unusual size, and more than are needed, are not kept.
+static void coordinator_post(struct wr_coordinator *coordinator, enum wr_message_verb verb,
+                             uint64_t checkpoint)
+{
+    struct weir_run *run = coordinator->run;
+    for (uint32_t i = 0; i < run->worker_count; i++) {
+        wr_worker_post_any(&run->workers[i], verb, checkpoint);
+    }
+}
+
+// It was written. Those of unusual size, and more than are needed, are not kept.
 static void chunk_give(struct wr_coordinator *coordinator, struct wr_chunk *chunk)
 {
     (void)pthread_mutex_lock(&coordinator->lock);
@@ -151,9 +178,14 @@ static void chunk_give(struct wr_coordinator *coordinator, struct wr_chunk *chun
         coordinator->chunks = chunk;
         coordinator->chunk_count++;
     }
+    coordinator_note_queued(coordinator, -1);
+    const bool has_room_again = coordinator->queued_count == coordinator->queued_most / 2;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (!is_kept) {
         wr_free(chunk);
+    }
+    if (has_room_again) { // some may have waited for it
+        coordinator_post(coordinator, WR_MESSAGE_WAKE, 0);
     }
 }
 
@@ -227,6 +259,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     coordinator->job                   = wr_copy_text(options->job);
     coordinator->graph                 = options->graph;
     coordinator->last                  = &coordinator->first;
+    coordinator->queued_most           = run->is_simulated ? FEW_QUEUED : CHUNKS_QUEUED;
     coordinator->parts   = wr_alloc((run->task_count + 1) * sizeof(*coordinator->parts));
     coordinator->next_us = now_us(coordinator) + options->interval_us;
     for (uint32_t i = 0; i < run->task_count; i++) {
@@ -279,15 +312,6 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
 }
 
 // ---- a checkpoint's way ----
-
-static void coordinator_post(struct wr_coordinator *coordinator, enum wr_message_verb verb,
-                             uint64_t checkpoint)
-{
-    struct weir_run *run = coordinator->run;
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        wr_worker_post_any(&run->workers[i], verb, checkpoint);
-    }
-}
 
 static void coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us)
 {
