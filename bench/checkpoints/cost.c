@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define MILLION UINT64_C(1000000)
 
@@ -25,6 +26,7 @@ struct cost {
     const struct cost_job *job;
     uint64_t               events;
     double                 with[RUNS_MAX], without[RUNS_MAX], ratios[RUNS_MAX];
+    double                 with_cpu_ns[RUNS_MAX], without_cpu_ns[RUNS_MAX]; // an event
     struct checksum        checksum;
     bool                   has_checksum;
 
@@ -48,8 +50,17 @@ static void cost_note(struct cost *cost, const struct taken *taken)
     }
 }
 
+static double cpu_seconds(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
 // Events a second until the last result, or < 0.
-static double side_run(const struct bench *bench, struct cost *cost, bool has_checkpoints)
+static double side_run(const struct bench *bench, struct cost *cost, bool has_checkpoints,
+                       double *cpu_ns)
 {
     const char *const   path = bench_path(bench, "cost");
     const struct plan   plan = { .workers     = bench->workers,
@@ -61,7 +72,9 @@ static double side_run(const struct bench *bench, struct cost *cost, bool has_ch
     weir_job     *job      = cost->job->is_tumbling ? tumbling_open(bench, cost->events, &seen)
                                                     : running_open(bench, cost->events, false, &seen);
     const int64_t start_ns = clock_now_ns();
+    const double  before   = cpu_seconds();
     const bool    is_good  = plan_run(&plan, job, &taken);
+    *cpu_ns                = (cpu_seconds() - before) * 1e9 / (double)cost->events;
     if (has_checkpoints) {
         path_remove_all(path);
         cost_note(cost, &taken);
@@ -85,8 +98,8 @@ static double side_run(const struct bench *bench, struct cost *cost, bool has_ch
 static bool cost_measure(const struct bench *bench, struct cost *cost)
 {
     for (unsigned run = 0; run < bench->runs; run++) {
-        if ((cost->without[run] = side_run(bench, cost, false)) < 0 ||
-            (cost->with[run] = side_run(bench, cost, true)) < 0) {
+        if ((cost->without[run] = side_run(bench, cost, false, &cost->without_cpu_ns[run])) < 0 ||
+            (cost->with[run] = side_run(bench, cost, true, &cost->with_cpu_ns[run])) < 0) {
             return false;
         }
         cost->ratios[run] = cost->with[run] / cost->without[run];
@@ -96,22 +109,25 @@ static bool cost_measure(const struct bench *bench, struct cost *cost)
 
 static void cost_print(const struct bench *bench, struct cost *cost)
 {
-    const double with    = median(cost->with, bench->runs),
-                 without = median(cost->without, bench->runs),
-                 ratio   = median(cost->ratios, bench->runs);
-    const double full    = median(cost->full, cost->full_count),
-                 later   = median(cost->later, cost->later_count),
-                 took    = median(cost->took_ms, cost->took_count), // sorted now
-        longest          = cost->took_ms[cost->took_count - 1];
+    const double with        = median(cost->with, bench->runs),
+                 without     = median(cost->without, bench->runs),
+                 ratio       = median(cost->ratios, bench->runs),
+                 cpu         = median(cost->with_cpu_ns, bench->runs),
+                 without_cpu = median(cost->without_cpu_ns, bench->runs);
+    const double full        = median(cost->full, cost->full_count),
+                 later       = median(cost->later, cost->later_count),
+                 took        = median(cost->took_ms, cost->took_count), // sorted now
+        longest              = cost->took_ms[cost->took_count - 1];
     if (bench->is_json) {
         printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"without_events_per_second\":%.0f,"
-               "\"ratio\":%.4f,\"checkpoints\":%u,\"full_bytes\":%.0f,\"incremental_bytes\":%.0f,"
+               "\"ratio\":%.4f,\"cpu_ns_per_event\":%.2f,\"without_cpu_ns_per_event\":%.2f,"
+               "\"checkpoints\":%u,\"full_bytes\":%.0f,\"incremental_bytes\":%.0f,"
                "\"median_ms\":%.1f,\"longest_ms\":%.1f,\"workers\":%u,\"events\":%" PRIu64
                ",\"keys\":%" PRIu64 ",\"runs\":%u,\"checksum\":{\"count\":%" PRIu64
                ",\"sum\":%" PRId64 ",\"hash\":\"%016" PRIx64 "\"}",
-               cost->job->name, with, without, ratio, cost->took_count, full, later, took, longest,
-               bench->workers, cost->events, running_keys, bench->runs, cost->checksum.count,
-               cost->checksum.sum, cost->checksum.hash);
+               cost->job->name, with, without, ratio, cpu, without_cpu, cost->took_count, full,
+               later, took, longest, bench->workers, cost->events, running_keys, bench->runs,
+               cost->checksum.count, cost->checksum.sum, cost->checksum.hash);
         return;
     }
     printf(
@@ -121,9 +137,9 @@ static void cost_print(const struct bench *bench, struct cost *cost)
         without / 1e6, cost->without[0] / 1e6, cost->without[bench->runs - 1] / 1e6, ratio,
         cost->ratios[0], cost->ratios[bench->runs - 1]);
     printf("%-15s %u checkpoints   full %.2f MB, later %.2f MB   %.0f ms, longest %.0f ms   "
-           "%" PRIu64 " results %016" PRIx64 "\n",
-           "", cost->took_count, full / 1e6, later / 1e6, took, longest, cost->checksum.count,
-           cost->checksum.hash);
+           "CPU %.2f ns an event, without %.2f   %" PRIu64 " results %016" PRIx64 "\n",
+           "", cost->took_count, full / 1e6, later / 1e6, took, longest, cpu, without_cpu,
+           cost->checksum.count, cost->checksum.hash);
 }
 
 bool bench_cost(const struct bench *bench, const char *name)

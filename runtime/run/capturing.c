@@ -500,6 +500,9 @@ uint32_t wr_task_capture(struct wr_task *task)
         return 0;
     }
     if (capturing->next < capturing->capture_count) {
+        if (!wr_coordinator_has_room_any(capturing->coordinator)) {
+            return 0;
+        }
         if (wr_table_capture(capturing->captures[capturing->next]->table, STEP_BYTES)) {
             capture_release(capturing->captures[capturing->next]);
             capturing->next++;

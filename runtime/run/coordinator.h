@@ -93,6 +93,9 @@ struct wr_chunk {
     char             bytes[];
 };
 struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinator, size_t bytes);
+// Whether more should be captured now; not where the disk is behind. Then all workers are woken
+// when it should.
+bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator);
 
 enum wr_report_kind {
     WR_REPORT_PASSED,  // the task has passed the barrier: its sinks may be prepared

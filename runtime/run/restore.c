@@ -1,5 +1,6 @@
 #include "runtime/run/restore.h"
 
+#include "runtime/base/thread.h"
 #include "runtime/run/capturing.h"
 #include "runtime/run/exchange.h"
 #include "runtime/run/kept.h"
@@ -14,8 +15,7 @@ struct restore {
     struct weir_run          *run;
     struct wr_store          *store;
     const struct wr_manifest *manifest;
-    char                     *buffer; // of a block
-    size_t                    buffer_bytes;
+    pthread_mutex_t           reading; // guards the store while blocks are read
 };
 
 static bool restore_fail(struct restore *restore, weir_status status, const char *sentence, ...)
@@ -154,7 +154,37 @@ static bool restore_fits(struct restore *restore)
     return true;
 }
 
-// ---- taking up ----
+// ---- tables ----
+//
+// Each worker's tables are filled by a thread of its own, so that all processors take part and the
+// memory is touched first by who will use it. What is not in tables is taken up afterwards, by one.
+
+// A segment of one of the checkpoint's tasks that a table of this run takes up, as a whole or in
+// part.
+struct piece {
+    const struct wr_kept_table    *kept;
+    int64_t                        member;
+    const struct wr_index_segment *segment;
+    uint32_t                       at; // task of the checkpoint
+};
+
+struct filler {
+    struct restore *restore;
+    uint32_t        worker; // whose tables
+    pthread_t       thread;
+    bool            is_started;
+    char           *buffer; // of a block
+    size_t          buffer_bytes;
+    struct piece   *pieces; // of the node at hand
+    size_t          piece_count, piece_capacity;
+};
+
+static struct wr_hash_range range_of(const struct wr_task *task)
+{
+    uint32_t first, end;
+    wr_task_cells(task, &first, &end);
+    return (struct wr_hash_range){ (uint64_t)first << 48, ((uint64_t)end << 48) - 1 };
+}
 
 static bool segment_lies_in(const struct wr_index_segment *segment, struct wr_hash_range range)
 {
@@ -163,20 +193,77 @@ static bool segment_lies_in(const struct wr_index_segment *segment, struct wr_ha
     return segment->prefix <= range.last && last >= range.first;
 }
 
-static bool segment_restore(struct restore *restore, uint32_t at, struct wr_table *table,
-                            const struct wr_node *node, const char *table_name,
-                            const struct wr_index_segment *segment, struct wr_hash_range range)
+static void pieces_add(struct filler *filler, const struct piece *piece)
 {
-    struct wr_error error  = { .status = WEIR_OK };
-    const uint64_t  needed = wr_block_bytes(segment->place.bytes);
-    if (needed > restore->buffer_bytes) {
-        wr_free(restore->buffer);
-        restore->buffer       = wr_alloc_aligned(needed, 64);
-        restore->buffer_bytes = needed;
+    if (filler->piece_count == filler->piece_capacity) {
+        filler->piece_capacity = filler->piece_capacity * 2 + 64;
+        filler->pieces =
+            wr_realloc(filler->pieces, filler->piece_capacity * sizeof(*filler->pieces));
     }
-    if (wr_store_read_block(restore->store, at, segment, restore->buffer, &error) != WEIR_OK) {
+    filler->pieces[filler->piece_count++] = *piece;
+}
+
+static void pieces_gather(struct filler *filler, const struct wr_node *node)
+{
+    const struct restore      *restore = filler->restore;
+    const struct wr_hash_range range   = range_of(node->task);
+    filler->piece_count                = 0;
+    for (uint32_t at = 0; at < restore->manifest->task_count; at++) {
+        const struct wr_index_operator *from = operator_at(restore->store, at, node->spec->name);
+        for (uint32_t i = 0; from != NULL && i < from->table_count; i++) {
+            const struct wr_index_table *table = &from->tables[i];
+            struct piece                 piece = { .kept   = kept_table_of(node, table),
+                                                   .member = table->member,
+                                                   .at     = at };
+            for (uint32_t k = 0; piece.kept != NULL && k < table->segment_count; k++) {
+                piece.segment = &table->segments[k];
+                if (segment_lies_in(piece.segment, range)) {
+                    pieces_add(filler, &piece);
+                }
+            }
+        }
+    }
+}
+
+// A table's pieces stand together, by their prefixes; tables by their members.
+static int piece_compare(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    if (x->kept != y->kept) {
+        return x->kept > y->kept ? 1 : -1;
+    }
+    if (x->member != y->member) {
+        return x->member > y->member ? 1 : -1;
+    }
+    return (x->segment->prefix > y->segment->prefix) - (x->segment->prefix < y->segment->prefix);
+}
+
+static bool block_read(struct filler *filler, const struct piece *piece)
+{
+    struct restore *restore = filler->restore;
+    struct wr_error error   = { .status = WEIR_OK };
+    const uint64_t  needed  = wr_block_bytes(piece->segment->place.bytes);
+    if (needed > filler->buffer_bytes) {
+        wr_free(filler->buffer);
+        filler->buffer       = wr_alloc_aligned(needed, 64);
+        filler->buffer_bytes = needed;
+    }
+    (void)pthread_mutex_lock(&restore->reading);
+    const weir_status status =
+        wr_store_read_block(restore->store, piece->at, piece->segment, filler->buffer, &error);
+    (void)pthread_mutex_unlock(&restore->reading);
+    if (status != WEIR_OK) {
         wr_run_fail_any(restore->run, error.status, error.sentence);
         wr_error_fini(&error);
+    }
+    return status == WEIR_OK;
+}
+
+static bool piece_unpack(struct filler *filler, const struct piece *piece,
+                         const struct wr_node *node, struct wr_table *table)
+{
+    const struct wr_index_segment *segment = piece->segment;
+    if (wr_run_has_failed_any(filler->restore->run) || !block_read(filler, piece)) {
         return false;
     }
     const struct wr_image image = {
@@ -184,42 +271,132 @@ static bool segment_restore(struct restore *restore, uint32_t at, struct wr_tabl
         .depth   = segment->depth,
         .entries = segment->place.entries,
     };
-    const enum wr_unpack unpacked = wr_table_unpack(table, restore->buffer + WR_BLOCK_HEADER_BYTES,
-                                                    segment->place.bytes, &image, range, NULL);
+    const enum wr_unpack unpacked =
+        wr_table_unpack(table, filler->buffer + WR_BLOCK_HEADER_BYTES, segment->place.bytes, &image,
+                        range_of(node->task), NULL);
     if (unpacked == WR_UNPACK_OUT_OF_BUDGET) {
-        return restore_fail(restore, WEIR_NO_MEMORY,
+        return restore_fail(filler->restore, WEIR_NO_MEMORY,
                             "%s: %s needs more than its share of the state budget; raise it",
-                            node->spec->name, table_name);
+                            node->spec->name, piece->kept->name);
     }
     return unpacked == WR_UNPACK_DONE ||
-           restore_fail(restore, WEIR_DAMAGED, "%s: %s: a segment of it %s", node->spec->name,
-                        table_name, wr_unpack_text(unpacked)); // I15
+           restore_fail(filler->restore, WEIR_DAMAGED, "%s: %s: a segment of it %s",
+                        node->spec->name, piece->kept->name, wr_unpack_text(unpacked)); // I15
 }
 
-static bool table_restore(struct restore *restore, uint32_t at, struct wr_node *node,
-                          const struct wr_index_table *table)
+// The number whose `bits` lowest bits are those of i from back to front.
+static size_t reversed(size_t i, uint32_t bits)
 {
-    const struct wr_kept_table *kept = kept_table_of(node, table);
-    uint32_t                    first, end;
-    if (kept == NULL || table->segment_count == 0) {
+    size_t back = 0;
+    for (uint32_t bit = 0; bit < bits; bit++) {
+        back |= (i >> bit & 1) << (bits - 1 - bit);
+    }
+    return back;
+}
+
+// A table that is filled from its lowest hash to its highest does not split as it grows: all
+// entries lie on one side. So where room cannot be made before, the pieces come from everywhere in
+// turn: the first, the one in the middle, those in the middle of the halves, and so on.
+static bool table_fill(struct filler *filler, const struct wr_node *node,
+                       const struct piece *pieces, size_t count)
+{
+    const struct wr_kept_table *kept = pieces[0].kept;
+    struct wr_table            *to =
+        kept->table != NULL ? kept->table : wr_slices_make(kept->slices, pieces[0].member);
+    uint64_t entries = 0;
+    uint32_t bits    = 0;
+    for (size_t i = 0; i < count; i++) {
+        entries += pieces[i].segment->place.entries;
+    }
+    const size_t bytes_before = wr_table_bytes(to);
+    wr_table_reserve(to, entries);
+    if (wr_table_bytes(to) != bytes_before) {
+        for (size_t i = 0; i < count; i++) {
+            if (!piece_unpack(filler, &pieces[i], node, to)) {
+                return false;
+            }
+        }
         return true;
     }
-    wr_task_cells(node->task, &first, &end);
-    const struct wr_hash_range range = { (uint64_t)first << 48, ((uint64_t)end << 48) - 1 };
-    struct wr_table           *to    = kept->table;
-    for (uint32_t i = 0; i < table->segment_count; i++) {
-        if (!segment_lies_in(&table->segments[i], range)) {
-            continue;
-        }
-        if (to == NULL) {
-            to = wr_slices_make(kept->slices, table->member);
-        }
-        if (!segment_restore(restore, at, to, node, table->name, &table->segments[i], range)) {
+    while (count > (size_t)1 << bits) {
+        bits++;
+    }
+    for (size_t i = 0; i < (size_t)1 << bits; i++) {
+        const size_t next = reversed(i, bits);
+        if (next < count && !piece_unpack(filler, &pieces[next], node, to)) {
             return false;
         }
     }
     return true;
 }
+
+static bool node_fill(struct filler *filler, const struct wr_node *node)
+{
+    pieces_gather(filler, node);
+    if (filler->piece_count > 1) {
+        qsort(filler->pieces, filler->piece_count, sizeof(*filler->pieces), piece_compare);
+    }
+    for (size_t begin = 0, end; begin < filler->piece_count; begin = end) {
+        const struct piece *pieces = &filler->pieces[begin];
+        for (end = begin + 1;
+             end < filler->piece_count && filler->pieces[end].kept == pieces->kept &&
+             filler->pieces[end].member == pieces->member;
+             end++) {
+        }
+        if (!table_fill(filler, node, pieces, end - begin)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void filler_fill(struct filler *filler)
+{
+    const struct weir_run *run     = filler->restore->run;
+    bool                   is_good = true;
+    for (uint32_t i = 0; i < run->task_count && is_good; i++) {
+        const struct wr_task *task = run->tasks[i];
+        for (uint32_t k = 0;
+             k < task->node_count && task->worker->index == filler->worker && is_good; k++) {
+            is_good = node_fill(filler, task->nodes[k]);
+        }
+    }
+    wr_free(filler->pieces);
+    wr_free(filler->buffer);
+}
+
+static void *filler_main(void *opaque)
+{
+    struct filler         *filler = opaque;
+    const struct weir_run *run    = filler->restore->run;
+    if (run->pin_any != NULL) {
+        run->pin_any(run->opaque, filler->worker);
+    }
+    filler_fill(filler);
+    return NULL;
+}
+
+static void tables_restore(struct restore *restore)
+{
+    const struct weir_run *run     = restore->run;
+    struct filler         *fillers = wr_alloc(run->worker_count * sizeof(*fillers));
+    for (uint32_t i = 0; i < run->worker_count; i++) {
+        fillers[i] = (struct filler){ .restore = restore, .worker = i };
+        fillers[i].is_started =
+            !run->is_simulated && run->worker_count > 1 &&
+            wr_thread_start(&fillers[i].thread, filler_main, &fillers[i], "weir/restore") == 0;
+    }
+    for (uint32_t i = 0; i < run->worker_count; i++) {
+        if (fillers[i].is_started) {
+            (void)pthread_join(fillers[i].thread, NULL);
+        } else {
+            filler_fill(&fillers[i]);
+        }
+    }
+    wr_free(fillers);
+}
+
+// ---- the rest ----
 
 static void cell_restore(const struct wr_kept_cell *to, const struct wr_index_cell *from,
                          bool is_first)
@@ -252,8 +429,8 @@ static void counters_restore(const struct wr_node *node, const struct wr_index_o
     }
 }
 
-static bool operator_restore(struct restore *restore, uint32_t at, struct wr_node *node,
-                             const struct wr_index_operator *from, bool is_first)
+static void operator_restore(struct wr_node *node, const struct wr_index_operator *from,
+                             bool is_first)
 {
     counters_restore(node, from);
     if (is_first || from->watermark < node->watermark) {
@@ -264,12 +441,6 @@ static bool operator_restore(struct restore *restore, uint32_t at, struct wr_nod
             cell_restore(&node->kept->cells[i], &from->cells[k], is_first);
         }
     }
-    for (uint32_t i = 0; i < from->table_count; i++) {
-        if (!table_restore(restore, at, node, &from->tables[i])) {
-            return false;
-        }
-    }
-    return true;
 }
 
 // B4: the watermark comes back before the first record.
@@ -283,7 +454,7 @@ static void node_take_watermark(struct wr_node *node)
     wr_gauge(node->counters, WR_WATERMARK, (uint64_t)node->watermark);
 }
 
-static bool node_restore(struct restore *restore, struct wr_node *node)
+static bool node_restore(const struct restore *restore, struct wr_node *node)
 {
     bool is_first = true;
     for (uint32_t at = 0; at < restore->manifest->task_count; at++) {
@@ -291,9 +462,7 @@ static bool node_restore(struct restore *restore, struct wr_node *node)
         if (from == NULL) {
             continue;
         }
-        if (!operator_restore(restore, at, node, from, is_first)) {
-            return false;
-        }
+        operator_restore(node, from, is_first);
         is_first = false;
     }
     if (is_first) {
@@ -313,7 +482,10 @@ void wr_run_restore(struct weir_run *run, struct wr_store *store)
     if (restore.manifest == NULL || wr_run_has_failed_any(run) || !restore_fits(&restore)) {
         return;
     }
-    bool is_good = true;
+    (void)pthread_mutex_init(&restore.reading, NULL);
+    tables_restore(&restore);
+    (void)pthread_mutex_destroy(&restore.reading);
+    bool is_good = !wr_run_has_failed_any(run);
     for (uint32_t i = 0; i < run->task_count && is_good; i++) {
         const struct wr_task *task = run->tasks[i];
         for (uint32_t k = 0; k < task->node_count && is_good; k++) {
@@ -322,7 +494,6 @@ void wr_run_restore(struct weir_run *run, struct wr_store *store)
         }
         wr_task_hand_on(run->tasks[i]);
     }
-    wr_free(restore.buffer);
 }
 
 // ---- tokens ----
