@@ -8,6 +8,7 @@
 #include "bench/bench.h"
 #include "bench/check.h"
 #include "bench/harness/machine.h"
+#include "bench/harness/median.h"
 #include "bench/jobs/jobs.h"
 #include "bench/roof/crew.h"
 
@@ -149,19 +150,6 @@ static bool name_is_listed(const char *list, const char *name)
 static bool job_is_wanted(const struct options *o, const char *name, bool is_variant)
 {
     return (!o->jobs || name_is_listed(o->jobs, name)) && (!is_variant || o->has_variants);
-}
-
-static int double_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-// Sorts the values.
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, double_compare);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 // The rates of one side, events a second; sorted once their median is taken.

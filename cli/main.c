@@ -5,6 +5,7 @@
 
 #include "cli/progress.h"
 #include "runtime/graph/graph.h"
+#include "runtime/plan/restart.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -29,6 +30,10 @@ enum {
     OPTION_WORKERS = 1,
     OPTION_CPUS,
     OPTION_RATE,
+    OPTION_CHECKPOINTS,
+    OPTION_INTERVAL,
+    OPTION_RESTORE,
+    OPTION_RESTARTS,
     OPTION_SIMULATE,
     OPTION_STATE,
     OPTION_QUIET,
@@ -44,6 +49,13 @@ static const struct common_option {
     { "workers", "N", "pinned worker threads (default: one a core)", OPTION_WORKERS },
     { "cpus", "LIST", "cores to pin them to, as 0,2-5", OPTION_CPUS },
     { "rate", "N", "records a second to read, where the source can be slowed", OPTION_RATE },
+    { "checkpoints", "DIR", "keep checkpoints here, and go on from the newest",
+      OPTION_CHECKPOINTS },
+    { "checkpoint-interval", "MS", "from one to the next, in milliseconds (default: 1000)",
+      OPTION_INTERVAL },
+    { "restore", "N", "go on from checkpoint N, not from the newest", OPTION_RESTORE },
+    { "restarts", "N", "run it again after a failure, at most N times, 1 s later and longer",
+      OPTION_RESTARTS },
     { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
     { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED",
       OPTION_SIMULATE },
@@ -113,6 +125,17 @@ static bool command_take(struct command *command, int id, const char *value)
         return command->run.workers > 0;
     case OPTION_CPUS: command->run.cpus = value; return true;
     case OPTION_RATE: command->rate = strtod(value, &end); return *end == '\0' && command->rate > 0;
+    case OPTION_CHECKPOINTS: command->run.checkpoints = value; return value[0] != 0;
+    case OPTION_INTERVAL:
+        command->run.checkpoint_interval =
+            parse_count(value, &count) && count <= 86400000 ? (weir_time)count * 1000 : 0;
+        return command->run.checkpoint_interval > 0;
+    case OPTION_RESTARTS:
+        command->run.restart_rule.kind = WEIR_RESTART_EXPONENTIAL;
+        command->run.restart_rule.most =
+            parse_count(value, &count) && count <= UINT32_MAX ? (uint32_t)count : 0;
+        return command->run.restart_rule.most > 0;
+    case OPTION_RESTORE: command->run.restore = value; return true;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_SIMULATE:
         command->run.is_simulated = true;
@@ -212,11 +235,9 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &action, NULL);
 }
 
-static weir_status command_run(struct command *command, weir_job *job)
+static weir_status command_run_once(struct command *command, weir_job *job,
+                                    struct wr_progress *progress)
 {
-    struct wr_progress progress;
-    catch_signals();
-    wr_progress_init(&progress, job, stderr, !command->is_quiet && isatty(STDERR_FILENO));
     weir_run *run = weir_run_start(job, &command->run);
     if (run == NULL) {
         return WEIR_USAGE;
@@ -226,10 +247,48 @@ static weir_status command_run(struct command *command, weir_job *job)
         weir_run_stop_any(run, false);
     }
     while (weir_run_wait(run, 200000) == WEIR_TIMED_OUT) {
-        wr_progress_show(&progress);
+        wr_progress_show(progress);
     }
-    run_to_stop              = NULL;
-    const weir_status status = weir_run_close(run);
+    run_to_stop = NULL;
+    return weir_run_close(run);
+}
+
+// In pieces, so that a signal ends it.
+static void wait_before_restart(struct wr_environment *environment, int64_t delay_us)
+{
+    const int64_t until_us = wr_now_us(environment) + delay_us;
+    while (signals_seen == 0 && wr_now_us(environment) < until_us) {
+        const int64_t left_us = until_us - wr_now_us(environment);
+        environment->ops->wait_word(environment, &(uint32_t){ 0 }, 0,
+                                    left_us < 100000 ? left_us : 100000);
+    }
+}
+
+static weir_status command_run(struct command *command, weir_job *job)
+{
+    struct wr_environment *environment = wr_environment_open_real(); // to wait by
+    struct wr_progress     progress;
+    struct wr_restarts     restarts;
+    weir_status            status;
+    int64_t                delay_us = 0;
+    catch_signals();
+    wr_progress_init(&progress, job, stderr, !command->is_quiet && isatty(STDERR_FILENO));
+    wr_restarts_init(&restarts, &command->run.restart_rule);
+    for (;;) {
+        wr_restarts_begin(&restarts, wr_now_us(environment));
+        status = command_run_once(command, job, &progress);
+        if (signals_seen > 0 ||
+            !wr_restarts_again(&restarts, status, wr_now_us(environment), &delay_us)) {
+            break;
+        }
+        wr_job_forget_failure(job, &restarts, delay_us);
+        wait_before_restart(environment, delay_us);
+    }
+    wr_restarts_fini(&restarts);
+    wr_environment_close(environment);
+    if (status == WEIR_USAGE) {
+        return status;
+    }
     wr_progress_end(&progress, command->as_json);
     const uint64_t unread = wr_job_unread_dead_letters(job);
     if (unread > 0 && status == WEIR_OK) {
@@ -291,6 +350,9 @@ static int main_with(const weir_main_options *own, weir_job *job, int argc, char
     if (command.wants_help) {
         print_help(own, command.program);
         return 0;
+    }
+    if (own->checkpoints != NULL) {
+        *own->checkpoints = command.run.checkpoints;
     }
     if (job == NULL) {
         job = own->build(own->opaque, command.rate);

@@ -1,5 +1,6 @@
-// weir: the command. `weir log` works with logs; jobs are programs of their own (weir_main).
-#include "cli/log/command.h"
+// weir: the command. `weir log` works with logs, `weir checkpoint` with checkpoints; jobs are
+// programs of their own (weir_main).
+#include "cli/checkpoint/command.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,18 +8,22 @@
 static void print_help(FILE *to)
 {
     (void)fprintf(to, "A dataflow runtime's tools. A job is a program of its own: JOB --help.\n\n"
-                      "usage: weir log VERB ...    work with a log: append, read, check, ...\n"
-                      "       weir --version       which version this is\n"
-                      "       weir --help          this page\n\n"
-                      "`weir log --help` lists the verbs.\n");
+                      "usage: weir log VERB ...         work with a log: append, read, check, ...\n"
+                      "       weir checkpoint VERB ...  look into a job's checkpoints\n"
+                      "       weir --version            which version this is\n"
+                      "       weir --help               this page\n\n"
+                      "`weir log --help` and `weir checkpoint --help` list the verbs.\n");
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const words[] = { "log", "--help", "--version" };
+    static const char *const words[] = { "log", "checkpoint", "--help", "--version" };
     const char              *word    = argc > 1 ? argv[1] : "";
     if (strcmp(word, "log") == 0) {
         return wr_log_command(argc - 1, argv + 1);
+    }
+    if (strcmp(word, "checkpoint") == 0) {
+        return wr_checkpoint_command(argc - 1, argv + 1);
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         (void)printf("weir %s\n", weir_version());

@@ -3,8 +3,8 @@
 // empty. DIR/log, written last, makes it a log.
 #include "log/catalog.h"
 
-#include "log/lock_file.h"
 #include "log/small_file.h"
+#include "runtime/base/lock_file.h"
 
 #include <errno.h>
 #include <inttypes.h>

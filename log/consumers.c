@@ -1,8 +1,8 @@
 #include "log/consumers.h"
 
 #include "log/catalog.h"
-#include "log/lock_file.h"
 #include "log/small_file.h"
+#include "runtime/base/lock_file.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -45,6 +45,7 @@
 #define WR_LOG_FORMAT_H
 
 #include "runtime/base/base.h"
+#include "runtime/base/checksum.h"
 #include <weir/event_time.h>
 
 #define WR_SEGMENT_HEADER_BYTES 4096u
@@ -96,12 +97,6 @@ struct wr_log_batch_header {
     weir_time least_time, greatest_time, appended;
     uint64_t  cut;
 };
-
-// CRC-32C (Castagnoli) of `bytes`, continued from `crc`; wr_crc32c(0, "123456789", 9) is
-// 0xe3069283. Chosen for the processor at the first call, any thread.
-uint32_t wr_crc32c(uint32_t crc, const void *bytes, size_t length);
-// The same by tables: for few bytes, and to test against.
-uint32_t wr_crc32c_portable(uint32_t crc, const void *bytes, size_t length);
 
 // What every checksum of a partition begins with; never 0.
 uint32_t wr_log_crc_seed(const struct wr_log_place *place);

@@ -13,8 +13,8 @@
 //   table    [n width, (n + 1) width), width a multiple of span:  number | key -> time
 #include "operators/keyed.h"
 #include "operators/operators.h"
-#include "operators/slices.h"
 #include "operators/times.h"
+#include "runtime/state/slices.h"
 
 #include <string.h>
 
@@ -24,6 +24,14 @@ struct passed {
     weir_time time;
     uint64_t  is_there;
 };
+typedef struct passed passed_entry;
+WEIR_RECORD(passed_entry, time, is_there);
+
+// What the keys of numbered buckets begin with.
+typedef struct bucket_number {
+    weir_time bucket;
+} bucket_number;
+WEIR_RECORD(bucket_number, bucket);
 
 // A column of keys with hashes, of up to WR_KEYED_CHUNK rows.
 struct bucket_keys {
@@ -44,7 +52,8 @@ struct deduplicate {
     bool               is_numbered; // tables hold many buckets
     struct wr_slices   tables;      // by the start of their time
     struct bucket_keys column;
-    void             **own, **earlier, **later;
+    void             **own;
+    const void       **earlier, **later; // read only
     uint16_t          *selection;
     uint32_t           selection_capacity;
     bool               has_failed;
@@ -78,6 +87,14 @@ static bool deduplicate_open(struct wr_node *node)
         .seed       = node->seed,
     };
     wr_slices_init(&dedup->tables, node->pool, &tables);
+    const weir_type            *key   = node->spec->key->key;
+    const struct wr_table_shape shape = {
+        .key     = dedup->is_numbered ? NULL : key,
+        .own_key = { { dedup->is_numbered ? "-" : NULL, &bucket_number_type, 0 },
+                     { "owner", key, 0 } },
+        .own     = { { "-", &passed_entry_type, 0 } },
+    };
+    wr_node_keep_slices(node, "passed", &dedup->tables, &shape);
     dedup->own            = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->earlier        = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->later          = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
@@ -163,15 +180,16 @@ static weir_time table_start(const struct deduplicate *dedup, weir_time bucket)
 }
 
 // What passed in a bucket, for each of the keys taken; NULL where nothing did.
-static void bucket_find(struct deduplicate *dedup, weir_time bucket, uint32_t count, void **values)
+static void bucket_find(struct deduplicate *dedup, weir_time bucket, uint32_t count,
+                        const void **values)
 {
     struct wr_table *table = wr_slices_find(&dedup->tables, table_start(dedup, bucket));
     if (table == NULL) {
-        memset(values, 0, count * sizeof(*values));
+        memset((void *)(uintptr_t)values, 0, count * sizeof(*values));
         return;
     }
     column_make(dedup, bucket, count);
-    wr_table_find_many(table, dedup->column.hashes, &dedup->column.keys, count, values);
+    wr_table_find_many_read(table, dedup->column.hashes, &dedup->column.keys, count, values);
 }
 
 static bool bucket_resolve(struct deduplicate *dedup, weir_time bucket, uint32_t count,

@@ -81,6 +81,12 @@ struct process_node {
     size_t      timer_key_bytes;
 };
 
+// What a timer's key begins with.
+typedef struct timer_key {
+    weir_time deadline;
+} timer_key;
+WEIR_RECORD(timer_key, deadline);
+
 // ---- open and close ----
 
 static struct wr_table *process_open_timers(const struct wr_node *node)
@@ -120,6 +126,13 @@ static bool process_open(struct wr_node *node)
             wr_output_allow_staging(&node->outputs[i], binding->most);
         }
     }
+    const struct wr_table_shape states = { .key   = node->spec->key->key,
+                                           .parts = { { "state", binding->state, 0 } } };
+    const struct wr_table_shape timers = {
+        .own_key = { { "-", &timer_key_type, 0 }, { "owner", node->spec->key->key, 0 } },
+    };
+    wr_node_keep_table(node, "states", process->states, &states);
+    wr_node_keep_table(node, "timers", process->timers, &timers);
     return true;
 }
 
@@ -475,6 +488,46 @@ static bool process_fire(struct process_node *process, weir_time until)
     return false;
 }
 
+// ---- checkpoints ----
+
+// Timers that are set are state from the moment they are in the table.
+static bool process_barrier(struct wr_node *node, uint64_t barrier)
+{
+    struct process_node *process = (struct process_node *)node;
+    (void)barrier;
+    return process->set.count == 0 || set_enter(process) || wr_node_has_failed(node);
+}
+
+// The hash of an owner whose key is `bytes`, as tables compare keys.
+static uint64_t owner_hash(struct process_node *process, const char *bytes, uint32_t length)
+{
+    uint64_t hash;
+    process->owner = (struct wr_owner){ 0, bytes, length };
+    process_decode_key(process);
+    wr_key_hash_many(&process->keyed.codec, process->key, 1, process->node.seed, &hash);
+    return hash;
+}
+
+// The wheel follows from the timers' entries.
+static bool process_restored(struct wr_node *node)
+{
+    struct process_node   *process = (struct process_node *)node;
+    struct wr_table_cursor cursor  = { 0 };
+    const void            *keys[GROUP_MAX];
+    uint32_t               lengths[GROUP_MAX], count;
+    while ((count = wr_table_next(process->timers, &cursor, GROUP_MAX, keys, lengths, NULL, NULL)) >
+           0) {
+        for (uint32_t i = 0; i < count; i++) {
+            const char *key = keys[i];
+            weir_time   at;
+            memcpy(&at, key, sizeof(at));
+            wr_timers_add(process->wheel, at,
+                          owner_hash(process, key + sizeof(at), lengths[i] - (uint32_t)sizeof(at)));
+        }
+    }
+    return true;
+}
+
 static struct process_node *call_process(weir_call *call)
 {
     WR_ASSERT(call->node->ops ==
@@ -598,6 +651,8 @@ const struct wr_operator wr_process_operator = {
     .close      = process_close,
     .rows       = process_rows,
     .advance    = process_advance,
+    .barrier    = process_barrier,
+    .restored   = process_restored,
     .uses_time  = true,
 };
 

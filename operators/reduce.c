@@ -21,6 +21,9 @@ static bool reduce_open(struct wr_node *node)
     wr_output_allow_staging(&node->outputs[WR_OUTPUT_MAIN], 1);
     reduce->states =
         wr_keyed_open_table(&reduce->keyed, node, binding->state->size, &reduce->state_strings);
+    const struct wr_table_shape shape = { .key   = node->spec->key->key,
+                                          .parts = { { "state", binding->state, 0 } } };
+    wr_node_keep_table(node, "states", reduce->states, &shape);
     return true;
 }
 

@@ -124,22 +124,21 @@ static weir_pane pane_clamped(const weir_pane *pane)
 
 // The results of `count` keys, one after the other, zeroed before.
 static uint32_t results_make(struct wr_results *results, void *rows, const void *const *keys,
-                             const weir_pane *pane, void *const *accumulators, uint32_t count)
+                             const weir_pane *pane, const void *const *accumulators, uint32_t count)
 {
     struct weir_call *call  = results->node->call;
     const weir_pane   shown = pane_clamped(pane);
     call->event_time        = wr_time_clamp(pane->end - 1);
     call->change            = WEIR_INSERT;
     memset(rows, 0, (size_t)count * results->aggregate->out->size);
-    return results->aggregate->results(call, rows, keys, &shown, (const void *const *)accumulators,
-                                       count, results->kept);
+    return results->aggregate->results(call, rows, keys, &shown, accumulators, count,
+                                       results->kept);
 }
 
 static bool results_make_one(struct wr_results *results, void *row, const void *key,
                              const weir_pane *pane, const void *accumulator)
 {
-    void *accumulators[1] = { (void *)(uintptr_t)accumulator };
-    return results_make(results, row, &key, pane, accumulators, 1) == 1;
+    return results_make(results, row, &key, pane, &accumulator, 1) == 1;
 }
 
 bool wr_results_add(struct wr_results *results, weir_change change, const void *key,

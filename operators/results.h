@@ -27,7 +27,7 @@ struct wr_results {
     char                         *before, *after; // one result each, being compared
     const void                  **keys;           // a group read from a table
     uint32_t                     *lengths;
-    void                        **accumulators;
+    const void                  **accumulators;
     const void                  **structs;
 };
 

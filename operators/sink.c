@@ -38,6 +38,13 @@ static bool sink_finish(struct wr_node *node)
     return true;
 }
 
+static const char *sink_guarantee(struct wr_environment *environment, const void *options)
+{
+    (void)environment;
+    (void)options;
+    return "at least once (a function of the job takes it)";
+}
+
 const struct wr_operator wr_sink_operator = {
     .verb       = "sink",
     .node_bytes = sizeof(struct sink_node),
@@ -45,4 +52,5 @@ const struct wr_operator wr_sink_operator = {
     .close      = sink_close,
     .rows       = sink_rows,
     .finish     = sink_finish,
+    .guarantee  = sink_guarantee,
 };

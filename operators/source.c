@@ -33,6 +33,8 @@ struct partition {
     int64_t           quiet_since_us; // -1: not quiet
     bool              is_idle;
     bool              is_ended;
+
+    struct wr_partition_kept kept; // as of the last barrier
 };
 
 struct source_node {
@@ -126,6 +128,8 @@ static bool source_open_partition(struct source_node *source, uint32_t number)
         wr_alignment_publish_any(source->node.alignment, source->node.alignment_base + number,
                                  WEIR_TIME_MIN, WR_PARTITION_ENDED);
     }
+    wr_node_keep_bytes(&source->node, WR_PARTITION_CELL, reader->name, &partition->kept,
+                       sizeof(partition->kept));
     return options->connector->open(reader);
 }
 
@@ -513,6 +517,73 @@ static void source_stamp(struct source_node *source, struct partition *partition
     }
 }
 
+// ---- checkpoints ----
+
+// What is held is judged first; then all that was read is behind the source.
+static bool source_barrier(struct wr_node *node, uint64_t barrier)
+{
+    struct source_node *source = source_of(node);
+    (void)barrier;
+    if (source->held != NULL && source->cursor < source->held->row_count) {
+        source_judge(source);
+        return false;
+    }
+    if (source->held != NULL) {
+        source_release_held(source);
+    }
+    for (uint32_t i = 0; i < source->partition_count; i++) {
+        struct partition *partition = &source->partitions[i];
+        struct wr_reader *reader    = partition->reader;
+        partition->kept             = (struct wr_partition_kept){
+                        .latest    = partition->latest,
+                        .watermark = partition->watermark,
+                        .is_known  = 1,
+                        .is_idle   = partition->is_idle,
+                        .is_ended  = partition->is_ended,
+        };
+        if (reader->connector->save != NULL) {
+            reader->connector->save(reader, &partition->kept.position);
+        }
+    }
+    return true;
+}
+
+static bool partition_restore(struct source_node *source, struct partition *partition)
+{
+    const struct wr_partition_kept *kept   = &partition->kept;
+    struct wr_reader               *reader = partition->reader;
+    if (!kept->is_known) { // found since
+        return true;
+    }
+    if (reader->connector->seek != NULL && !reader->connector->seek(reader, &kept->position)) {
+        return false;
+    }
+    partition->latest    = kept->latest;
+    partition->watermark = kept->watermark;
+    partition_set_watermark(source, partition);
+    partition_publish(source, partition, WR_PARTITION_READING);
+    if (kept->is_ended) {
+        partition_end(source, partition);
+    } else if (kept->is_idle) {
+        partition->is_idle = true;
+        partition_publish(source, partition, WR_PARTITION_IDLE);
+        (void)wr_watermarks_set_idle(&source->watermarks, partition_index(source, partition));
+        source_take_note(source);
+    }
+    return true;
+}
+
+static bool source_restored(struct wr_node *node)
+{
+    struct source_node *source = source_of(node);
+    for (uint32_t i = 0; i < source->partition_count; i++) {
+        if (!partition_restore(source, &source->partitions[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // ---- polling ----
 
 static bool source_has_rejects(const struct source_node *source)
@@ -581,5 +652,7 @@ const struct wr_operator wr_source_operator = {
     .node_bytes = sizeof(struct source_node),
     .open       = source_open,
     .close      = source_close,
+    .barrier    = source_barrier,
+    .restored   = source_restored,
     .poll       = source_poll,
 };

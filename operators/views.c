@@ -7,6 +7,16 @@ uint64_t wr_view_hash(uint64_t owner_hash, uint64_t item)
     return range | (wr_mix64(item, owner_hash) >> 16);
 }
 
+// What a head, an item of a map, and the key of another item begin with.
+typedef struct view_count {
+    uint64_t count;
+} view_count;
+typedef struct view_index {
+    uint64_t index;
+} view_index;
+WEIR_RECORD(view_count, count);
+WEIR_RECORD(view_index, index);
+
 // A head begins with its count; then the list's first element, or the map's first key.
 enum { HEAD_ENTRY_AT = sizeof(uint64_t) };
 
@@ -31,6 +41,15 @@ static struct wr_table *view_open_table(struct wr_node *node, uint32_t value_siz
     return wr_table_open(node->pool, &options);
 }
 
+// Each under the view's name and the table's.
+static void view_keep(struct wr_view *view, struct wr_node *node, uint32_t i, const char *view_name,
+                      const char *table_name, struct wr_table *table,
+                      const struct wr_table_shape *shape)
+{
+    view->kept_names[i] = wr_format("%s %s", view_name, table_name);
+    wr_node_keep_table(node, view->kept_names[i], table, shape);
+}
+
 void wr_view_init_list(struct wr_view *view, const weir_list_view *declared, struct wr_node *node)
 {
     *view               = (struct wr_view){ .declared = declared };
@@ -41,6 +60,18 @@ void wr_view_init_list(struct wr_view *view, const weir_list_view *declared, str
     wr_strings_add(&view->item_strings, &view->value_strings, 0);
     view->heads = view_open_table(node, head_bytes(view), &view->head_strings);
     view->items = view_open_table(node, view->value_size, &view->item_strings);
+
+    const struct wr_table_shape head = {
+        .key   = node->spec->key->key,
+        .parts = { { "element", declared->element, view->head_value_at } },
+        .own   = { { "-", &view_count_type, 0 } },
+    };
+    const struct wr_table_shape item = {
+        .parts   = { { "element", declared->element, 0 } },
+        .own_key = { { "-", &view_index_type, 0 }, { "owner", node->spec->key->key, 0 } },
+    };
+    view_keep(view, node, 0, declared->name, "heads", view->heads, &head);
+    view_keep(view, node, 1, declared->name, "items", view->items, &item);
 }
 
 void wr_view_init_map(struct wr_view *view, const weir_map_view *declared, struct wr_node *node)
@@ -62,6 +93,25 @@ void wr_view_init_map(struct wr_view *view, const weir_map_view *declared, struc
     view->items =
         view_open_table(node, view->item_value_at + view->value_size, &view->item_strings);
     view->order = view_open_table(node, key_size, &view->map_codec.strings);
+
+    const struct wr_table_shape head = {
+        .key   = node->spec->key->key,
+        .parts = { { "key", declared->key, HEAD_ENTRY_AT },
+                   { "value", declared->value, view->head_value_at } },
+        .own   = { { "-", &view_count_type, 0 } },
+    };
+    const struct wr_table_shape item = {
+        .parts   = { { "value", declared->value, view->item_value_at } },
+        .own_key = { { "key", declared->key, 0 }, { "owner", node->spec->key->key, 0 } },
+        .own     = { { "-", &view_index_type, 0 } },
+    };
+    const struct wr_table_shape order = {
+        .parts   = { { "key", declared->key, 0 } },
+        .own_key = { { "-", &view_index_type, 0 }, { "owner", node->spec->key->key, 0 } },
+    };
+    view_keep(view, node, 0, declared->name, "heads", view->heads, &head);
+    view_keep(view, node, 1, declared->name, "items", view->items, &item);
+    view_keep(view, node, 2, declared->name, "order", view->order, &order);
 }
 
 void wr_view_fini(struct wr_view *view)
@@ -81,6 +131,9 @@ void wr_view_fini(struct wr_view *view)
     wr_free(view->open_key);
     wr_free(view->new_key);
     wr_free(view->composite);
+    for (uint32_t i = 0; i < WR_COUNT_OF(view->kept_names); i++) {
+        wr_free(view->kept_names[i]);
+    }
 }
 
 // ---- keys of items ----

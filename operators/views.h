@@ -53,6 +53,7 @@ struct wr_view {
     char               *new_key;   // scratch for the map key that is put
     char               *composite; // scratch for an item's key
     size_t              composite_bytes;
+    char               *kept_names[3]; // of its tables
 };
 
 // A range-keeping hash of an item of an owner.

@@ -200,6 +200,15 @@ static bool window_open(struct wr_node *node)
     return true;
 }
 
+static bool window_restored(struct wr_node *node)
+{
+    struct wr_window *window = (struct wr_window *)node;
+    if (window->kind->restored != NULL) {
+        window->kind->restored(window);
+    }
+    return !window->has_failed;
+}
+
 static void window_close(struct wr_node *node)
 {
     struct wr_window *window = (struct wr_window *)node;
@@ -239,6 +248,7 @@ const struct wr_operator wr_window_operator = {
     .node_bytes = sizeof(struct wr_window),
     .open       = window_open,
     .close      = window_close,
+    .restored   = window_restored,
     .rows       = window_rows,
     .advance    = window_advance,
     .uses_time  = true,

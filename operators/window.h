@@ -12,9 +12,9 @@
 
 #include "operators/partial.h"
 #include "operators/results.h"
-#include "operators/slices.h"
 #include "operators/times.h"
 #include "runtime/operator.h"
+#include "runtime/state/slices.h"
 
 struct wr_window;
 
@@ -22,6 +22,7 @@ struct wr_window;
 struct wr_window_kind_ops {
     void (*open)(struct wr_window *window);
     void (*close)(struct wr_window *window);
+    void (*restored)(struct wr_window *window); // NULL: nothing follows from what is kept
     void (*rows)(struct wr_window *window, struct wr_inlet *inlet);
     bool (*advance)(struct wr_window *window, weir_time watermark);
 };
@@ -62,7 +63,7 @@ struct wr_sessions {
     struct wr_table  *sessions;   // number -> accumulator, struct session, key
     struct wr_timers *timers;     // (when to look at it, number)
     struct wr_strings strings;    // of a session: its accumulator's, its key's
-    uint64_t          numbers;    // given so far
+    int64_t           numbers;    // given so far
     bool              is_emitted; // what the row at hand changes has been made, and may wait
     uint32_t          emitted;    // and its session's count of rows emitted
     uint64_t          leaving;    // a session to drop when its result has left; 0: none

@@ -16,6 +16,8 @@ struct tally {
     weir_time first, last; // event times of the earliest and the latest record
     uint64_t  count;
 };
+typedef struct tally tally_entry;
+WEIR_RECORD(tally_entry, first, last, count);
 
 static struct tally *tally_in(const struct wr_window *window, const void *value)
 {
@@ -39,6 +41,13 @@ static void count_open(struct wr_window *window)
     const size_t bytes = wr_round_up(window->accumulator_bytes, 8) + sizeof(struct tally);
     const struct wr_table_options options = wr_window_table_options(window, bytes, false);
     window->counted.table                 = wr_table_open(window->node.pool, &options);
+    const uint32_t              tally_at  = (uint32_t)wr_round_up(window->accumulator_bytes, 8);
+    const struct wr_table_shape shape     = {
+            .key   = window->aggregate->key,
+            .parts = { { "accumulator", window->aggregate->accumulator, 0 } },
+            .own   = { { "-", &tally_entry_type, tally_at } },
+    };
+    wr_node_keep_table(&window->node, "panes", window->counted.table, &shape);
 }
 
 static void count_close(struct wr_window *window) { wr_table_close(window->counted.table); }

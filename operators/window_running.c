@@ -47,6 +47,14 @@ static uint32_t *has_rest_of(const struct wr_window *window, void *value)
     return (void *)((char *)value + 2 * (size_t)facts_at(window));
 }
 
+// The rest that an entry read has, or NULL.
+static const char *rest_in(const struct wr_window *window, const void *value)
+{
+    const char     *rest     = (const char *)value + facts_at(window);
+    const uint32_t *has_rest = (const void *)(rest + facts_at(window));
+    return *has_rest ? rest : NULL;
+}
+
 static bool has_rests(const struct wr_running *running)
 {
     return !running->is_removed && !running->is_searched;
@@ -111,7 +119,7 @@ static void running_restart(struct wr_window *window)
 
 // The next entries of a slice: keys and hashes into the group, values into `entries`.
 static uint32_t slice_read(struct wr_window *window, struct wr_table *slice,
-                           struct wr_table_cursor *cursor, void **entries)
+                           struct wr_table_cursor *cursor, const void **entries)
 {
     struct wr_group   *group   = &window->group;
     struct wr_results *results = &window->results;
@@ -121,7 +129,7 @@ static uint32_t slice_read(struct wr_window *window, struct wr_table *slice,
     return group->count;
 }
 
-static void entries_gather(const struct wr_window *window, void *const *entries)
+static void entries_gather(const struct wr_window *window, const void *const *entries)
 {
     const size_t bytes = window->accumulator_bytes;
     for (uint32_t i = 0; i < window->group.count; i++) {
@@ -130,7 +138,8 @@ static void entries_gather(const struct wr_window *window, void *const *entries)
 }
 
 // Merges the entries read into another table; group->values and is_new are that table's.
-static bool entries_merge(struct wr_window *window, struct wr_table *table, void *const *entries)
+static bool entries_merge(struct wr_window *window, struct wr_table *table,
+                          const void *const *entries)
 {
     struct wr_group *group = &window->group;
     if (wr_table_resolve_many(table, group->hashes, &group->keys.keys, group->count, group->values,
@@ -156,7 +165,7 @@ void wr_running_add(struct wr_window *window, struct wr_table *slice)
     struct wr_running     *running = &window->time.running;
     struct wr_group       *group   = &window->group;
     struct wr_table_cursor cursor  = { 0 };
-    void                  *entries[WR_GROUP_ROWS];
+    const void            *entries[WR_GROUP_ROWS];
 
     running_restart(window);
     while (slice_read(window, slice, &cursor, entries) > 0) {
@@ -181,13 +190,15 @@ static bool slice_take_rests(struct wr_window *window, struct wr_table *slice,
 {
     struct wr_group       *group  = &window->group;
     struct wr_table_cursor cursor = { 0 };
-    void                  *entries[WR_GROUP_ROWS];
+    const void            *entries[WR_GROUP_ROWS];
+    const void            *rests[WR_GROUP_ROWS];
     while (slice_read(window, slice, &cursor, entries) > 0) {
-        wr_table_find_many(tail, group->hashes, &group->keys.keys, group->count, group->values);
+        wr_table_find_many_read(tail, group->hashes, &group->keys.keys, group->count, rests);
         for (uint32_t i = 0; i < group->count; i++) {
-            *has_rest_of(window, entries[i]) = group->values[i] != NULL;
-            if (group->values[i] != NULL) {
-                memcpy(rest_of(window, entries[i]), group->values[i], window->accumulator_bytes);
+            void *entry                 = wr_table_write_at(slice, group->hashes[i], entries[i]);
+            *has_rest_of(window, entry) = rests[i] != NULL;
+            if (rests[i] != NULL) {
+                memcpy(rest_of(window, entry), rests[i], window->accumulator_bytes);
             }
         }
         if (!entries_merge(window, tail, entries)) {
@@ -229,7 +240,7 @@ static bool entry_leave(struct wr_window *window, uint64_t hash, void *value)
     return true;
 }
 
-static void entries_remove(struct wr_window *window, void *const *entries)
+static void entries_remove(struct wr_window *window, const void *const *entries)
 {
     struct wr_running *running = &window->time.running;
     struct wr_group   *group   = &window->group;
@@ -246,21 +257,22 @@ static void entries_remove(struct wr_window *window, void *const *entries)
     }
 }
 
-static void entries_replace(struct wr_window *window, void *const *entries)
+static void entries_replace(struct wr_window *window, const void *const *entries)
 {
     struct wr_running *running = &window->time.running;
     struct wr_group   *group   = &window->group;
-    void              *backs[WR_GROUP_ROWS];
+    const void        *backs[WR_GROUP_ROWS];
     wr_table_find_many(running->table, group->hashes, &group->keys.keys, group->count,
                        group->values);
-    wr_table_find_many(running->back, group->hashes, &group->keys.keys, group->count, backs);
+    wr_table_find_many_read(running->back, group->hashes, &group->keys.keys, group->count, backs);
     for (uint32_t i = 0; i < group->count; i++) {
         void *value = group->values[i];
         if (entry_leave(window, group->hashes[i], value)) {
             continue;
         }
-        if (*has_rest_of(window, entries[i])) {
-            memcpy(value, rest_of(window, entries[i]), window->accumulator_bytes);
+        const char *rest = rest_in(window, entries[i]);
+        if (rest != NULL) {
+            memcpy(value, rest, window->accumulator_bytes);
         } else {
             wr_window_clear(window, value);
         }
@@ -281,7 +293,7 @@ static void key_search(const struct wr_window *window, uint32_t i, weir_time sta
     for (uint32_t s = wr_slices_at(slices, start + 1);
          s < slices->end && slices->spans[s].start < end; s++) {
         const void *found =
-            wr_table_find(slices->spans[s].table, window->group.hashes[i], key, length);
+            wr_table_find_read(slices->spans[s].table, window->group.hashes[i], key, length);
         if (found != NULL) {
             wr_window_merge_one(window, accumulator, found);
         }
@@ -316,7 +328,7 @@ void wr_running_leave(struct wr_window *window, weir_time start, struct wr_table
 {
     struct wr_running     *running = &window->time.running;
     struct wr_table_cursor cursor  = { 0 };
-    void                  *entries[WR_GROUP_ROWS];
+    const void            *entries[WR_GROUP_ROWS];
 
     if (has_rests(running) && start >= running->middle) {
         running_flip(window, start);

@@ -30,6 +30,13 @@ struct session {
     uint32_t  emitted;     // rows sent for it
     uint32_t  has_fired;
 };
+typedef struct session session_entry;
+WEIR_RECORD(session_entry, start, last, deadline, next, hash, emitted, has_fired);
+
+typedef struct session_number {
+    uint64_t number;
+} session_number;
+WEIR_RECORD(session_number, number);
 
 // ---- a session's value ----
 
@@ -60,9 +67,18 @@ static weir_time session_end(const struct wr_window *window, const struct sessio
     return session->last + window->window.gap;
 }
 
+// A number begins with the top bits of its key's hash, and so does the number's own hash: a session
+// belongs to the task that has its key, and tasks never give the same number.
+#define NUMBER_KEY_BITS (UINT64_MAX << 48)
+
 static uint64_t number_hash(const struct wr_window *window, uint64_t number)
 {
-    return wr_mix64(number, window->node.seed);
+    return (number & NUMBER_KEY_BITS) | (wr_mix64(number, window->node.seed) & ~NUMBER_KEY_BITS);
+}
+
+static uint64_t number_next(struct wr_sessions *sessions, uint64_t hash)
+{
+    return (hash & NUMBER_KEY_BITS) | (uint64_t)++sessions->numbers;
 }
 
 static struct session *session_find(const struct wr_window *window, uint64_t number)
@@ -87,11 +103,42 @@ static void session_open(struct wr_window *window)
         .key_kind      = WR_KEY_8,
         .value_size    = (uint32_t)wr_round_up(bytes, 8),
         .value_strings = sessions->strings.count > 0 ? &sessions->strings : NULL,
+        .range_bits    = window->node.range_bits,
+        .stores_hash   = true,
         .seed          = window->node.seed,
     };
-    sessions->heads    = wr_table_open(window->node.pool, &heads);
-    sessions->sessions = wr_table_open(window->node.pool, &options);
-    sessions->timers   = wr_timers_open();
+    sessions->heads                  = wr_table_open(window->node.pool, &heads);
+    sessions->sessions               = wr_table_open(window->node.pool, &options);
+    sessions->timers                 = wr_timers_open();
+    const weir_type            *key  = window->aggregate->key;
+    const struct wr_table_shape keys = { .key = key, .own = { { "-", &session_number_type, 0 } } };
+    const struct wr_table_shape values = {
+        .parts   = { { "accumulator", window->aggregate->accumulator, 0 },
+                     { "key", key, session_key_at(window) } },
+        .own_key = { { "-", &session_number_type, 0 } },
+        .own     = { { "session", &session_entry_type, session_at(window) } },
+    };
+    wr_node_keep_table(&window->node, "heads", sessions->heads, &keys);
+    wr_node_keep_table(&window->node, "sessions", sessions->sessions, &values);
+    wr_node_keep_number(&window->node, "numbers", WR_CELL_GREATEST, &sessions->numbers);
+}
+
+static void session_restored(struct wr_window *window)
+{
+    struct wr_sessions    *sessions = &window->sessions;
+    struct wr_table_cursor cursor   = { 0 };
+    const void            *numbers[WR_GROUP_ROWS], *values[WR_GROUP_ROWS];
+    uint32_t               count;
+    while ((count = wr_table_next(sessions->sessions, &cursor, WR_GROUP_ROWS, numbers, NULL, NULL,
+                                  values)) > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t number;
+            memcpy(&number, numbers[i], sizeof(number));
+            const struct session *session =
+                (const void *)((const char *)values[i] + session_at(window));
+            wr_timers_add(sessions->timers, session->deadline, number);
+        }
+    }
 }
 
 static void session_close(struct wr_window *window)
@@ -255,7 +302,7 @@ static void session_add(struct wr_window *window, const struct joined *joined, u
 {
     struct wr_sessions *sessions = &window->sessions;
     uint64_t           *head     = window->group.values[i];
-    uint64_t            number   = ++sessions->numbers;
+    uint64_t            number   = number_next(sessions, window->group.hashes[i]);
     bool                is_new;
     void *value = wr_table_resolve(sessions->sessions, number_hash(window, number), &number,
                                    sizeof(number), &is_new);
@@ -457,8 +504,9 @@ static bool session_advance(struct wr_window *window, weir_time watermark)
 }
 
 const struct wr_window_kind_ops wr_session_window_ops = {
-    .open    = session_open,
-    .close   = session_close,
-    .rows    = session_rows,
-    .advance = session_advance,
+    .open     = session_open,
+    .close    = session_close,
+    .restored = session_restored,
+    .rows     = session_rows,
+    .advance  = session_advance,
 };

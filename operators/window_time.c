@@ -23,6 +23,12 @@ static bool windows_are_sliding(const struct wr_window *window)
     return window->window.length != window->window.slide;
 }
 
+// Of a window and key that has fired: how many rows were sent for it.
+typedef struct firing {
+    uint32_t sent;
+} firing;
+WEIR_RECORD(firing, sent);
+
 static void time_open(struct wr_window *window)
 {
     struct wr_time_windows *time    = &window->time;
@@ -38,6 +44,27 @@ static void time_open(struct wr_window *window)
     wr_slices_init(&time->slices, window->node.pool, &slices);
     wr_slices_init(&time->firings, window->node.pool, &firings);
     time->fired_until = wr_slice_start(window->node.watermark, shape->slide, shape->offset);
+    const struct wr_table_shape keys   = { .key = window->aggregate->key,
+                                           .own = { { "-", &firing_type, 0 } } };
+    const struct wr_table_shape values = { .key   = window->aggregate->key,
+                                           .parts = { { "accumulator",
+                                                        window->aggregate->accumulator, 0 } } };
+    wr_node_keep_slices(&window->node, "slices", &time->slices, &values);
+    wr_node_keep_slices(&window->node, "firings", &time->firings, &keys);
+    wr_node_keep_number(&window->node, "fired until", WR_CELL_LEAST, &time->fired_until);
+}
+
+// The running aggregate follows from the slices that are part of the window.
+static void time_restored(struct wr_window *window)
+{
+    const struct wr_time_windows *time = &window->time;
+    if (!windows_are_sliding(window)) {
+        return;
+    }
+    for (uint32_t i = wr_slices_at(&time->slices, time->fired_until - window->window.length + 1);
+         i < time->slices.end && time->slices.spans[i].start < time->fired_until; i++) {
+        wr_running_add(window, time->slices.spans[i].table);
+    }
 }
 
 static void time_close(struct wr_window *window)
@@ -62,7 +89,7 @@ static bool pane_find(const struct wr_window *window, weir_time end, uint64_t ha
     bool                    is_some = false;
     for (uint32_t i = wr_slices_at(slices, end - window->window.length);
          i < slices->end && slices->spans[i].start < end; i++) {
-        const void *found = wr_table_find(slices->spans[i].table, hash, key, length);
+        const void *found = wr_table_find_read(slices->spans[i].table, hash, key, length);
         if (found != NULL && is_some) {
             wr_window_merge_one(window, accumulator, found);
         } else if (found != NULL) {
@@ -78,8 +105,8 @@ static uint32_t pane_emitted(const struct wr_window *window, weir_time end, uint
 {
     struct wr_table *firings = wr_slices_find(&window->time.firings, end);
     uint32_t         length;
-    const void      *key   = wr_key_block_at(&window->keys, 0, &length);
-    const uint32_t  *found = firings != NULL ? wr_table_find(firings, hash, key, length) : NULL;
+    const void      *key  = wr_key_block_at(&window->keys, 0, &length);
+    const uint32_t *found = firings != NULL ? wr_table_find_read(firings, hash, key, length) : NULL;
     return found != NULL ? *found : 0;
 }
 
@@ -322,8 +349,9 @@ static bool time_advance(struct wr_window *window, weir_time watermark)
 }
 
 const struct wr_window_kind_ops wr_time_window_ops = {
-    .open    = time_open,
-    .close   = time_close,
-    .rows    = time_rows,
-    .advance = time_advance,
+    .open     = time_open,
+    .close    = time_close,
+    .restored = time_restored,
+    .rows     = time_rows,
+    .advance  = time_advance,
 };

@@ -24,6 +24,22 @@ enum wr_read {
     WR_READ_END    // nothing more, ever
 };
 
+// Where a reader goes on: what it needs to read again from the record that comes after all that it
+// has added. Numbers of the connector's own meaning; zeros are the beginning.
+struct wr_position {
+    uint64_t numbers[4];
+};
+
+// What a checkpoint keeps of a partition, by its name, in a cell of the source.
+#define WR_PARTITION_CELL "partition"
+struct wr_partition_kept {
+    struct wr_position position;
+    weir_time          latest, watermark; // of the events read; of what was read so far
+    uint8_t            is_known;          // a checkpoint has seen it
+    uint8_t            is_idle, is_ended;
+    uint8_t            zeros[5];
+};
+
 // A reader of one partition; its first member in the connector's own struct.
 struct wr_reader {
     const struct wr_connector *connector;
@@ -51,6 +67,11 @@ struct wr_connector {
     void (*close)(struct wr_reader *reader);
     // Adds rows to the node's main output while it has room, dead letters to its reject output.
     enum wr_read (*read)(struct wr_reader *reader);
+    // Where it stands, when all that it added has been consumed; and, after open and before the
+    // first read, to go there (false: wr_node_fail has said why). NULL: what it read cannot be read
+    // again.
+    void (*save)(struct wr_reader *reader, struct wr_position *position);
+    bool (*seek)(struct wr_reader *reader, const struct wr_position *position);
     // The line that row `row` of the main output's batch was made of; valid until the next read.
     // NULL: the connector has no lines.
     void (*line)(const struct wr_reader *reader, uint32_t row, weir_line *line);

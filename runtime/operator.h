@@ -78,16 +78,50 @@ struct wr_operator {
     bool (*advance)(struct wr_node *node, weir_time watermark);
     // Everything before it has ended and its watermark is what it will be. True when done.
     bool (*finish)(struct wr_node *node);
-    // Checkpoint `barrier` lies here: everything before it is consumed, nothing after it is.
-    void (*barrier)(struct wr_node *node, uint64_t barrier);
+    // Checkpoint `barrier` lies here: everything before it is consumed, nothing after it is. Lets
+    // go of what is not state yet; true when done, else it is called again.
+    bool (*barrier)(struct wr_node *node, uint64_t barrier);
+    // After open, when what it keeps (see wr_node_keep_table) has come back from a checkpoint:
+    // makes anew what follows from it. False: wr_node_fail has said why.
+    bool (*restored)(struct wr_node *node);
     // Sources only: makes the next rows; see enum wr_poll.
     enum wr_poll (*poll)(struct wr_node *node);
     // Lets go of what it holds back for the sake of larger batches. True if something left.
     bool (*flush)(struct wr_node *node, bool is_forced);
     // The path of the file it writes, where it writes one; NULL: none. "-" is no file.
     const char *(*writes)(const void *options);
+    // Of sinks: what their output promises in a run with checkpoints, whatever crashes: "exactly
+    // once", or "at least once" and in brackets why no more. Static. NULL: it is no sink.
+    const char *(*guarantee)(struct wr_environment *environment, const void *options);
+    const struct wr_committer *committer; // of sinks whose output shows with a checkpoint; or NULL
     bool passes_rows; // its outputs are selections of its input: they get no batch of their own
     bool uses_time;   // it needs its input's event time column
+};
+
+// A sink whose output shows when the checkpoint that counts it is durable, and never without it.
+// In `barrier`, on the worker, the node sets aside what it has taken since the barrier before, and
+// from then on takes what belongs to the next; it is not called again until that is prepared. The
+// other functions are called by the coordinator's thread, or before the workers start; they may
+// wait for a disk. False: *sentence (wr_alloc'ed) says why, and the run fails.
+//
+//   barrier n --> prepare --> token in checkpoint n --> n is durable --> commit
+//                                          a crash here --> recover with the tokens of n
+enum { WR_TOKEN_BYTES = 256 };
+struct wr_token {
+    uint32_t length;
+    char     bytes[WR_TOKEN_BYTES];
+};
+struct wr_committer {
+    // Makes what was set aside durable, but shows it to nobody. The token names it for ever; one
+    // of length 0: there is nothing.
+    bool (*prepare)(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
+                    char **sentence);
+    // Shows it. Again is nothing.
+    bool (*commit)(struct wr_node *node, const struct wr_token *token, char **sentence);
+    // Once an operator, before any row: shows what the tokens name, and withdraws all else that was
+    // ever prepared for the operator.
+    bool (*recover)(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
+                    char **sentence);
 };
 
 // How the user declared it; shared by all its nodes, never written after the plan is made.
@@ -102,6 +136,7 @@ struct wr_spec {
 };
 
 struct wr_call; // what weir_call is inside
+struct wr_kept; // what a node keeps over a crash; run/kept.c
 
 // The hot part first; see each field's comment for who writes it.
 struct wr_node {
@@ -128,9 +163,11 @@ struct wr_node {
     bool                      holds_watermark; // the task's: rows of the last advance go first
     bool                      has_handed_idle; // the task's, of sources
     bool                      is_closed;       // the run's: its operator is
+    uint32_t             is_setting_aside; // until the coordinator has prepared it; see committer
     struct wr_park      *park; // the worker's: for requests, wake = wr_node_wake_any, waker = park
     weir_time            source_watermark; // sources: after the rows made so far; never falls
     bool                 source_is_idle;
+    struct wr_kept      *kept;
     struct wr_alignment *alignment;      // sources: how far each partition of the job has come
     uint32_t             alignment_base; // the number of this source's first partition in it
 };
@@ -169,6 +206,11 @@ void wr_node_wake_any(void *park);
 
 // True when the job has failed: what is done now is thrown away.
 bool wr_node_has_failed(const struct wr_node *node);
+
+// Whether the run takes checkpoints; the same from open to close.
+bool wr_node_is_checkpointed(const struct wr_node *node);
+// The job's name; with spec->name the node's operator is told from all others of all jobs.
+const char *wr_node_job(const struct wr_node *node);
 
 // How many rows without long strings `output` takes now. Output must be used.
 static inline uint32_t wr_output_room(const struct wr_output *output)
@@ -238,6 +280,48 @@ struct wr_share {
 void *wr_node_share(struct wr_node *node, const struct wr_share *share);
 // Gives it back, once for each time it was got: in the operator's finish or close. NULL is nothing.
 void wr_node_unshare(struct wr_node *node, void *resource);
+
+// ---- what a node keeps over a crash ----
+//
+// Told in open, under names that stay the same: what a checkpoint holds is found by operator, name
+// and, where there is one, key. The names and what is pointed at live as long as the node. A node
+// writes no code to save them; what else it has follows from these, and is made anew in `restored`.
+
+struct wr_slices;
+
+// What lies in a table's keys and values: records at their offsets, so that a checkpoint can be
+// read by people and by programs whose records have changed. Bytes that are in no part are the
+// operator's own; what it says of those is for people only.
+enum { WR_VALUE_PARTS = 3, WR_OWN_PARTS = 2 };
+struct wr_value_part {
+    const char      *name; // NULL: no more parts; "-": its fields stand for themselves
+    const weir_type *type;
+    uint32_t         at;
+};
+struct wr_table_shape {
+    const weir_type     *key; // NULL: bytes that mean something to the operator only
+    struct wr_value_part parts[WR_VALUE_PARTS];
+    // Where `key` is NULL: what the bytes are, each behind the one before as a key's bytes
+    // (wr_key_encode, or the record itself); only the last may be padded. `at` is not used.
+    struct wr_value_part own_key[WR_OWN_PARTS];
+    struct wr_value_part own[WR_OWN_PARTS]; // of the value
+};
+
+// A table by the node's key: after a restore it has the entries of the task's key range.
+void wr_node_keep_table(struct wr_node *node, const char *name, struct wr_table *table,
+                        const struct wr_table_shape *shape);
+// Tables by event time, of the same.
+void wr_node_keep_slices(struct wr_node *node, const char *name, struct wr_slices *slices,
+                         const struct wr_table_shape *shape);
+// A number of 64 bits of which there is one a task. From the tasks of before, each task gets the
+// least, or the greatest.
+enum wr_cell_rule { WR_CELL_LEAST, WR_CELL_GREATEST };
+void wr_node_keep_number(struct wr_node *node, const char *name, enum wr_cell_rule rule,
+                         void *number);
+// Bytes of which there is one a `key` (copied): the name of a partition. They are as they were
+// when nothing was kept of the key.
+void wr_node_keep_bytes(struct wr_node *node, const char *name, const char *key, void *bytes,
+                        uint32_t count);
 
 // User code that no other task of the job may run at the same time (a sink's finish).
 void wr_node_enter_serial(struct wr_node *node);

@@ -1,5 +1,6 @@
 // weir-log-bench: see log_bench.h for what is measured.
 #include "bench/harness/machine.h"
+#include "bench/harness/median.h"
 #include "bench/log/log_bench.h"
 
 #include <ftw.h>
@@ -47,18 +48,6 @@ static void remove_in(const struct log_bench *bench, const char *name)
 
 // ---- medians ----
 
-static int double_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, double_compare);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
 struct side {
     double values[RUNS_MAX];
 };
@@ -98,7 +87,7 @@ static void print_rate(const struct options *o, const struct machine *machine, c
 static void print_latency(const struct options *o, const char *job, double rate,
                           struct percentiles *all)
 {
-    const double p50  = median(all->p50.values, o->runs), p99 = median(all->p99.values, o->runs),
+    const double p50 = median(all->p50.values, o->runs), p99 = median(all->p99.values, o->runs),
                  p999 = median(all->p999.values, o->runs), max = median(all->max.values, o->runs);
     if (o->is_json) {
         printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"runs\":%u,\"p50_us\":%.1f,"
@@ -166,8 +155,8 @@ static bool measure_sustained(const struct options *o, const struct log_bench *b
     return is_good;
 }
 
-static bool measure_commit(const struct options *o, const struct log_bench *bench,
-                           double sustained, unsigned share)
+static bool measure_commit(const struct options *o, const struct log_bench *bench, double sustained,
+                           unsigned share)
 {
     struct percentiles ours = { .p50 = { { 0 } } }, roof = ours;
     const double       rate = sustained / share;
@@ -222,19 +211,18 @@ static bool measure(const struct options *o, const char *directory)
 {
     struct machine   machine;
     double           sustained = 0;
-    struct log_bench bench        = { .directory     = directory,
-                                      .records       = o->is_small ? 20000 : 5000000,
-                                      .threads       = 2,
-                                      .group         = 100,
-                                      .paced_seconds = o->is_small ? 0.2 : 5 };
+    struct log_bench bench     = { .directory     = directory,
+                                   .records       = o->is_small ? 20000 : 5000000,
+                                   .threads       = 2,
+                                   .group         = 100,
+                                   .paced_seconds = o->is_small ? 0.2 : 5 };
     machine_read(&machine);
     if (!o->is_json) {
         printf("%s; %s; median of %u runs\n", machine.cpu, machine.compiler, o->runs);
     }
-    return measure_append(o, &machine, &bench) &&
-           measure_append_os(o, &machine, &bench) && measure_sustained(o, &bench, &sustained) &&
-           measure_commit(o, &bench, sustained, 16) && measure_commit(o, &bench, sustained, 4) &&
-           measure_read(o, &machine, &bench);
+    return measure_append(o, &machine, &bench) && measure_append_os(o, &machine, &bench) &&
+           measure_sustained(o, &bench, &sustained) && measure_commit(o, &bench, sustained, 16) &&
+           measure_commit(o, &bench, sustained, 4) && measure_read(o, &machine, &bench);
 }
 
 int main(int argc, char **argv)

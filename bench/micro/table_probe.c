@@ -70,7 +70,7 @@ static int64_t resolve(struct wr_table *table, struct batch *batch, uint32_t cou
 
 static uint64_t checksum_of(struct wr_table *table)
 {
-    static void           *values[BATCH];
+    static const void     *values[BATCH];
     struct wr_table_cursor cursor = { 0, 0 };
     uint64_t               sum    = 0;
     for (uint32_t count;

@@ -117,10 +117,18 @@ static void collect_rows(struct wr_node *node, struct wr_inlet *inlet)
     }
 }
 
+static const char *collect_guarantee(struct wr_environment *environment, const void *options)
+{
+    (void)environment;
+    (void)options;
+    return "at least once (it is kept in memory)";
+}
+
 static const struct wr_operator collect_operator = {
     .verb       = "collect",
     .node_bytes = sizeof(struct wr_node),
     .rows       = collect_rows,
+    .guarantee  = collect_guarantee,
     .uses_time  = true,
 };
 

@@ -26,11 +26,12 @@ static size_t csv_write(const void *plan, const void *record, bool is_retracted,
 weir_stream weir_to_csv(weir_stream in, const weir_file_sink_options *options)
 {
     static const struct wr_sink_format format = {
-        .open   = csv_open,
-        .close  = csv_close,
-        .header = csv_header,
-        .bound  = csv_bound,
-        .write  = csv_write,
+        .extension = ".csv",
+        .open      = csv_open,
+        .close     = csv_close,
+        .header    = csv_header,
+        .bound     = csv_bound,
+        .write     = csv_write,
     };
     return wr_file_sink_add(in, "to_csv", options, &format, true);
 }

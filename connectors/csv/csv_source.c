@@ -16,13 +16,18 @@ static struct csv_source *csv_of(struct wr_line_source *source)
     return (struct csv_source *)source;
 }
 
-static void csv_start(struct wr_line_source *source)
+static struct wr_csv_records_options csv_records_options(const struct wr_line_source *source)
 {
-    const struct wr_line_options       *options = source->reader.options;
-    const struct wr_csv_records_options records = {
+    const struct wr_line_options *options = source->reader.options;
+    return (struct wr_csv_records_options){
         .delimiter        = options->delimiter,
         .max_record_bytes = options->max_line_bytes,
     };
+}
+
+static void csv_start(struct wr_line_source *source)
+{
+    const struct wr_csv_records_options records = csv_records_options(source);
     wr_csv_records_init(&csv_of(source)->records, &records);
     csv_of(source)->has_header = false;
 }
@@ -97,6 +102,58 @@ static bool csv_next(struct wr_line_source *source, struct wr_line *line)
     return true;
 }
 
+// ---- positions ----
+
+static void csv_where(const struct wr_line_source *source, uint64_t *offset, uint64_t *newlines)
+{
+    const struct wr_csv_records *records      = &((const struct csv_source *)source)->records;
+    const bool                   is_under_way = records->lines.line_bytes > 0;
+    *offset                                   = records->lines.offset;
+    *newlines = is_under_way ? records->first_line - 1 : records->newline_count;
+}
+
+#define HEADER_PIECE_BYTES 4096
+
+// Takes the header at the front of the file, which is not read from there.
+static bool csv_seek_header(struct csv_source *csv)
+{
+    struct wr_line_source              *source  = &csv->base;
+    char                               *piece   = wr_alloc(HEADER_PIECE_BYTES + WR_LINES_PADDING);
+    const struct wr_csv_records_options options = csv_records_options(source);
+    struct wr_csv_records               front;
+    struct wr_csv_record                record;
+    bool                                is_found = false;
+    int64_t                             got      = 1;
+    wr_csv_records_init(&front, &options);
+    for (uint64_t at = 0; !is_found && got > 0; at += (uint64_t)got) {
+        got = wr_file_read_now(source->file.file, piece, HEADER_PIECE_BYTES, at);
+        if (got > 0) {
+            wr_csv_records_feed(&front, piece, (size_t)got);
+            is_found = wr_csv_records_next(&front, &record);
+        }
+    }
+    const bool is_taken = is_found && csv_take_header(csv, &record);
+    if (!is_found) { // a position behind it says that it was there
+        wr_node_fail_as(
+            source->reader.node, WEIR_CONFLICT,
+            "%s: its header, which a checkpoint goes on behind, cannot be read any more",
+            source->reader.name);
+    }
+    wr_csv_records_fini(&front);
+    wr_free(piece);
+    return is_taken;
+}
+
+static bool csv_seek(struct wr_line_source *source, uint64_t offset, uint64_t newlines)
+{
+    struct wr_csv_records_options records = csv_records_options(source);
+    records.lines_before                  = newlines;
+    records.offset                        = offset;
+    wr_csv_records_fini(&csv_of(source)->records);
+    wr_csv_records_init(&csv_of(source)->records, &records);
+    return csv_seek_header(csv_of(source));
+}
+
 static bool csv_parse(struct wr_line_source *source, const struct wr_line *line, void *record,
                       const char **reason)
 {
@@ -114,6 +171,8 @@ static bool csv_open(struct wr_reader *reader)
         .end     = csv_end,
         .restart = csv_restart,
         .next    = csv_next,
+        .where   = csv_where,
+        .seek    = csv_seek,
         .parse   = csv_parse,
         .reset   = csv_reset,
     };
@@ -129,6 +188,8 @@ static const struct wr_connector csv_connector = {
     .open         = csv_open,
     .close        = wr_line_source_close,
     .read         = wr_line_source_read,
+    .save         = wr_line_source_save,
+    .seek         = wr_line_source_seek,
     .line         = wr_line_source_line,
 };
 

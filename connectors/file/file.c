@@ -83,6 +83,28 @@ void wr_file_close(struct wr_file *file)
 bool     wr_file_is_stream(const struct wr_file *file) { return file->is_stream; }
 uint64_t wr_file_size_bytes(const struct wr_file *file) { return file->size_bytes; }
 
+int64_t wr_file_read_now(struct wr_file *file, void *buffer, size_t bytes, uint64_t offset)
+{
+    struct wr_environment *environment = file->environment;
+    size_t                 done        = 0;
+    while (done < bytes) {
+        const int64_t got =
+            environment->ops->read_at(environment, file->descriptor, (char *)buffer + done,
+                                      bytes - done, (int64_t)(offset + done));
+        if (got <= 0) {
+            return got < 0 ? got : (int64_t)done;
+        }
+        done += (size_t)got;
+    }
+    return (int64_t)done;
+}
+
+int wr_file_sync_now(struct wr_file *file)
+{
+    WR_ASSERT(!file->buffers[0].is_under_way && !file->buffers[1].is_under_way);
+    return file->environment->ops->sync_data(file->environment, file->descriptor);
+}
+
 // ---- buffers ----
 
 struct wr_file_buffer *wr_file_buffer(struct wr_file *file, uint32_t index)

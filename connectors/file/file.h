@@ -36,6 +36,13 @@ bool wr_file_is_stream(const struct wr_file *file);
 // Of a file that is no stream, when it was opened.
 uint64_t wr_file_size_bytes(const struct wr_file *file);
 
+// Reads at `offset` now, however long that takes, as many bytes as there are of `bytes`; or a
+// negative errno. Of a file that is no stream, before a task runs.
+int64_t wr_file_read_now(struct wr_file *file, void *buffer, size_t bytes, uint64_t offset);
+
+// Syncs it now: contents and size. When no request is under way. A negative errno.
+int wr_file_sync_now(struct wr_file *file);
+
 // One of the two buffers.
 struct wr_file_buffer *wr_file_buffer(struct wr_file *file, uint32_t index);
 // Makes a buffer that is not under way as large; `padding` more bytes may be touched behind it.

@@ -1,5 +1,6 @@
 #include "connectors/file/file_sink.h"
 
+#include "connectors/file/file_parts.h"
 #include "connectors/options/options.h"
 
 #include <errno.h>
@@ -18,10 +19,13 @@ struct file_sink_options {
 struct file_sink {
     struct wr_node  node;
     void           *plan;
-    struct wr_file *file;
+    struct wr_file *file;    // NULL: of parts none is being written
     uint64_t        offset;  // of what is sent next
     uint32_t        filling; // the buffer
     bool            has_failed;
+    bool            has_parts;
+
+    struct wr_file_parts parts;
 };
 
 static const struct file_sink_options *options_of(const struct file_sink *sink)
@@ -116,6 +120,55 @@ static void sink_commit(struct file_sink *sink, size_t bytes)
 
 // ---- the operator ----
 
+static void sink_write_header(struct file_sink *sink)
+{
+    const struct wr_sink_format *format = options_of(sink)->format;
+    size_t                       length = 0;
+    if (format->header != NULL) {
+        const char *header = format->header(sink->plan, &length);
+        memcpy(sink_room(sink, length), header, length);
+        sink_commit(sink, length);
+    }
+}
+
+// Whether the path is or becomes a directory or a file: nobody has seen of it what was not shown.
+static bool path_can_wait(struct wr_environment *environment, const char *path)
+{
+    struct wr_file_info info;
+    return strcmp(path, "-") != 0 && (environment->ops->info(environment, path, &info) < 0 ||
+                                      info.is_regular || info.is_directory);
+}
+
+static bool sink_make_directory(struct file_sink *sink)
+{
+    const int made = wr_file_parts_make_directory(&sink->parts);
+    if (made == -EEXIST) {
+        sink->has_failed = true;
+        wr_node_fail_as(&sink->node, WEIR_CONFLICT,
+                        "%s is a file, but with checkpoints the sink writes a directory of parts; "
+                        "name another path, or remove the file",
+                        options_of(sink)->path);
+    } else if (made < 0) {
+        sink_fail(sink, "make", made);
+    }
+    return made == 0;
+}
+
+// A part begins with the header, so that it is a table by itself. False: it has failed.
+static bool sink_begin_part(struct file_sink *sink)
+{
+    int error  = 0;
+    sink->file = wr_file_parts_begin(&sink->parts, &error);
+    if (sink->file == NULL) {
+        sink_fail(sink, "make a part in", error);
+        return false;
+    }
+    sink->offset  = 0;
+    sink->filling = 0;
+    sink_write_header(sink);
+    return true;
+}
+
 static bool sink_open(struct wr_node *node)
 {
     struct file_sink               *sink    = (struct file_sink *)node;
@@ -128,17 +181,18 @@ static bool sink_open(struct wr_node *node)
         wr_node_fail(node, "there is no memory for a writer of %s", options->type->name);
         return false;
     }
+    wr_file_parts_open(&sink->parts, node, options->path, format->extension);
+    sink->has_parts =
+        wr_node_is_checkpointed(node) && path_can_wait(node->environment, options->path);
+    if (sink->has_parts) {
+        return sink_make_directory(sink);
+    }
     sink->file = wr_file_open(node, options->path, WR_OPEN_WRITE, &error);
     if (sink->file == NULL) {
         sink_fail(sink, "open", error);
         return false;
     }
-    if (format->header != NULL) {
-        size_t      length = 0;
-        const char *header = format->header(sink->plan, &length);
-        memcpy(sink_room(sink, length), header, length);
-        sink_commit(sink, length);
-    }
+    sink_write_header(sink);
     return true;
 }
 
@@ -146,6 +200,7 @@ static void sink_close(struct wr_node *node)
 {
     struct file_sink *sink = (struct file_sink *)node;
     wr_file_close(sink->file);
+    wr_file_parts_close(&sink->parts);
     if (sink->plan != NULL) {
         options_of(sink)->format->close(sink->plan);
     }
@@ -160,7 +215,10 @@ static enum wr_counter counter_of(enum wr_change change)
 static bool sink_write_row(struct file_sink *sink, const void *record, enum wr_change change)
 {
     const struct wr_sink_format *format = options_of(sink)->format;
-    char                        *to     = sink_room(sink, format->bound(sink->plan, record));
+    if (sink->file == NULL && !sink_begin_part(sink)) {
+        return false;
+    }
+    char *to = sink_room(sink, format->bound(sink->plan, record));
     if (to == NULL) {
         return false;
     }
@@ -197,22 +255,78 @@ static bool sink_flush(struct wr_node *node, bool is_forced)
     return sink_send(sink);
 }
 
+// Whether all that was taken is written, or lost; false: to be asked again when the write under way
+// has ended.
+static bool sink_is_written(struct file_sink *sink)
+{
+    return sink->file == NULL || sink->has_failed ||
+           (sink_owns_both(sink) && !sink_flush(&sink->node, true));
+}
+
 static bool sink_finish(struct wr_node *node)
 {
     struct file_sink *sink = (struct file_sink *)node;
+    if (!sink_is_written(sink)) {
+        return false;
+    }
     if (sink->file == NULL || sink->has_failed) {
-        return true;
-    }
-    if (!sink_owns_both(sink) || sink_flush(node, true)) {
-        return false; // asked again when the write under way has ended
-    }
-    if (sink->has_failed) {
         return true;
     }
     WR_ASSERT(wr_file_buffer(sink->file, sink->filling)->length == 0);
     wr_file_close(sink->file);
     sink->file = NULL;
     return true;
+}
+
+// ---- checkpoints ----
+
+// What shows at once is at least written before the checkpoint counts it.
+static bool sink_barrier(struct wr_node *node, uint64_t barrier)
+{
+    struct file_sink *sink = (struct file_sink *)node;
+    (void)barrier;
+    if (!sink_is_written(sink)) {
+        return false;
+    }
+    if (sink->has_parts && sink->file != NULL && !sink->has_failed) {
+        wr_file_parts_set_aside(&sink->parts, sink->file);
+        sink->file = NULL;
+    }
+    return true;
+}
+
+static bool sink_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
+                         char **sentence)
+{
+    return wr_file_parts_prepare(&((struct file_sink *)node)->parts, checkpoint, token, sentence);
+}
+
+static bool sink_commit_token(struct wr_node *node, const struct wr_token *token, char **sentence)
+{
+    return wr_file_parts_commit(&((struct file_sink *)node)->parts, token, sentence);
+}
+
+// A pipe may have been a directory when the checkpoint was taken.
+static bool sink_recover(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
+                         char **sentence)
+{
+    const struct file_sink *sink = (const struct file_sink *)node;
+    return wr_file_parts_recover(&sink->parts, tokens, count, sentence) &&
+           (!sink->has_parts || wr_file_parts_clear(&sink->parts, sentence));
+}
+
+static const struct wr_committer file_sink_committer = {
+    .prepare = sink_prepare,
+    .commit  = sink_commit_token,
+    .recover = sink_recover,
+};
+
+static const char *sink_guarantee(struct wr_environment *environment, const void *options)
+{
+    const char *path = ((const struct file_sink_options *)options)->path;
+    return path_can_wait(environment, path) ? "exactly once"
+           : strcmp(path, "-") == 0         ? "at least once (standard output shows it at once)"
+                                            : "at least once (a pipe or a device shows it at once)";
 }
 
 static const char *sink_writes(const void *options)
@@ -227,8 +341,11 @@ static const struct wr_operator file_sink_operator = {
     .close      = sink_close,
     .rows       = sink_rows,
     .finish     = sink_finish,
+    .barrier    = sink_barrier,
     .flush      = sink_flush,
     .writes     = sink_writes,
+    .guarantee  = sink_guarantee,
+    .committer  = &file_sink_committer,
 };
 
 // ---- declaring ----

@@ -3,6 +3,9 @@
 //   rows ---> buffer that is being filled ---> sent when full, or when there is nothing else to do
 //             buffer that is being written
 //
+// In a run with checkpoints the path is a directory of parts (file_parts.h), unless it is a pipe, a
+// device or standard output, which show at once what is written to them.
+//
 // What an update replaces is not written. A deleted row is, if the format has a way to say so.
 #ifndef WR_FILE_SINK_H
 #define WR_FILE_SINK_H
@@ -19,6 +22,7 @@ struct wr_sink_format_options {
 
 // How a record becomes a line; `plan` is the format's own, made once a node.
 struct wr_sink_format {
+    const char *extension; // of parts
     void *(*open)(const weir_type *type, const struct wr_sink_format_options *options);
     void (*close)(void *plan);
     const char *(*header)(const void *plan, size_t *length); // NULL: none

@@ -2,20 +2,20 @@
 
 #include "connectors/lines/lines.h"
 
-#define BUFFER_MOST_BYTES  ((size_t)256 << 10)
 #define BUFFER_LEAST_BYTES ((size_t)4 << 10)
 #define ALL_BUFFERS_BYTES  ((size_t)64 << 20)
 // How soon a file at its end is looked at again; each look in vain doubles it.
 #define LOOK_FIRST_US 10000
 #define LOOK_LAST_US  100000
 
+size_t wr_file_source_most_bytes = (size_t)256 << 10;
+
 static size_t buffer_bytes_of(uint32_t partition_count)
 {
+    const size_t most  = wr_file_source_most_bytes;
     const size_t share = ALL_BUFFERS_BYTES / 2 / (partition_count > 0 ? partition_count : 1);
     const size_t whole = share / BUFFER_LEAST_BYTES * BUFFER_LEAST_BYTES;
-    return whole > BUFFER_MOST_BYTES    ? BUFFER_MOST_BYTES
-           : whole < BUFFER_LEAST_BYTES ? BUFFER_LEAST_BYTES
-                                        : whole;
+    return whole > most ? most : whole < BUFFER_LEAST_BYTES ? BUFFER_LEAST_BYTES : whole;
 }
 
 static enum wr_file_step source_fail(struct wr_file_source *source, const char *what, int64_t error)
@@ -65,6 +65,15 @@ bool wr_file_source_open(struct wr_file_source *source, struct wr_node *node, co
         wr_count(node->counters, WR_BYTES_TOTAL, wr_file_size_bytes(source->file));
     }
     return true;
+}
+
+void wr_file_source_seek(struct wr_file_source *source, uint64_t offset)
+{
+    WR_ASSERT(source->offset == 0 && !source->is_at_end && !wr_file_is_stream(source->file));
+    source->offset = offset;
+    if (!source->follows) { // what was read before this run is not for it to read
+        wr_count(source->node->counters, WR_BYTES_TOTAL, -offset);
+    }
 }
 
 void wr_file_source_close(struct wr_file_source *source)

@@ -9,6 +9,9 @@
 
 #include "connectors/file/file.h"
 
+// The most that a buffer holds. Tests make it small.
+extern size_t wr_file_source_most_bytes;
+
 enum wr_file_step {
     WR_FILE_BYTES, // the next ones are there
     WR_FILE_LATER, // they are under way
@@ -36,6 +39,9 @@ struct wr_file_source {
 bool wr_file_source_open(struct wr_file_source *source, struct wr_node *node, const char *path,
                          bool follows, uint32_t partition_count);
 void wr_file_source_close(struct wr_file_source *source);
+
+// Before the first bytes are taken: the file is read from `offset` on, which lies in it.
+void wr_file_source_seek(struct wr_file_source *source, uint64_t offset);
 
 // Takes the next bytes; those of the call before are given up. Where it returns WR_FILE_QUIET and
 // *wake_at_us is set, it is to be asked again then.

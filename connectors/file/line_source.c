@@ -38,7 +38,7 @@ bool wr_line_source_open(struct wr_reader *reader, const struct wr_line_format *
 
     source->format = format;
     source->rows   = wr_alloc((main_of(source)->layout.row_capacity + 1) * sizeof(*source->rows));
-    source->started_us = wr_now_us(reader->node->environment);
+    source->started_us = INT64_MIN;
     return wr_file_source_open(&source->file, reader->node, reader->name, options->follows,
                                node->partitions.count) &&
            format->open(source);
@@ -113,6 +113,174 @@ void wr_line_source_line(const struct wr_reader *reader, uint32_t row, weir_line
     line->text      = weir_str_of(from->bytes, from->length);
 }
 
+// ---- positions ----
+
+#define CHECK_BYTES     1024u
+#define CHECK_COUNT     0xffffu // the bits of numbers[3] that hold how many bytes it is of
+#define POSITION_IS_END (UINT64_C(1) << 63)
+
+// What numbers[3] is, of a position at `offset`, behind a line whose `count` first bytes have the
+// hash.
+static uint64_t check_of(const struct wr_line_source *source, uint64_t offset, uint64_t line_hash,
+                         uint64_t count)
+{
+    const size_t   most = offset < WR_LINE_HEAD_BYTES ? (size_t)offset : WR_LINE_HEAD_BYTES;
+    const size_t   head = most < source->head_bytes ? most : source->head_bytes;
+    const uint64_t hash = wr_hash_bytes(source->head, head, line_hash);
+    return (hash & ~(uint64_t)CHECK_COUNT) | count;
+}
+
+// The file's next bytes are these.
+static void note_head(struct wr_line_source *source, const char *bytes, size_t length)
+{
+    const size_t room  = sizeof(source->head) - source->head_bytes;
+    const size_t added = length < room ? length : room;
+    memcpy(source->head + source->head_bytes, bytes, added);
+    source->head_bytes += (uint32_t)added;
+}
+
+// While the bytes of the line taken last are still there.
+static void note_taken(struct wr_line_source *source)
+{
+    const size_t kept = source->taken.kept_bytes;
+    if (source->has_taken && !source->is_noted) {
+        source->taken_count = kept < CHECK_BYTES ? kept : CHECK_BYTES;
+        source->taken_hash  = wr_hash_bytes(source->taken.bytes, source->taken_count, 0);
+        source->is_noted    = true;
+    }
+}
+
+void wr_line_source_save(struct wr_reader *reader, struct wr_position *position)
+{
+    struct wr_line_source *source = (struct wr_line_source *)reader;
+    *position                     = source->sought;
+    if (source->restarts) { // all of the file there is now is yet to be read
+        *position = (struct wr_position){ .numbers = { 0 } };
+    } else if (source->has_taken) {
+        note_taken(source);
+        position->numbers[2] = source->taken.offset;
+        if (source->has_line) {
+            position->numbers[0] = source->line.offset;
+            position->numbers[1] = source->line.number - 1;
+        } else {
+            source->format->where(source, &position->numbers[0], &position->numbers[1]);
+        }
+        position->numbers[3] =
+            check_of(source, position->numbers[0], source->taken_hash, source->taken_count);
+    }
+    position->numbers[2] |= source->is_done ? POSITION_IS_END : 0;
+}
+
+static bool seek_refuse(const struct wr_line_source *source, const char *found, uint64_t offset)
+{
+    wr_node_fail_as(
+        source->reader.node, WEIR_CONFLICT,
+        "the checkpoint goes on at byte %llu of %s, %s: it was cut short or changed, or "
+        "is another file; put the one back that was read, or begin anew",
+        (unsigned long long)offset, source->reader.name, found);
+    return false;
+}
+
+// A stream goes on only where nothing of it is missing.
+static bool seek_stream(struct wr_line_source *source, const struct wr_position *position)
+{
+    const bool  is_end = (position->numbers[2] & POSITION_IS_END) != 0;
+    const char *name   = source->reader.name;
+    source->is_ended = source->is_done = is_end;
+    if (!is_end && position->numbers[0] > 0) {
+        wr_node_fail_as(source->reader.node, WEIR_CONFLICT,
+                        "the checkpoint goes on at byte %llu of %s, which is a pipe or a terminal "
+                        "and cannot be read again; read a file or a topic of a log, or begin anew",
+                        (unsigned long long)position->numbers[0],
+                        strcmp(name, "-") == 0 ? "standard input" : name);
+        return false;
+    }
+    return true;
+}
+
+static bool seek_fail_read(const struct wr_line_source *source, int64_t error)
+{
+    char text[WR_FILE_ERROR_MAX];
+    wr_node_fail(source->reader.node, "cannot read %s: %s", source->reader.name,
+                 wr_file_error(error, text));
+    return false;
+}
+
+// Reads the front of the file, up to `offset`.
+static bool seek_head(struct wr_line_source *source, uint64_t offset)
+{
+    const size_t  head = offset < WR_LINE_HEAD_BYTES ? (size_t)offset : WR_LINE_HEAD_BYTES;
+    const int64_t got  = wr_file_read_now(source->file.file, source->head, head, 0);
+    source->head_bytes = got > 0 ? (uint32_t)got : 0;
+    return got >= 0 || seek_fail_read(source, got);
+}
+
+// Whether the file begins as it did, and the line that was taken last is there.
+static bool seek_check(struct wr_line_source *source, const struct wr_position *position)
+{
+    char           bytes[CHECK_BYTES];
+    const uint64_t offset = position->numbers[0];
+    const uint64_t before = position->numbers[2] & ~POSITION_IS_END;
+    const uint64_t count  = position->numbers[3] & CHECK_COUNT;
+    const uint64_t size   = wr_file_size_bytes(source->file.file);
+    if (size < offset) {
+        char found[60];
+        (void)snprintf(found, sizeof(found), "which has only %llu", (unsigned long long)size);
+        return seek_refuse(source, found, offset);
+    }
+    const bool    is_sane = count <= sizeof(bytes) && before <= offset && before + count <= offset;
+    const int64_t got =
+        is_sane ? wr_file_read_now(source->file.file, bytes, (size_t)count, before) : 0;
+    if (got < 0) {
+        return seek_fail_read(source, got);
+    }
+    if (!seek_head(source, offset)) {
+        return false;
+    }
+    const uint64_t hash = wr_hash_bytes(bytes, (size_t)got, 0);
+    return (is_sane && check_of(source, offset, hash, (uint64_t)got) == position->numbers[3]) ||
+           seek_refuse(source, "and what lies before that is not what was read", offset);
+}
+
+// The last line of a file was read, which had no newline, and then got one: that is no line of its
+// own. If it got more, the rest is one, of the same number.
+static bool seek_pass_newline(const struct wr_line_source *source, uint64_t *offset,
+                              uint64_t *newlines)
+{
+    char          bytes[3] = { 0 }; // the one before, and what may be a newline
+    const int64_t got      = wr_file_read_now(source->file.file, bytes, sizeof(bytes), *offset - 1);
+    if (got < 0) {
+        return seek_fail_read(source, got);
+    }
+    const bool     is_whole = bytes[0] == '\n';
+    const uint64_t length   = bytes[1] == '\n' ? 1 : bytes[1] == '\r' && bytes[2] == '\n' ? 2 : 0;
+    if (!is_whole && length > 0) {
+        *offset += length;
+        *newlines += 1;
+    }
+    return true;
+}
+
+bool wr_line_source_seek(struct wr_reader *reader, const struct wr_position *position)
+{
+    struct wr_line_source *source   = (struct wr_line_source *)reader;
+    uint64_t               offset   = position->numbers[0];
+    uint64_t               newlines = position->numbers[1];
+    source->sought                  = *position;
+    source->sought.numbers[2] &= ~POSITION_IS_END;
+    if (wr_file_is_stream(source->file.file)) {
+        return seek_stream(source, position);
+    }
+    if (offset == 0) {
+        return true;
+    }
+    if (!seek_check(source, position) || !seek_pass_newline(source, &offset, &newlines)) {
+        return false;
+    }
+    wr_file_source_seek(&source->file, offset);
+    return seek_head(source, offset) && source->format->seek(source, offset, newlines);
+}
+
 // ---- reading ----
 
 // How many lines the rate allows for now; the time of the next one, if that is none.
@@ -123,7 +291,11 @@ static uint64_t lines_allowed(struct wr_line_source *source)
     if (rate <= 0) {
         return UINT64_MAX;
     }
-    const int64_t  since_us = wr_now_us(source->reader.node->environment) - source->started_us;
+    const int64_t now_us = wr_now_us(source->reader.node->environment);
+    if (source->started_us == INT64_MIN) { // not when it was opened: a restore may lie between
+        source->started_us = now_us;
+    }
+    const int64_t  since_us = now_us - source->started_us;
     const uint64_t due      = (uint64_t)((double)since_us * rate / 1e6) + 1;
     if (due > source->line_count) {
         return due - source->line_count;
@@ -143,7 +315,10 @@ static bool source_restart(struct wr_line_source *source)
         return false;
     }
     source->format->restart(source);
-    source->restarts = false;
+    source->restarts   = false;
+    source->has_taken  = false;
+    source->head_bytes = 0;
+    source->sought     = (struct wr_position){ .numbers = { 0 } };
     return true;
 }
 
@@ -156,10 +331,15 @@ static enum wr_read source_feed(struct wr_line_source *source)
         return source_restart(source) ? WR_READ_ROWS : WR_READ_FULL;
     }
     if (source->is_ended) {
+        source->is_done = true;
         return WR_READ_END;
     }
+    note_taken(source);
     switch (wr_file_source_next(&source->file, &bytes, &length, &source->reader.wake_at_us)) {
-    case WR_FILE_BYTES: source->format->feed(source, bytes, length); return WR_READ_ROWS;
+    case WR_FILE_BYTES:
+        note_head(source, bytes, length);
+        source->format->feed(source, bytes, length);
+        return WR_READ_ROWS;
     case WR_FILE_LATER: return WR_READ_LATER;
     case WR_FILE_QUIET: return WR_READ_QUIET;
     case WR_FILE_ANEW:
@@ -204,7 +384,10 @@ enum wr_read wr_line_source_read(struct wr_reader *reader)
         if (!line_take(source)) {
             return WR_READ_FULL;
         }
-        source->has_line = false;
+        source->has_line  = false;
+        source->taken     = source->line;
+        source->has_taken = true;
+        source->is_noted  = false;
         source->line_count++;
         allowed--;
     }

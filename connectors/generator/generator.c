@@ -51,6 +51,22 @@ static bool generator_open(struct wr_reader *reader)
     return true;
 }
 
+// The next number, and when the schedule began.
+static void generator_save(struct wr_reader *reader, struct wr_position *position)
+{
+    const struct generator *generator = (struct generator *)reader;
+    position->numbers[0]              = generator->next;
+    position->numbers[1]              = (uint64_t)generator->start;
+}
+
+static bool generator_seek(struct wr_reader *reader, const struct wr_position *position)
+{
+    struct generator *generator = (struct generator *)reader;
+    generator->next             = position->numbers[0];
+    generator->start            = (weir_time)position->numbers[1];
+    return true;
+}
+
 static void generator_close(struct wr_reader *reader) { (void)reader; }
 
 // When record `number` is due.
@@ -172,6 +188,8 @@ static const struct wr_connector generator_connector = {
     .open         = generator_open,
     .close        = generator_close,
     .read         = generator_read,
+    .save         = generator_save,
+    .seek         = generator_seek,
 };
 
 static void generator_free_options(void *opaque)

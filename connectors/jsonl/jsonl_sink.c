@@ -21,10 +21,11 @@ static size_t jsonl_write(const void *plan, const void *record, bool is_retracte
 weir_stream weir_to_jsonl(weir_stream in, const weir_file_sink_options *options)
 {
     static const struct wr_sink_format format = {
-        .open  = jsonl_open,
-        .close = jsonl_close,
-        .bound = jsonl_bound,
-        .write = jsonl_write,
+        .extension = ".jsonl",
+        .open      = jsonl_open,
+        .close     = jsonl_close,
+        .bound     = jsonl_bound,
+        .write     = jsonl_write,
     };
     return wr_file_sink_add(in, "to_jsonl", options, &format, true);
 }

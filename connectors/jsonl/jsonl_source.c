@@ -60,6 +60,25 @@ static bool jsonl_next(struct wr_line_source *source, struct wr_line *line)
     return wr_lines_next(&jsonl_of(source)->lines, line);
 }
 
+// A line that was the end of the file, without its newline, is the last before the position.
+static void jsonl_where(const struct wr_line_source *source, uint64_t *offset, uint64_t *newlines)
+{
+    const struct wr_lines *lines = &((const struct jsonl_source *)source)->lines;
+    *offset                      = lines->offset;
+    *newlines = lines->lines_before - (source->has_taken && !source->taken.is_ended ? 1 : 0);
+}
+
+static bool jsonl_seek(struct wr_line_source *source, uint64_t offset, uint64_t newlines)
+{
+    const struct wr_line_options *options = source->reader.options;
+    wr_lines_fini(&jsonl_of(source)->lines);
+    wr_lines_init(&jsonl_of(source)->lines,
+                  &(struct wr_lines_options){ .max_line_bytes = options->max_line_bytes,
+                                              .lines_before   = newlines,
+                                              .offset         = offset });
+    return true;
+}
+
 static bool jsonl_parse(struct wr_line_source *source, const struct wr_line *line, void *record,
                         const char **reason)
 {
@@ -80,6 +99,8 @@ static bool jsonl_open(struct wr_reader *reader)
         .end     = jsonl_end,
         .restart = jsonl_restart,
         .next    = jsonl_next,
+        .where   = jsonl_where,
+        .seek    = jsonl_seek,
         .parse   = jsonl_parse,
         .reset   = jsonl_reset,
     };
@@ -95,6 +116,8 @@ static const struct wr_connector jsonl_connector = {
     .open         = jsonl_open,
     .close        = wr_line_source_close,
     .read         = wr_line_source_read,
+    .save         = wr_line_source_save,
+    .seek         = wr_line_source_seek,
     .line         = wr_line_source_line,
 };
 

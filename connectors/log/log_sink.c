@@ -2,9 +2,13 @@
 //
 //   rows --runs of neighbours--> producer --batches--> the run's one writing log of the directory
 //
+// In a run with checkpoints the rows between two barriers are a transaction (log_commits.h), which
+// readers of committed records see when the checkpoint is durable.
+//
 // What an update replaces is not written. When the log's buffer is full the sink leaves its rows
 // where they are and comes back a little later; it never waits. In a simulation nobody commits by
 // himself, so the sink does.
+#include "connectors/log/log_commits.h"
 #include "connectors/log/shared_log.h"
 
 #include "log/commit.h"
@@ -26,6 +30,9 @@ struct log_sink {
     weir_log      *log;
     weir_producer *producer;
     bool           has_failed;
+    uint64_t       row_count; // since the last barrier
+
+    struct wr_log_commits commits; // in a run with checkpoints
 };
 
 static const struct sink_options *options_of(const struct log_sink *sink)
@@ -62,12 +69,15 @@ static bool sink_open(struct wr_node *node)
     }
     if (status != WEIR_OK) {
         sink_fail(sink, status, weir_log_error(sink->log));
+        return false;
     }
-    return status == WEIR_OK;
+    return !wr_node_is_checkpointed(node) ||
+           wr_log_commits_open(&sink->commits, node, sink->log, sink->producer);
 }
 
 static void sink_let_go(struct log_sink *sink)
 {
+    wr_log_commits_close(&sink->commits);
     if (sink->producer != NULL) {
         const weir_status status = weir_producer_close(sink->producer);
         if (status != WEIR_OK && !sink->has_failed) {
@@ -142,6 +152,7 @@ static bool sink_append(struct log_sink *sink, struct wr_inlet *inlet)
         return false;
     }
     inlet->next += count;
+    sink->row_count += count;
     count_rows(sink, inlet->batch, first, count);
     return true;
 }
@@ -165,12 +176,13 @@ static bool sink_flush(struct wr_node *node, bool is_forced)
     return sink_commit((struct log_sink *)node);
 }
 
-// All is acknowledged before the job counts as done; the last sink closes the log.
+// All is acknowledged before the job counts as done; the last sink closes the log. With checkpoints
+// the last one has seen to that, and may be on its way to be committed: the log is closed later.
 static bool sink_finish(struct wr_node *node)
 {
     struct log_sink *sink = (struct log_sink *)node;
     node->wake_at_us      = INT64_MAX;
-    if (sink->producer == NULL || sink->has_failed) {
+    if (sink->producer == NULL || sink->has_failed || wr_node_is_checkpointed(node)) {
         return true;
     }
     (void)sink_commit(sink);
@@ -187,6 +199,55 @@ static bool sink_finish(struct wr_node *node)
     return true;
 }
 
+// ---- checkpoints ----
+
+// Rows that were not prepared before the end of the job are the next run's to make again.
+static bool sink_barrier(struct wr_node *node, uint64_t barrier)
+{
+    struct log_sink *sink = (struct log_sink *)node;
+    (void)barrier;
+    if (!wr_node_is_checkpointed(node) || sink->has_failed || sink->row_count == 0) {
+        return true;
+    }
+    const weir_status status = wr_log_commits_set_aside(&sink->commits);
+    if (status != WEIR_OK) {
+        sink_fail(sink, status, weir_status_sentence(status));
+    }
+    sink->row_count = 0;
+    return true;
+}
+
+static bool sink_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
+                         char **sentence)
+{
+    (void)checkpoint;
+    return wr_log_commits_prepare(&((struct log_sink *)node)->commits, token, sentence);
+}
+
+static bool sink_commit_token(struct wr_node *node, const struct wr_token *token, char **sentence)
+{
+    return wr_log_commits_commit(&((struct log_sink *)node)->commits, token, sentence);
+}
+
+static bool sink_recover(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
+                         char **sentence)
+{
+    return wr_log_commits_recover(&((struct log_sink *)node)->commits, tokens, count, sentence);
+}
+
+static const struct wr_committer log_sink_committer = {
+    .prepare = sink_prepare,
+    .commit  = sink_commit_token,
+    .recover = sink_recover,
+};
+
+static const char *sink_guarantee(struct wr_environment *environment, const void *options)
+{
+    (void)environment;
+    (void)options;
+    return "exactly once";
+}
+
 static const struct wr_operator log_sink_operator = {
     .verb       = "write log",
     .node_bytes = sizeof(struct log_sink),
@@ -194,7 +255,10 @@ static const struct wr_operator log_sink_operator = {
     .close      = sink_close,
     .rows       = sink_rows,
     .finish     = sink_finish,
+    .barrier    = sink_barrier,
     .flush      = sink_flush,
+    .guarantee  = sink_guarantee,
+    .committer  = &log_sink_committer,
 };
 
 // ---- declaring ----

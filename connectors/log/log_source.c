@@ -363,6 +363,58 @@ static void take_note(struct log_source *source)
     }
 }
 
+// The offset that comes next, and the last truncation heard of.
+static void source_save(struct wr_reader *reader, struct wr_position *position)
+{
+    struct log_source *source = source_of(reader);
+    uint64_t           next = 0, lag = 0;
+    (void)weir_reader_position(source->rows_from, reader->partition, &next, &lag);
+    if (source->next < source->rows.count) {
+        next = row_offset(source, source->next);
+    }
+    position->numbers[0] = next;
+    position->numbers[1] = wr_reader_cut(source->rows_from, reader->partition);
+}
+
+// I20: exactly there, or not at all.
+static bool source_seek(struct wr_reader *reader, const struct wr_position *position)
+{
+    struct log_source  *source = source_of(reader);
+    const uint64_t      offset = position->numbers[0];
+    weir_partition_info info;
+    const char         *topic = options_of(source)->topic;
+    const weir_status   status =
+        weir_log_partition_info(source->log, topic, reader->partition, &info);
+    if (status != WEIR_OK) {
+        return source_fail(source, status, weir_log_error(source->log));
+    }
+    if (offset < info.first_offset) {
+        char *sentence = wr_format(
+            "the checkpoint goes on at offset %llu of %s/%u, and the log begins at %llu: retention "
+            "or truncation took what is missing; restore an older topic, or begin anew",
+            (unsigned long long)offset, topic, reader->partition,
+            (unsigned long long)info.first_offset);
+        (void)source_fail(source, WEIR_NOT_FOUND, sentence);
+        wr_free(sentence);
+        return false;
+    }
+    if (offset > info.end_offset) {
+        char *sentence =
+            wr_format("the checkpoint goes on at offset %llu of %s/%u, and the log ends at %llu: "
+                      "records that the job had read are gone; begin anew",
+                      (unsigned long long)offset, topic, reader->partition,
+                      (unsigned long long)info.end_offset);
+        (void)source_fail(source, WEIR_CONFLICT, sentence);
+        wr_free(sentence);
+        return false;
+    }
+    if (weir_reader_seek(source->rows_from, reader->partition, offset) != WEIR_OK) {
+        return source_fail(source, WEIR_CONFLICT, weir_reader_error(source->rows_from));
+    }
+    wr_reader_resume(source->rows_from, reader->partition, offset, position->numbers[1]);
+    return true;
+}
+
 static enum wr_read source_read(struct wr_reader *reader)
 {
     struct log_source *source = source_of(reader);
@@ -398,6 +450,8 @@ static const struct wr_connector log_connector = {
     .open         = source_open,
     .close        = source_close,
     .read         = source_read,
+    .save         = source_save,
+    .seek         = source_seek,
     .line         = source_line,
 };
 

@@ -41,10 +41,11 @@ static size_t text_write(const void *plan, const void *record, bool is_retracted
 weir_stream weir_to_text(weir_stream in, const weir_file_sink_options *options)
 {
     static const struct wr_sink_format format = {
-        .open  = text_open,
-        .close = text_close,
-        .bound = text_bound,
-        .write = text_write,
+        .extension = ".txt",
+        .open      = text_open,
+        .close     = text_close,
+        .bound     = text_bound,
+        .write     = text_write,
     };
     const weir_type *type = wr_stream_type(in);
     if (type != NULL) {

@@ -21,6 +21,7 @@ typedef struct command {
     const char      *output, *output_log;
     const char      *views, *job;
     const char      *follow;
+    const char      *checkpoints;
     bool             makes_output; // else the graph is only shown
     payments_options options;
     weir_status      status;
@@ -111,8 +112,9 @@ static weir_status prepare_log(const command *c)
             names[count++] = payments_view_name(i);
         }
     }
-    // Under a consumer's name the job goes on, and so do its views.
-    return c->consumer != NULL ? WEIR_OK : payments_empty_topics(&c->options.ends, names, count);
+    // Under a consumer's name, or with checkpoints, the job goes on, and so do its views.
+    const bool goes_on = c->consumer != NULL || c->checkpoints != NULL;
+    return goes_on ? WEIR_OK : payments_empty_topics(&c->options.ends, names, count);
 }
 
 static weir_job *build(void *opaque, double rate)
@@ -163,6 +165,7 @@ int main(int argc, char **argv)
         build,
         finish,
         &c,
+        &c.checkpoints,
     };
     const int exit_code = weir_main_with(&options, argc, argv);
     return c.status != WEIR_OK ? weir_status_exit_code(c.status) : exit_code;

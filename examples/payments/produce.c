@@ -226,6 +226,7 @@ int payments_produce(int argc, char **argv)
         build,
         finish,
         &p,
+        NULL,
     };
     const int exit_code = weir_main_with(&options, argc, argv);
     return p.status != WEIR_OK ? weir_status_exit_code(p.status) : exit_code;

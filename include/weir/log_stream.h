@@ -50,7 +50,8 @@ WEIR_API weir_stream weir_from_log(weir_job *job, const weir_topic *topic,
                                    const weir_log_source_options *options);
 // Appends the stream's records, with their change, to a topic, which is made if it is missing. What
 // an update replaces is not written. The job is done when all is acknowledged. One run at a time
-// writes to a log.
+// writes to a log. In a run with checkpoints readers of committed records see what a checkpoint
+// counts when it is durable, each record once whatever crashes.
 WEIR_API weir_stream weir_to_log(weir_stream in, const weir_topic *topic,
                                  const weir_log_sink_options *options);
 

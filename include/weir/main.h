@@ -1,7 +1,13 @@
 // weir/main.h: one command line for every job.
 //
-//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--simulate SEED] [--quiet]
-//   [--json] PROGRAM plan  [--workers N] [--json] PROGRAM --help
+//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--checkpoints DIR]
+//                 [--checkpoint-interval MS] [--restore N] [--restarts N] [--simulate SEED]
+//                 [--quiet] [--json]
+//   PROGRAM plan  [--workers N] [--json]
+//   PROGRAM --help
+//
+// With --checkpoints a job that was killed, or stopped, goes on where its newest checkpoint is when
+// the same command is given again.
 //
 // A program that builds its job by weir_main_with also has --rate N, which is handed to `build`.
 // `run` shows progress on stderr while it runs (events, rate, how far the watermark lags; a bar
@@ -31,6 +37,9 @@ typedef struct weir_main_options {
     // returns, if not WEIR_OK, is the exit code's status.
     weir_status (*finish)(weir_job *job, void *opaque);
     void *opaque;
+    // Set to the value of --checkpoints before `build`, if it is given. NULL: the program need not
+    // know.
+    const char **checkpoints;
 } weir_main_options;
 
 WEIR_BEGIN

@@ -5,6 +5,28 @@
 #include <stdio.h>
 #include <weir/job.h>
 
+// What weir_job_run and weir_main do when a run fails: an operator, a connector or the disk did.
+// They wait, and run the job again from its newest checkpoint (without checkpoints: from the
+// beginning). What does not get better by itself is not tried again: a graph, types or stored bytes
+// that are wrong.
+typedef enum weir_restart_kind {
+    WEIR_RESTART_NONE        = 0,
+    WEIR_RESTART_FIXED       = 1, // each after `delay`, at most `most` times
+    WEIR_RESTART_EXPONENTIAL = 2, // after `delay`, and twice as long each time, up to
+                                  // `longest_delay`; a run that lasts `reset_after` begins anew
+    WEIR_RESTART_RATE = 3 // each after `delay`, until there are more than `most` within `window`
+} weir_restart_kind;
+
+// Zero means the default written beside each field.
+typedef struct weir_restart {
+    weir_restart_kind kind;
+    uint32_t          most;          // 0: no limit; of WEIR_RESTART_RATE 3
+    weir_time         delay;         // 0: 1 s
+    weir_time         longest_delay; // 0: 1 min
+    weir_time         reset_after;   // 0: 10 min
+    weir_time         window;        // 0: 10 min
+} weir_restart;
+
 // Zero means the default written beside each field. Copied.
 typedef struct weir_run_options {
     uint32_t    workers;      // pinned threads; 0: one a core this process may use
@@ -14,7 +36,16 @@ typedef struct weir_run_options {
     uint32_t    batch_bytes;  // of one batch; 0: by the number of outputs, 8 to 32 KiB
     uint32_t    credits;      // batches a channel, 2 or more; 0: 4
     uint64_t    seed;         // of the keys' hash and of the simulation; 0: fixed
-    bool    is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
+    bool is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
+    // A directory in which checkpoints of the job are kept, and from the newest of which it goes on
+    // when it is run again; NULL: none are taken, and each run begins anew. Made if missing; held
+    // by one run at a time.
+    const char  *checkpoints;
+    weir_time    checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
+    weir_time    checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
+    uint32_t     checkpoints_kept;    // the last so many; 0: 3
+    const char  *restore;             // NULL or "latest": the newest; or a checkpoint's number
+    weir_restart restart_rule;        // of weir_job_run
     int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never
 } weir_run_options;
 

@@ -65,8 +65,11 @@ typedef struct weir_csv_source_options {
 } weir_csv_source_options;
 
 typedef struct weir_file_sink_options {
-    const char *name;      // NULL: "write-" and the file's name
-    const char *path;      // created or emptied, so no file that the job reads; - for stdout
+    const char *name; // NULL: "write-" and the file's name
+    // Created or emptied, so no file that the job reads; - for stdout. In a run with checkpoints a
+    // directory, created if missing, of parts: each is there when the checkpoint that counts it is
+    // durable, and never without it. A pipe, a device or stdout shows at once what is written.
+    const char *path;
     char        delimiter; // CSV: 0: comma
     // Names of int64 fields, "cents,price.cents", in which INT64_MIN means that there is no value:
     // null in JSON, empty in CSV. NULL: none.

@@ -168,6 +168,8 @@ enum wr_disk_fault {
 };
 void wr_simulation_fault_at(struct wr_environment *environment, uint64_t change,
                             enum wr_disk_fault fault);
+// What wr_simulation_fault_at has asked for and was not met yet.
+void wr_simulation_forget_faults(struct wr_environment *environment);
 void wr_simulation_make_room(struct wr_environment *environment);
 
 // True once the machine stopped: until wr_simulation_reboot everything fails with -ENODEV (clocks

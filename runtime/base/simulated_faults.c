@@ -100,6 +100,11 @@ void wr_simulation_fault_at(struct wr_environment *environment, uint64_t change,
     self->disk_faults[self->disk_fault_count++] = (struct wr_simulated_disk_fault){ change, fault };
 }
 
+void wr_simulation_forget_faults(struct wr_environment *environment)
+{
+    wr_simulated_of(environment)->disk_fault_count = 0;
+}
+
 void wr_simulation_make_room(struct wr_environment *environment)
 {
     wr_simulated_of(environment)->is_full = false;

@@ -59,9 +59,15 @@ static void build_stage(struct build *build, uint32_t stage_id)
 
     build->first_tasks[stage_id] = build->run->task_count;
     for (uint32_t i = 0; i < stage->parallelism; i++) {
-        struct wr_task *task = wr_run_add_task(
-            build->run, stage->first_worker + i, i, stage->parallelism, stage->node_count,
-            budget == 0 ? 0 : budget / plan_task_count_with_state(plan) + 1);
+        const struct wr_task_outline task_outline = {
+            .worker       = stage->first_worker + i,
+            .stage        = stage_id,
+            .instance     = i,
+            .parallelism  = stage->parallelism,
+            .node_count   = stage->node_count,
+            .state_budget = budget == 0 ? 0 : budget / plan_task_count_with_state(plan) + 1,
+        };
+        struct wr_task *task = wr_run_add_task(build->run, &task_outline);
         for (uint32_t k = 0; k < stage->node_count; k++) {
             const struct wr_plan_node   *node    = plan->nodes[stage->nodes[k]];
             const struct wr_node_outline outline = {
@@ -119,17 +125,20 @@ static void plan_pin_any(const void *plan, uint32_t worker)
     wr_plan_place_thread_any(plan, worker);
 }
 
-struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment)
+struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
+                               bool owns_environment)
 {
     const struct wr_run_options options = {
-        .environment     = environment,
-        .worker_count    = plan->options.workers,
-        .partition_count = plan->partition_count,
-        .seed            = plan->options.seed,
-        .spin_us         = plan->options.spin_us,
-        .is_simulated    = plan->options.is_simulated,
-        .pin_any         = plan_pin_any,
-        .opaque          = plan,
+        .environment      = environment,
+        .owns_environment = owns_environment,
+        .job_name         = plan->job->name,
+        .worker_count     = plan->options.workers,
+        .partition_count  = plan->partition_count,
+        .seed             = plan->options.seed,
+        .spin_us          = plan->options.spin_us,
+        .is_simulated     = plan->options.is_simulated,
+        .pin_any          = plan_pin_any,
+        .opaque           = plan,
     };
     struct build build    = { .plan = plan, .run = wr_run_open(&options) };
     build.first_tasks     = wr_alloc(sizeof(*build.first_tasks) * (plan->stage_count + 1));
@@ -146,6 +155,5 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
     }
     wr_free(build.first_tasks);
     wr_free(build.partition_bases);
-    wr_run_prepare(build.run);
     return build.run;
 }

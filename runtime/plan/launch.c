@@ -1,29 +1,167 @@
 // From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it
-// counted.
+// counted. With a directory for checkpoints: open that first, for it may say what was before.
 #include "runtime/plan/plan.h"
+#include "runtime/plan/restart.h"
+#include "runtime/run/coordinator.h"
 
-weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INTERVAL_US 1000000
+#define TIMEOUT_US  600000000
+
+// ---- checkpoints ----
+
+// "operator NAME VERB KEY": what of a graph is compared between two runs, and shown.
+static struct wr_graph_text graph_text(const weir_job *job)
+{
+    struct wr_graph_text text = { .operators = wr_alloc((job->node_count + 1) * sizeof(char *)) };
+    for (uint32_t i = 0; i < job->node_count; i++) {
+        const struct wr_spec *spec = &job->nodes[i]->spec;
+        if (job->nodes[i]->kind == WR_GRAPH_ROUTE) {
+            continue;
+        }
+        char *line = wr_format("%s: %s%s%s", spec->name, spec->operator_->verb,
+                               spec->key != NULL ? " by " : "",
+                               spec->key != NULL ? spec->key->key->name : "");
+        for (const char *at = line; *at != 0; at++) {
+            text.hash = wr_mix64(text.hash ^ (unsigned char)*at, 0x6772617068);
+        }
+        text.operators[text.operator_count++] = line;
+    }
+    return text;
+}
+
+// NULL if "" or "none" or nothing was asked for; else the number in *checkpoint.
+static bool restore_number(weir_job *job, const char *restore, uint64_t *checkpoint)
+{
+    char *end   = NULL;
+    *checkpoint = 0;
+    if (restore == NULL || strcmp(restore, "latest") == 0) {
+        return true;
+    }
+    *checkpoint = strtoull(restore, &end, 10);
+    if (end == restore || *end != 0 || *checkpoint == 0) {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "restore \"%s\": it must be \"latest\" or the number of a checkpoint",
+                       restore);
+        return false;
+    }
+    return true;
+}
+
+static void warn(void *opaque, const char *sentence)
+{
+    const weir_job *job = opaque;
+    (void)fprintf(stderr, "weir: %s: %s\n", job->name, sentence);
+}
+
+// Opens the store that the options name, and says by its manifest what must stay as it was. False:
+// the job has the mistake. *store is NULL where no checkpoints are wanted.
+static bool launch_open_store(weir_job *job, weir_run_options *options,
+                              struct wr_environment *environment, struct wr_store **store)
+{
+    struct wr_error         error = { .status = WEIR_OK };
+    struct wr_store_options open  = {
+         .writes  = true,
+         .creates = true,
+         .keeps   = options->checkpoints_kept,
+         .warn    = warn,
+         .opaque  = job,
+    };
+    *store = NULL;
+    if (options->checkpoints == NULL) {
+        return true;
+    }
+    if (!restore_number(job, options->restore, &open.checkpoint)) {
+        return false;
+    }
+    if (wr_store_open(environment, options->checkpoints, &open, store, &error) != WEIR_OK) {
+        wr_job_mistake(job, error.status, "%s", error.sentence);
+        wr_error_fini(&error);
+        return false;
+    }
+    const struct wr_manifest *manifest = wr_store_manifest(*store);
+    if (manifest != NULL) {
+        options->seed = manifest->hash_seed; // state is found by hash
+    }
+    return true;
+}
+
+static void launch_take_checkpoints(const weir_job *job, const weir_run_options *options,
+                                    struct weir_run *run, struct wr_store *store)
+{
+    const struct wr_coordinator_options coordinator = {
+        .store = store,
+        .interval_us =
+            options->checkpoint_interval > 0 ? options->checkpoint_interval : INTERVAL_US,
+        .timeout_us = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
+        .job        = job->name,
+        .graph      = graph_text(job),
+    };
+    wr_run_take_checkpoints(run, wr_coordinator_open(run, &coordinator));
+}
+
+// ---- launching ----
+
+static weir_run *launch(weir_job *job, const weir_run_options *options,
+                        struct wr_environment *environment, bool owns_environment,
+                        uint64_t kill_after)
+{
+    weir_run_options own   = options != NULL ? *options : (weir_run_options){ .workers = 0 };
+    struct wr_store *store = NULL;
+    if (!launch_open_store(job, &own, environment, &store)) {
+        return NULL;
+    }
+    struct wr_plan *plan = wr_plan_open(job, &own, environment);
+    if (plan == NULL) {
+        wr_store_close(store);
+        return NULL;
+    }
+    const uint64_t   seed = options != NULL ? options->seed : 0;
+    struct weir_run *run  = wr_plan_build(plan, environment, owns_environment);
+    run->plan             = plan;
+    job->run              = run;
+    if (store != NULL) {
+        launch_take_checkpoints(job, &own, run, store);
+    }
+    wr_run_prepare(run);
+    run->kill_after = kill_after;
+    if (own.is_simulated) {
+        wr_run_start_simulation(run, seed);
+    } else {
+        wr_run_start(run);
+    }
+    return run;
+}
+
+static bool job_may_run(weir_job *job)
 {
     if (job->error != NULL || job->run != NULL) {
         wr_job_mistake(job, WEIR_CONFLICT, "the job is running already; close its run first");
+        return false;
+    }
+    return true;
+}
+
+weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
+                       struct wr_environment *environment, uint64_t kill_after)
+{
+    return job_may_run(job) ? launch(job, options, environment, false, kill_after) : NULL;
+}
+
+weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
+{
+    if (!job_may_run(job)) {
         return NULL;
     }
     const bool             is_simulated = options != NULL && options->is_simulated;
     struct wr_environment *environment  = is_simulated
                                               ? wr_environment_open_simulated(options->seed, true)
                                               : wr_environment_open_real();
-    struct wr_plan        *plan         = wr_plan_open(job, options, environment);
-    if (plan == NULL) {
+    weir_run              *run          = launch(job, options, environment, true, 0);
+    if (run == NULL) {
         wr_environment_close(environment);
-        return NULL;
-    }
-    struct weir_run *run = wr_plan_build(plan, environment);
-    run->plan            = plan;
-    job->run             = run;
-    if (is_simulated) {
-        wr_run_start_simulation(run, options->seed);
-    } else {
-        wr_run_start(run);
     }
     return run;
 }
@@ -49,6 +187,24 @@ weir_status weir_run_close(weir_run *run)
 
 weir_status weir_job_run(weir_job *job, const weir_run_options *options)
 {
-    weir_run *run = weir_run_start(job, options);
-    return run != NULL ? weir_run_close(run) : job->error_status;
+    const weir_restart     none        = { .kind = WEIR_RESTART_NONE };
+    struct wr_environment *environment = wr_environment_open_real(); // to wait by
+    const bool             is_real     = options != NULL && !options->is_simulated;
+    struct wr_restarts     restarts;
+    weir_status            status;
+    int64_t                delay_us = 0;
+    wr_restarts_init(&restarts, is_real ? &options->restart_rule : &none);
+    for (;;) {
+        wr_restarts_begin(&restarts, wr_now_us(environment));
+        weir_run *run = weir_run_start(job, options);
+        status        = run != NULL ? weir_run_close(run) : job->error_status;
+        if (!wr_restarts_again(&restarts, status, wr_now_us(environment), &delay_us)) {
+            break;
+        }
+        wr_job_forget_failure(job, &restarts, delay_us);
+        environment->ops->wait_word(environment, &(uint32_t){ 0 }, 0, delay_us);
+    }
+    wr_restarts_fini(&restarts);
+    wr_environment_close(environment);
+    return status;
 }

@@ -546,6 +546,16 @@ static void plan_fill_options(struct wr_plan *plan, const weir_run_options *opti
     }
 }
 
+static void plan_note_guarantees(struct wr_plan *plan, struct wr_environment *environment)
+{
+    for (uint32_t i = 0; i < plan->node_count && plan->options.checkpoints != NULL; i++) {
+        const struct wr_spec *spec = &plan->nodes[i]->spec;
+        if (spec->operator_->guarantee != NULL) {
+            plan->nodes[i]->guarantee = spec->operator_->guarantee(environment, spec->options);
+        }
+    }
+}
+
 struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
                              struct wr_environment *environment)
 {
@@ -573,6 +583,7 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
         return NULL;
     }
     plan_make_stages(plan);
+    plan_note_guarantees(plan, environment);
     plan_deal_single_tasks(plan);
     plan_choose_columns(plan);
     plan_add_exchanges(plan);

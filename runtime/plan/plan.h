@@ -21,9 +21,10 @@ enum { WR_STAGE_NODES_MAX = 64 };
 struct wr_plan_node {
     const struct wr_graph_node *graph; // whose user-visible operator it is part of
     struct wr_spec              spec;
-    char                       *name;    // the spec's, if made by the plan
-    void                       *options; // the spec's, if made by the plan
-    struct wr_partial_layout   *partial; // of combine: owns its output's type
+    const char                 *guarantee; // of a sink in a run with checkpoints; else NULL
+    char                       *name;      // the spec's, if made by the plan
+    void                       *options;   // the spec's, if made by the plan
+    struct wr_partial_layout   *partial;   // of combine: owns its output's type
     struct wr_output_outline   *outputs;
     uint32_t                    output_count;
     uint32_t                    stage;
@@ -74,9 +75,13 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
                              struct wr_environment *environment);
 void            wr_plan_close(struct wr_plan *plan);
 
-// build.c: makes tasks, nodes and channels of the plan. What could not be opened is the run's
-// failure.
-struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment);
+// build.c: makes tasks, nodes and channels of the plan. wr_run_prepare is the caller's.
+struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
+                               bool owns_environment);
+// launch.c: weir_run_start in an environment of the caller's, which outlives the run. A simulated
+// run is killed after so many turns of its executor; 0: it is not.
+weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
+                       struct wr_environment *environment, uint64_t kill_after);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
 uint64_t wr_plan_memory_bound(const struct wr_plan *plan);

@@ -133,6 +133,9 @@ static void print_node(const struct wr_plan *plan, uint32_t id, FILE *to)
     if (node->spec.key != NULL && node->spec.operator_ != &wr_combine_operator) {
         (void)fprintf(to, " by %s", node->spec.key->name);
     }
+    if (node->guarantee != NULL) {
+        (void)fprintf(to, ", %s", node->guarantee);
+    }
     (void)fputc('\n', to);
 }
 
@@ -188,6 +191,10 @@ static void print_json_node(const struct wr_plan *plan, uint32_t id, FILE *to)
     if (node->spec.key != NULL) {
         (void)fprintf(to, ",\"key\":");
         print_json_text(node->spec.key->name, to);
+    }
+    if (node->guarantee != NULL) {
+        (void)fprintf(to, ",\"guarantee\":");
+        print_json_text(node->guarantee, to);
     }
     (void)fputc('}', to);
 }

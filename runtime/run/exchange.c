@@ -10,6 +10,7 @@ struct exchange_lane {
     bool               sent_idle;
     bool               sent_drain;
     bool               sent_end;
+    uint64_t           sent_barrier; // the last one
 };
 
 struct exchange_node {
@@ -318,25 +319,39 @@ static bool exchange_flush(struct wr_node *node, bool is_forced)
     return has_sent;
 }
 
-// Everything open leaves, then the control batch with the barrier; it always finds its place,
-// because checkpoint n+1 starts when every control batch of n is back.
-static void exchange_barrier(struct wr_node *node, uint64_t barrier)
+// Everything open leaves, then the control batch with the barrier. That is at home unless the
+// barrier before was of a checkpoint that was given up: then it is waited for.
+static bool lane_send_barrier(struct exchange_node *exchange, struct exchange_lane *lane,
+                              uint64_t barrier)
+{
+    if (lane->sent_barrier == barrier) {
+        return true;
+    }
+    if (lane->open != NULL) {
+        lane_send(exchange, lane);
+    }
+    struct wr_batch *control = wr_channel_take_control(lane->channel);
+    if (control == NULL) {
+        return false;
+    }
+    control->control   = WR_CONTROL_BARRIER;
+    control->barrier   = barrier;
+    control->watermark = exchange->node.watermark;
+    control->is_idle   = exchange->is_idle; // else it would wake the receiver's input
+    lane->sent_barrier = barrier;
+    wr_channel_send(lane->channel, control);
+    return true;
+}
+
+static bool exchange_barrier(struct wr_node *node, uint64_t barrier)
 {
     struct exchange_node *exchange = (struct exchange_node *)node;
+    bool                  is_done  = true;
     WR_ASSERT(exchange->routed == NULL);
     for (uint32_t i = 0; i < exchange->lane_count; i++) {
-        struct exchange_lane *lane = &exchange->lanes[i];
-        if (lane->open != NULL) {
-            lane_send(exchange, lane);
-        }
-        struct wr_batch *control = wr_channel_take_control(lane->channel);
-        WR_ASSERT(control != NULL);
-        control->control   = WR_CONTROL_BARRIER;
-        control->barrier   = barrier;
-        control->watermark = node->watermark;
-        control->is_idle   = exchange->is_idle; // else it would wake the receiver's input
-        wr_channel_send(lane->channel, control);
+        is_done &= lane_send_barrier(exchange, &exchange->lanes[i], barrier);
     }
+    return is_done;
 }
 
 // Sends what is owed, a drain if time has run out, and the end; true when every lane has it.

@@ -1,4 +1,5 @@
 // A node: one operator of one task, its outputs, and what it may ask of the run.
+#include "runtime/run/kept.h"
 #include "runtime/run/run.h"
 
 #include <stdarg.h>
@@ -138,6 +139,7 @@ void wr_node_close(struct wr_node *node)
     wr_free(node->call);
     wr_free(node->inlets);
     wr_free(node->outputs);
+    wr_kept_close(node->kept);
     wr_free(node->counters);
     wr_free(node);
 }
@@ -174,6 +176,10 @@ bool wr_node_has_failed(const struct wr_node *node)
 {
     return wr_run_has_failed_any(node->task->run);
 }
+
+bool wr_node_is_checkpointed(const struct wr_node *node) { return node->task->capturing != NULL; }
+
+const char *wr_node_job(const struct wr_node *node) { return node->task->run->job_name; }
 
 void wr_node_wake_any(void *park) { wr_park_wake_any(park); }
 

@@ -1,6 +1,8 @@
 // A run: its tasks and channels, its workers started, joined and taken apart; its first failure.
 #include "runtime/run/run.h"
 #include "runtime/base/thread.h"
+#include "runtime/run/capturing.h"
+#include "runtime/run/restore.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +13,11 @@
 bool wr_run_has_failed_any(const struct weir_run *run)
 {
     return __atomic_load_n(&run->has_failed, __ATOMIC_RELAXED) != 0;
+}
+
+bool wr_run_is_stopping_any(const struct weir_run *run)
+{
+    return __atomic_load_n(&run->is_stopping, __ATOMIC_RELAXED) != 0;
 }
 
 static void run_wake_all(struct weir_run *run)
@@ -30,6 +37,9 @@ void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sente
     }
     (void)pthread_mutex_unlock(&run->lock);
     run_wake_all(run);
+    if (run->coordinator != NULL) {
+        wr_coordinator_wake_any(run->coordinator);
+    }
 }
 
 // ---- making ----
@@ -48,15 +58,17 @@ static void run_open_workers(struct weir_run *run)
 
 struct weir_run *wr_run_open(const struct wr_run_options *options)
 {
-    struct weir_run *run = wr_alloc(sizeof(*run));
-    run->environment     = options->environment;
-    run->worker_count    = options->worker_count;
-    run->seed            = options->seed;
-    run->spin_us         = options->spin_us;
-    run->is_simulated    = options->is_simulated;
-    run->pin_any         = options->pin_any;
-    run->opaque          = options->opaque;
-    run->alignment       = wr_alignment_open(options->partition_count);
+    struct weir_run *run  = wr_alloc(sizeof(*run));
+    run->environment      = options->environment;
+    run->owns_environment = options->owns_environment;
+    run->job_name         = options->job_name;
+    run->worker_count     = options->worker_count;
+    run->seed             = options->seed;
+    run->spin_us          = options->spin_us;
+    run->is_simulated     = options->is_simulated;
+    run->pin_any          = options->pin_any;
+    run->opaque           = options->opaque;
+    run->alignment        = wr_alignment_open(options->partition_count);
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);
@@ -65,17 +77,18 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     return run;
 }
 
-struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance,
-                                uint32_t parallelism, uint32_t node_count, size_t state_budget)
+struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outline *outline)
 {
     struct wr_task *task = wr_alloc(sizeof(*task));
     task->run            = run;
-    task->worker         = &run->workers[worker % run->worker_count];
-    task->instance       = instance;
-    task->parallelism    = parallelism;
-    task->pool           = wr_pool_open(state_budget);
-    task->nodes          = wr_alloc(sizeof(struct wr_node *) * node_count);
-    task->behind         = wr_alloc(sizeof(*task->behind) * node_count);
+    task->worker         = &run->workers[outline->worker % run->worker_count];
+    task->number         = run->task_count;
+    task->stage          = outline->stage;
+    task->instance       = outline->instance;
+    task->parallelism    = outline->parallelism;
+    task->pool           = wr_pool_open(outline->state_budget);
+    task->nodes          = wr_alloc(sizeof(struct wr_node *) * outline->node_count);
+    task->behind         = wr_alloc(sizeof(*task->behind) * outline->node_count);
     run->tasks           = wr_realloc(run->tasks, sizeof(struct wr_task *) * (run->task_count + 1));
     run->tasks[run->task_count++] = task;
     return task;
@@ -165,9 +178,31 @@ void wr_run_prepare(struct weir_run *run)
     // Operators are opened only when all is joined, so that they know their outputs.
     for (uint32_t i = 0; i < run->task_count && task_open_operators(run->tasks[i]); i++) {
     }
+    if (run->coordinator != NULL) {
+        wr_coordinator_recover(run->coordinator);
+    }
+}
+
+void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator)
+{
+    run->coordinator = coordinator;
+    for (uint32_t i = 0; i < run->task_count; i++) {
+        run->tasks[i]->capturing = wr_capturing_open(run->tasks[i], coordinator);
+    }
 }
 
 // ---- running ----
+
+static bool run_start_coordinator(struct weir_run *run)
+{
+    if (run->coordinator == NULL) {
+        return true;
+    }
+    run->running_count++;
+    run->has_coordinator_thread = wr_thread_start(&run->coordinator_thread, wr_coordinator_main,
+                                                  run->coordinator, "weir/checkpoint") == 0;
+    return run->has_coordinator_thread;
+}
 
 static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main)(void *worker))
 {
@@ -175,6 +210,11 @@ static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main
         return;
     }
     run->running_count = count;
+    if (main == wr_worker_main && !run_start_coordinator(run)) {
+        wr_run_end_workers_any(run, count + 1);
+        wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread");
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct wr_worker *worker = &run->workers[i];
         worker->is_started       = wr_thread_start(&worker->thread, main, worker, NULL) == 0;
@@ -205,7 +245,8 @@ static void *simulation_main(void *opaque)
     const struct wr_worker *worker = opaque;
     struct weir_run        *run    = worker->run;
     wr_run_simulate(run, run->simulation_seed);
-    if (!wr_run_has_failed_any(run) && wr_simulation_export(run->environment) != 0) {
+    if (run->owns_environment && !wr_run_has_failed_any(run) &&
+        wr_simulation_export(run->environment) != 0) {
         wr_run_fail_any(run, WEIR_UNREACHABLE,
                         "the simulated disk could not be copied to the real one");
     }
@@ -221,6 +262,10 @@ void wr_run_start_simulation(struct weir_run *run, uint64_t seed)
 
 void wr_run_join(struct weir_run *run)
 {
+    if (run->has_coordinator_thread) {
+        (void)pthread_join(run->coordinator_thread, NULL);
+        run->has_coordinator_thread = false;
+    }
     for (uint32_t i = 0; i < run->worker_count; i++) {
         if (run->workers[i].is_started) {
             (void)pthread_join(run->workers[i].thread, NULL);
@@ -309,6 +354,12 @@ static void task_return_batch(struct wr_task *task)
 void wr_run_close_operators(struct weir_run *run)
 {
     for (uint32_t i = 0; i < run->task_count; i++) {
+        wr_capturing_close(run->tasks[i]->capturing);
+        run->tasks[i]->capturing = NULL;
+    }
+    wr_coordinator_close(run->coordinator);
+    run->coordinator = NULL;
+    for (uint32_t i = 0; i < run->task_count; i++) {
         for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
             wr_node_close_operator(run->tasks[i]->nodes[k]);
         }
@@ -332,7 +383,9 @@ void wr_run_close(struct weir_run *run)
         wr_free(run->layouts[i]);
     }
     // Requests under way end here, and may wake a worker: it must still be there.
-    wr_environment_close(run->environment);
+    if (run->owns_environment) {
+        wr_environment_close(run->environment);
+    }
     for (uint32_t i = 0; i < run->worker_count; i++) {
         worker_close(&run->workers[i]);
     }

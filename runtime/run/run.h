@@ -38,30 +38,48 @@ enum wr_task_state {
 };
 
 struct wr_task {
-    struct weir_run   *run;
-    struct wr_worker  *worker;
-    uint32_t           instance, parallelism; // task i of n of its stage
-    struct wr_node   **nodes;
-    uint32_t           node_count;
-    uint64_t          *behind;         // of each node: the nodes its rows can reach, as bits
-    uint64_t           with_rows;      // nodes with rows to take
-    uint64_t           with_watermark; // nodes whose watermark or idleness is to be handed on
-    struct wr_input   *inputs;
-    uint32_t           input_count;
-    uint32_t           live_count;    // inputs that have not ended
-    uint32_t           aligned_count; // of the barrier being aligned
-    uint32_t           turn;
-    struct wr_input   *current; // whose batch is in the chain
-    enum wr_task_state state;
-    uint32_t           cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
-    uint64_t           barrier;       // being aligned or last seen
-    uint64_t           asked_barrier; // sources: to be emitted next; 0: none
-    bool               has_ended_source;
-    struct wr_pool    *pool;
+    struct weir_run     *run;
+    struct wr_worker    *worker;
+    uint32_t             number, stage;         // among the run's tasks; of which stage
+    uint32_t             instance, parallelism; // task i of n of its stage
+    struct wr_node     **nodes;
+    uint32_t             node_count;
+    uint64_t            *behind;         // of each node: the nodes its rows can reach, as bits
+    uint64_t             with_rows;      // nodes with rows to take
+    uint64_t             with_watermark; // nodes whose watermark or idleness is to be handed on
+    struct wr_input     *inputs;
+    uint32_t             input_count;
+    uint32_t             live_count;    // inputs that have not ended
+    uint32_t             aligned_count; // of the barrier being aligned
+    uint32_t             turn;
+    struct wr_input     *current; // whose batch is in the chain
+    enum wr_task_state   state;
+    uint32_t             cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
+    uint64_t             barrier;       // being aligned or last seen
+    uint64_t             given_up;      // the last checkpoint of which nothing will come
+    uint64_t             asked_barrier; // sources: to be emitted next; 0: none
+    bool                 has_ended_source;
+    bool                 has_told_end; // sources: the coordinator knows
+    struct wr_pool      *pool;
+    struct wr_capturing *capturing; // NULL: the run takes no checkpoints
 };
 
 // Bounded work: how much was done; 0: nothing to do now.
 uint32_t wr_task_step(struct wr_task *task);
+// Nothing will come of checkpoint `barrier`: inputs that wait for it are read again.
+void wr_task_give_up(struct wr_task *task, uint64_t barrier);
+// Checkpoint task->barrier lies here: what the task keeps is captured as it is now.
+void wr_task_mark(struct wr_task *task);
+// Packs some more of what is being captured; work done.
+uint32_t wr_task_capture(struct wr_task *task);
+// Checkpoint `barrier` is durable; or nothing came of it, or of one before.
+void wr_task_complete(struct wr_task *task, uint64_t barrier);
+void wr_task_forget(struct wr_task *task, uint64_t barrier);
+// A source that has nothing more to read: whether the end may follow.
+bool wr_task_may_end(struct wr_task *task);
+// What its nodes have processed, as a restore has set it, is handed on to those that read them:
+// these know only that much of all their inputs, and of one that is at its end will hear no more.
+void wr_task_hand_on(struct wr_task *task);
 // Lets batches go that have waited long enough, or whose receiver is idle.
 void wr_task_flush_aged(struct wr_task *task);
 // When it wants to be stepped again even if nobody wakes it; INT64_MAX: no need.
@@ -70,7 +88,12 @@ int64_t wr_task_wake_at(const struct wr_task *task);
 // ---- worker ----
 
 // What a worker is asked to do between two steps.
-enum wr_message_verb { WR_MESSAGE_BARRIER, WR_MESSAGE_WAKE };
+enum wr_message_verb {
+    WR_MESSAGE_BARRIER,  // sources emit it
+    WR_MESSAGE_GIVE_UP,  // nothing will come of that checkpoint, nor of one before it
+    WR_MESSAGE_COMPLETE, // that checkpoint is durable
+    WR_MESSAGE_WAKE
+};
 
 struct wr_message {
     enum wr_message_verb verb;
@@ -93,7 +116,8 @@ struct wr_worker {
 };
 
 void     wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier);
-uint32_t wr_worker_step(struct wr_worker *worker); // mailbox, then every task once
+uint32_t wr_worker_serve(struct wr_worker *worker); // the mailbox
+uint32_t wr_worker_step(struct wr_worker *worker);  // mailbox, then every task once
 bool     wr_worker_is_done(const struct wr_worker *worker);
 void    *wr_worker_main(void *worker); // the thread
 
@@ -101,6 +125,7 @@ void    *wr_worker_main(void *worker); // the thread
 
 struct weir_run {
     struct wr_environment   *environment;
+    bool                     owns_environment;
     struct wr_worker        *workers;
     uint32_t                 worker_count;
     struct wr_task         **tasks; // upstream first
@@ -111,21 +136,26 @@ struct weir_run {
     uint32_t                 layout_count;
     struct wr_alignment     *alignment;
     uint64_t                 seed; // of the keys' hash
+    const char              *job_name;
     int64_t                  spin_us;
     bool                     is_simulated;
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
-    const void       *opaque;
-    struct wr_plan   *plan;   // what it was made of; kept for whoever closes it
-    struct wr_shared *shared; // resources that nodes use together; see share.c
+    const void            *opaque;
+    struct wr_plan        *plan;        // what it was made of; kept for whoever closes it
+    struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
+    pthread_t              coordinator_thread;
+    bool                   has_coordinator_thread;
+    struct wr_shared      *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
     uint32_t        drains;        // with is_stopping
     uint32_t        has_failed;    // set once, under lock; everybody reads it
     uint32_t        running_count; // workers not yet done; under lock
     uint64_t        simulation_seed;
-    weir_status     status;  // under lock
-    char           *failure; // the first one's sentence; under lock
+    uint64_t        kill_after; // turns of the simulation; 0: it is not killed
+    weir_status     status;     // under lock
+    char           *failure;    // the first one's sentence; under lock
     pthread_mutex_t lock;
     pthread_mutex_t serial;  // of user functions that must not overlap
     pthread_mutex_t sharing; // guards `shared`
@@ -133,7 +163,9 @@ struct weir_run {
 };
 
 struct wr_run_options {
-    struct wr_environment *environment; // handed: closed with the run
+    struct wr_environment *environment;
+    bool                   owns_environment; // it is closed with the run
+    const char            *job_name;         // kept
     uint32_t               worker_count;
     uint32_t               partition_count; // of all sources
     uint64_t               seed;
@@ -149,8 +181,13 @@ struct wr_run_options {
 struct weir_run *wr_run_open(const struct wr_run_options *options);
 void             wr_run_close(struct weir_run *run);
 
-struct wr_task *wr_run_add_task(struct weir_run *run, uint32_t worker, uint32_t instance,
-                                uint32_t parallelism, uint32_t node_count, size_t state_budget);
+struct wr_task_outline {
+    uint32_t worker, stage;
+    uint32_t instance, parallelism; // task i of n of its stage
+    uint32_t node_count;
+    size_t   state_budget;
+};
+struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outline *outline);
 
 // What a node is made of.
 struct wr_output_outline {
@@ -184,7 +221,10 @@ const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir
 struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
                                       uint32_t credits, const struct wr_task *from,
                                       struct wr_task *to);
-// Opens the operators and deals the tasks to their workers.
+// Before wr_run_prepare, if at all: the run takes checkpoints by this coordinator (handed), and
+// goes on from the one that its store was opened at, if there is one.
+void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator);
+// Opens the operators, deals the tasks to their workers, and takes up what a checkpoint holds.
 void wr_run_prepare(struct weir_run *run);
 
 // Starts the threads; or one that simulates, and copies the simulated disk to the real one.
@@ -202,6 +242,7 @@ void wr_run_close_operators(struct weir_run *run);
 // The first failure wins, and everybody stops.
 void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sentence);
 bool wr_run_has_failed_any(const struct weir_run *run);
+bool wr_run_is_stopping_any(const struct weir_run *run);
 // Asks every source for a barrier.
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
 

@@ -160,6 +160,16 @@ static bool task_hand_on_held(struct wr_task *task, struct wr_node *node)
     return true;
 }
 
+void wr_task_hand_on(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        struct wr_node *node = task->nodes[i];
+        if (node->watermark > WEIR_TIME_MIN) {
+            node_hand_on_watermark(task, node, false);
+        }
+    }
+}
+
 // ---- the chain ----
 
 // Runs the chain until it is empty or stuck, or the budget is spent. True if it is empty.
@@ -200,18 +210,49 @@ static bool task_run_chain(struct wr_task *task, uint32_t *work)
 
 // ---- inputs ----
 
+static void task_unalign(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->input_count; i++) {
+        task->inputs[i].is_aligned = false;
+    }
+    task->aligned_count = 0;
+}
+
+// One of a checkpoint that was given up is dropped where it is met; a later one than is being
+// aligned says that this was given up, though the message that says so is still under way.
+static void task_take_barrier(struct wr_task *task, struct wr_input *input, uint64_t barrier)
+{
+    WR_ASSERT(!input->is_aligned); // I5: an aligned input is not read
+    wr_worker_serve(task->worker); // what became of the checkpoints before
+    if (barrier < task->barrier || barrier <= task->given_up) {
+        return;
+    }
+    if (barrier > task->barrier) {
+        task_unalign(task);
+        task->barrier = barrier;
+    }
+    WR_ASSERT(task->aligned_count == 0 || barrier == task->barrier);
+    input->is_aligned = true;
+    task->aligned_count++;
+}
+
+void wr_task_give_up(struct wr_task *task, uint64_t barrier)
+{
+    task->given_up = barrier > task->given_up ? barrier : task->given_up;
+    if (task->asked_barrier <= barrier) {
+        task->asked_barrier = 0;
+    }
+    if (task->state == WR_TASK_RUNNING && task->barrier <= barrier) {
+        task_unalign(task);
+    }
+    wr_task_forget(task, barrier);
+}
+
 static void task_take_control(struct wr_task *task, struct wr_input *input,
                               const struct wr_batch *batch)
 {
     switch (batch->control) {
-    case WR_CONTROL_BARRIER:
-        // I4, I5: barriers of a channel rise; an aligned input is not read.
-        WR_ASSERT(!input->is_aligned);
-        WR_ASSERT(task->aligned_count == 0 || batch->barrier == task->barrier);
-        input->is_aligned = true;
-        task->barrier     = batch->barrier;
-        task->aligned_count++;
-        break;
+    case WR_CONTROL_BARRIER: task_take_barrier(task, input, batch->barrier); break;
     case WR_CONTROL_END:
         WR_ASSERT(!input->has_ended);
         input->has_ended = true;
@@ -278,7 +319,7 @@ static bool task_poll_source(struct wr_task *task)
 {
     struct wr_node *source = task->nodes[0];
     if (task->asked_barrier != 0 && task->asked_barrier > task->barrier) {
-        task->barrier = task->asked_barrier;
+        task->barrier = task->asked_barrier; // above given_up: else it is asked for no more
         task->state   = WR_TASK_AT_BARRIER;
         task->cursor  = 0;
         return true;
@@ -293,6 +334,9 @@ static bool task_poll_source(struct wr_task *task)
         return true;
     }
     if (task->has_ended_source) {
+        if (!wr_task_may_end(task)) {
+            return false;
+        }
         task->state  = WR_TASK_ENDING;
         task->cursor = 0;
         return true;
@@ -343,8 +387,15 @@ static bool node_pass_barrier(struct wr_task *task, struct wr_node *node)
         node->ops->flush(node, true)) {
         return false;
     }
-    if (node->ops->barrier != NULL) {
-        node->ops->barrier(node, task->barrier);
+    // Pairs with the release in node_prepare: what was set aside last is prepared.
+    if (node->letters != NULL || __atomic_load_n(&node->is_setting_aside, __ATOMIC_ACQUIRE) != 0) {
+        return false;
+    }
+    if (node->ops->barrier != NULL && !node->ops->barrier(node, task->barrier)) {
+        return false;
+    }
+    if (node->ops->committer != NULL && task->capturing != NULL) {
+        __atomic_store_n(&node->is_setting_aside, 1, __ATOMIC_RELAXED); // told by a report
     }
     return true;
 }
@@ -376,11 +427,9 @@ static bool task_advance_state(struct wr_task *task)
         return true;
     case WR_TASK_AT_BARRIER:
         if (task_walk(task, node_pass_barrier)) {
-            for (uint32_t i = 0; i < task->input_count; i++) {
-                task->inputs[i].is_aligned = false;
-            }
-            task->aligned_count = 0;
-            task->state         = WR_TASK_RUNNING;
+            task_unalign(task);
+            task->state = WR_TASK_RUNNING;
+            wr_task_mark(task);
             return true;
         }
         return task->with_rows != 0 || task->cursor > before;
@@ -433,6 +482,7 @@ uint32_t wr_task_step(struct wr_task *task)
         return 0;
     }
     if (!task_run_chain(task, &work)) {
+        work += wr_task_capture(task);
         // Stuck for want of credit: what is open towards others must not wait for it too.
         return work > 0 || !task_flush_exchanges(task, true) ? work : 1;
     }
@@ -445,6 +495,7 @@ uint32_t wr_task_step(struct wr_task *task)
             has_moved = task->input_count > 0 ? task_take_batch(task) : task_poll_source(task);
         }
     }
+    work += wr_task_capture(task);
     if (has_moved) {
         (void)task_run_chain(task, &work);
         return work + 1;

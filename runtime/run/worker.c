@@ -20,7 +20,7 @@ void wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uin
         end = &(*end)->next;
     }
     *end = message;
-    // Pairs with the acquire in worker_serve_mail; the lock would do, the hint saves taking it.
+    // Pairs with the acquire in wr_worker_serve; the lock would do, the hint saves taking it.
     __atomic_store_n(&worker->has_mail, 1, __ATOMIC_RELEASE);
     (void)pthread_mutex_unlock(&worker->mail_lock);
     wr_park_wake_any(&worker->park);
@@ -28,17 +28,22 @@ void wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uin
 
 static void worker_serve(struct wr_worker *worker, const struct wr_message *message)
 {
-    if (message->verb != WR_MESSAGE_BARRIER) {
-        return; // a wake-up was all
-    }
     for (uint32_t i = 0; i < worker->task_count; i++) {
-        if (worker->tasks[i]->input_count == 0) {
-            worker->tasks[i]->asked_barrier = message->barrier;
+        struct wr_task *task = worker->tasks[i];
+        switch (message->verb) {
+        case WR_MESSAGE_BARRIER:
+            if (task->input_count == 0) {
+                task->asked_barrier = message->barrier;
+            }
+            break;
+        case WR_MESSAGE_GIVE_UP: wr_task_give_up(task, message->barrier); break;
+        case WR_MESSAGE_COMPLETE: wr_task_complete(task, message->barrier); break;
+        case WR_MESSAGE_WAKE: break; // a wake-up was all
         }
     }
 }
 
-static uint32_t worker_serve_mail(struct wr_worker *worker)
+uint32_t wr_worker_serve(struct wr_worker *worker)
 {
     // Pairs with the release in wr_worker_post_any.
     if (__atomic_load_n(&worker->has_mail, __ATOMIC_ACQUIRE) == 0) {
@@ -64,7 +69,7 @@ static uint32_t worker_serve_mail(struct wr_worker *worker)
 
 uint32_t wr_worker_step(struct wr_worker *worker)
 {
-    uint32_t work = worker_serve_mail(worker);
+    uint32_t work = wr_worker_serve(worker);
     for (uint32_t i = 0; i < worker->task_count; i++) {
         struct wr_task *task = worker->tasks[i];
         if (task->state == WR_TASK_DONE) {

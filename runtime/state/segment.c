@@ -142,12 +142,11 @@ static struct segment *segment_take(struct wr_table *table, const struct segment
     *segment = (struct segment){
         .limit       = plan->limit,
         .prefix      = prefix,
-        .depth       = depth,
-        .shape       = plan->shape,
         .group_count = plan->group_count,
         .heap_at     = (uint32_t)plan->heap_at,
-        .heap_bytes  = (uint32_t)(plan->block_bytes - plan->heap_at),
-        .block_bytes = plan->block_bytes,
+        .depth       = (uint8_t)depth,
+        .shape       = (uint8_t)plan->shape,
+        .block_log2  = (uint8_t)__builtin_ctzll(plan->block_bytes),
     };
     memset(segment_tags(segment), 0, (size_t)plan->group_count * GROUP_TAG_BYTES);
     table->segment_bytes += plan->block_bytes;
@@ -157,8 +156,8 @@ static struct segment *segment_take(struct wr_table *table, const struct segment
 void wr_segment_give(struct wr_table *table, struct segment *segment)
 {
     if (segment != wr_segment_empty) {
-        table->segment_bytes -= segment->block_bytes;
-        wr_pool_give(table->pool, segment, segment->block_bytes);
+        table->segment_bytes -= segment_block_bytes(segment);
+        wr_pool_give(table->pool, segment, segment_block_bytes(segment));
     }
 }
 
@@ -192,27 +191,39 @@ static void directory_enter(struct wr_table *table, const struct segment *segmen
     for (uint64_t i = first; i < first + count; i++) {
         table->directory[i] = (uintptr_t)segment | segment->shape;
     }
+    memset(table->marks + first, MARK_CHANGED, count);
+}
+
+void wr_segment_directory_open(struct wr_table *table, uint32_t depth)
+{
+    const uint64_t count   = (uint64_t)1 << depth;
+    table->directory       = wr_alloc(count * WR_DIRECTORY_ENTRY_BYTES);
+    table->marks           = (uint8_t *)(table->directory + count);
+    table->depth           = depth;
+    table->directory_shift = 64 - depth;
 }
 
 static void directory_double(struct wr_table *table)
 {
-    const uint64_t   count   = (uint64_t)1 << table->depth;
-    uintptr_t *const doubled = wr_alloc(2 * count * sizeof(*doubled));
-    for (uint64_t i = 0; i < count; i++) {
-        doubled[2 * i]     = table->directory[i];
-        doubled[2 * i + 1] = table->directory[i];
+    const uint64_t       count = (uint64_t)1 << table->depth;
+    uintptr_t *const     half  = table->directory;
+    const uint8_t *const marks = table->marks;
+    wr_segment_directory_open(table, table->depth + 1);
+    for (uint64_t i = 0; i < 2 * count; i++) {
+        table->directory[i] = half[i / 2];
+        table->marks[i]     = marks[i / 2];
     }
-    wr_free(table->directory);
-    table->directory = doubled;
-    table->depth++;
-    table->directory_shift--;
+    wr_free(half);
 }
 
 // ---- making anew ----
+//
+// A capture under way takes the segment first.
 
 static bool segment_remake(struct wr_table *table, struct segment *segment,
                            const struct segment_plan *plan)
 {
+    wr_segment_capture(table, segment);
     struct segment *const made = segment_take(table, plan, segment->prefix, segment->depth);
     if (made == NULL) {
         return false;
@@ -226,9 +237,10 @@ static bool segment_remake(struct wr_table *table, struct segment *segment,
 static bool segment_split(struct wr_table *table, struct segment *segment,
                           const struct segment_load loads[2], uint32_t bit)
 {
-    const uint32_t            depth    = segment->depth + 1;
-    const uint64_t            prefix   = segment->prefix;
-    const uint64_t            above    = prefix | (uint64_t)1 << (64 - depth);
+    const uint32_t depth  = segment->depth + 1;
+    const uint64_t prefix = segment->prefix;
+    const uint64_t above  = prefix | (uint64_t)1 << (64 - depth);
+    wr_segment_capture(table, segment);
     const struct segment_plan low_plan = plan_for(table, loads[0], prefix, depth);
     const struct segment_plan top_plan = plan_for(table, loads[1], above, depth);
     struct segment *const     low      = segment_take(table, &low_plan, prefix, depth);
@@ -268,7 +280,7 @@ bool wr_segment_make_room(struct wr_table *table, uint64_t hash, uint32_t entrie
     struct segment_load   sides[2] = { { 0, 0 }, { 0, 0 } };
     // Walking the entries tells the heap's live bytes and how a split would divide them; without a
     // heap, a segment still small needs neither.
-    const bool weighs = table->has_heap || segment->block_bytes >= SEGMENT_USUAL;
+    const bool weighs = table->has_heap || segment_block_bytes(segment) >= SEGMENT_USUAL;
     if (weighs) {
         table->keys->weigh(table, segment, bit, sides);
         sides[hash >> bit & 1].count += entries;
@@ -297,9 +309,9 @@ void wr_table_reserve(struct wr_table *table, uint64_t count)
         depth++;
         plan = plan_for(table, (struct segment_load){ (uint32_t)(count >> depth), 0 }, 0, depth);
     }
-    const uint64_t   segments  = (uint64_t)1 << depth;
-    uintptr_t *const directory = wr_alloc(segments * sizeof(*directory));
-    uint64_t         taken     = 0;
+    const uint64_t   segments = (uint64_t)1 << depth;
+    uintptr_t *const made     = wr_alloc(segments * sizeof(*made));
+    uint64_t         taken    = 0;
     for (; taken < segments; taken++) {
         const uint64_t        prefix  = taken << (64 - depth);
         struct segment *const segment = segment_take(table, &plan, prefix, depth);
@@ -309,24 +321,25 @@ void wr_table_reserve(struct wr_table *table, uint64_t count)
         if (plan.group_count > 1) {
             segment->limit = limit_of(plan.group_count, prefix, depth); // staggered
         }
-        directory[taken] = (uintptr_t)segment | segment->shape;
+        made[taken] = (uintptr_t)segment | segment->shape;
     }
     if (taken < segments) {
         while (taken-- > 0) {
-            wr_segment_give(table, entry_segment(directory[taken]));
+            wr_segment_give(table, entry_segment(made[taken]));
         }
-        wr_free(directory);
+        wr_free(made);
         return;
     }
     wr_free(table->directory);
-    table->directory       = directory;
-    table->depth           = depth;
-    table->directory_shift = 64 - depth;
+    wr_segment_directory_open(table, depth);
+    memcpy(table->directory, made, segments * sizeof(*made));
+    memset(table->marks, MARK_CHANGED, segments);
+    wr_free(made);
 }
 
 void wr_segment_shrink(struct wr_table *table, struct segment *segment)
 {
-    if (segment->block_bytes <= SEGMENT_SMALLEST || segment->count > segment->limit / 4) {
+    if (segment_block_bytes(segment) <= SEGMENT_SMALLEST || segment->count > segment->limit / 4) {
         return;
     }
     struct segment_load sides[2] = { { 0, 0 }, { 0, 0 } };
@@ -335,7 +348,7 @@ void wr_segment_shrink(struct wr_table *table, struct segment *segment)
     const struct segment_load load  = { count + count / 2,
                                         sides[0].heap_bytes + sides[1].heap_bytes };
     const struct segment_plan plan  = plan_for(table, load, segment->prefix, segment->depth);
-    if (plan.block_bytes > 0 && plan.block_bytes <= segment->block_bytes / 4) {
+    if (plan.block_bytes > 0 && plan.block_bytes <= segment_block_bytes(segment) / 4) {
         (void)segment_remake(table, segment, &plan);
     }
 }
@@ -345,6 +358,9 @@ void wr_segment_erase(struct wr_table *table, struct segment *segment, uint32_t 
 {
     uint8_t *const tags  = segment_tags(segment);
     const uint32_t group = index / GROUP_SLOTS;
+    if (WR_UNLIKELY(*segment_marks(table, segment) != MARK_CHANGED)) {
+        wr_segment_save(table, segment, index);
+    }
     for (uint32_t passed = hash_group(hash, segment->group_count); passed != group;
          passed          = passed + 1 == segment->group_count ? 0 : passed + 1) {
         uint8_t *const overflow = group_overflow(tags + (size_t)passed * GROUP_TAG_BYTES);
@@ -356,6 +372,9 @@ void wr_segment_erase(struct wr_table *table, struct segment *segment, uint32_t 
     table->count--;
     segment->count--;
     if (segment->count == 0) { // as if new
+        if (segment->heap_used > 0) {
+            wr_segment_capture(table, segment); // whose undo points into the heap
+        }
         memset(tags, 0, (size_t)segment->group_count * GROUP_TAG_BYTES);
         segment->heap_used = 0;
     }

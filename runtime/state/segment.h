@@ -15,6 +15,16 @@
 // the table knows a shape's count of groups without touching the segment. Where nothing has been
 // added yet the directory points at one shared empty segment, which nobody writes.
 //
+// Beside the directory stands a mark for each of its entries, the same for all entries of one
+// segment: what a write to the segment has to do first, and what a capture (capture.c) finds.
+//
+//   CHANGED               since it was last captured: nothing more to do. Always, without captures.
+//   (none)                lies at its place as it is
+//   UNVISITED             the same, and the capture under way has not come by
+//   UNVISITED, CHANGED    at the mark it lay at its place as it was; it has been written since
+//   UNVISITED, PENDING    at the mark it was changed, so that it has to be packed
+//   UNVISITED, PENDING, CHANGED    and it has been written since: the old slots are in its undo
+//
 // Invariants: slots in use <= limit; limit < 15 * groups if there is more than one group, so that a
 // free slot is always found; all of a segment's keys agree in range_bits + depth top bits;
 // heap_used <= heap_bytes. A segment's share of the directory is 2^(table depth - segment depth)
@@ -42,18 +52,27 @@
 // A table of up to so many bytes is taken to stay in the second-level cache.
 #define NEAR_BYTES ((size_t)256 << 10)
 
+#define MARK_CHANGED   1u
+#define MARK_UNVISITED 2u
+#define MARK_PENDING   4u
+
+struct undo;
+
 struct segment {
-    uint32_t        count;
-    uint32_t        limit;
-    uint64_t        prefix; // the bits after range_bits, at the top; zeros below depth
-    uint32_t        depth;
-    uint32_t        shape;
-    uint32_t        group_count;
-    uint32_t        heap_at; // bytes from the start of the segment
-    uint32_t        heap_bytes;
-    uint32_t        heap_used;
-    size_t          block_bytes;
-    struct segment *next_retired;
+    uint32_t count;
+    uint32_t limit;
+    uint64_t prefix; // the bits after range_bits, at the top; zeros below depth
+    uint32_t group_count;
+    uint32_t heap_at; // bytes from the start of the segment, up to its end
+    uint32_t heap_used;
+    uint8_t  depth;
+    uint8_t  shape;
+    uint8_t  block_log2;
+    union {
+        struct undo    *undo; // of a segment in the directory: NULL unless pending and changed
+        struct segment *next_retired;
+    };
+    struct wr_image_place place; // of its last image; no entries: it has none
 };
 #define SEGMENT_HEADER_BYTES ((size_t)64)
 _Static_assert(sizeof(struct segment) <= SEGMENT_HEADER_BYTES, "the header has its line");
@@ -78,12 +97,13 @@ struct segment_load {
 
 // What depends on the kind of key; table_keys.inl.h makes four of these.
 struct table_keys_ops {
+    // What batches hand out for writing has been saved for the capture under way.
     uint32_t (*resolve_many)(struct wr_table *table, const uint64_t *hashes,
                              const struct wr_keys *keys, uint32_t count, void **values,
                              uint8_t *is_new);
     void (*find_many)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-                      uint32_t count, void **values);
-    // The slot, or NULL.
+                      uint32_t count, void **values, bool writes);
+    // The slot, or NULL. Not saved, except that a slot which is made is noted.
     char *(*resolve)(struct wr_table *table, uint64_t hash, struct key_view key, bool *is_new);
     char *(*find)(const struct wr_table *table, uint64_t hash, struct key_view key);
     uint64_t (*hash_of)(const struct wr_table *table, const char *slot);
@@ -101,12 +121,14 @@ struct table_keys_ops {
 struct wr_table {
     // read for every key
     uintptr_t *directory; // 2^depth segments with their shapes
+    uint8_t   *marks;     // of each of them; in the same memory
     uint32_t   range_bits;
     uint32_t   directory_shift; // 64 - depth
     uint32_t   slot_bytes;
     uint32_t   value_at; // in the slot
     uint32_t   hash_at;  // in the slot, where stores_hash
     bool       stores_hash;
+    bool       was_marked; // ever: else all marks are CHANGED
     uint64_t   seed;
     uint64_t   moves; // counts segments made anew: pointers taken before may be void
     uint32_t   shape_groups[SHAPE_COUNT];
@@ -123,6 +145,13 @@ struct wr_table {
     bool                         has_heap;
     bool                         retires; // segments left behind stay readable for now
     struct segment              *retired;
+
+    // the capture under way; see capture.c
+    const struct wr_capture *capture;    // NULL: there is none
+    uint64_t                 capture_at; // the prefix of the next segment to visit; else 0
+    size_t                   undo_bytes;
+    uint64_t                 range; // the range_bits top bits of every hash, once known
+    bool                     knows_range;
 };
 
 extern const struct table_keys_ops wr_table_keys_ops[4];
@@ -142,6 +171,22 @@ static inline struct segment *entry_segment(uintptr_t entry)
 static inline struct segment *segment_of(const struct wr_table *table, uint64_t hash)
 {
     return entry_segment(table->directory[directory_index(table, hash)]);
+}
+
+static inline size_t segment_block_bytes(const struct segment *segment)
+{
+    return (size_t)1 << segment->block_log2;
+}
+
+static inline size_t segment_heap_room(const struct segment *segment)
+{
+    return segment_block_bytes(segment) - segment->heap_at - segment->heap_used;
+}
+
+// The mark of the first of the segment's directory entries; the others are equal.
+static inline uint8_t *segment_marks(const struct wr_table *table, const struct segment *segment)
+{
+    return table->marks + (segment->prefix >> table->directory_shift);
 }
 
 static inline uint8_t hash_tag(uint64_t hash)
@@ -207,6 +252,61 @@ static inline char *segment_place(const struct wr_table *table, struct segment *
            ((size_t)group * GROUP_SLOTS + place) * table->slot_bytes;
 }
 
+// The number of the slot that has its value there.
+static inline uint32_t segment_index(const struct wr_table *table, const struct segment *segment,
+                                     const void *value)
+{
+    const char *const slots  = segment_slots(segment, segment->group_count);
+    const size_t      offset = (size_t)((const char *)value - table->value_at - slots);
+    WR_ASSERT(offset < segment_block_bytes(segment)); // a value of this segment
+    const uint32_t index = (uint32_t)offset / table->slot_bytes;
+    WR_ASSERT(index < segment->group_count * GROUP_SLOTS &&
+              (uint32_t)offset == index * table->slot_bytes);
+    return index;
+}
+
+// ---- capture.c ----
+
+// Before slot `index`, which is in use, is written or freed, unless the mark is CHANGED.
+void wr_segment_save(struct wr_table *table, struct segment *segment, uint32_t index);
+// The same for what a batch found; values may be NULL.
+void wr_segment_save_many(struct wr_table *table, const uint64_t *hashes, void *const *values,
+                          uint32_t count);
+// Before a free slot is taken, unless the mark is CHANGED; and after it, if the segment has undo.
+void wr_segment_will_add(struct wr_table *table, struct segment *segment);
+void wr_segment_note_added(struct segment *segment, uint32_t index);
+// Hands the segment's image to the capture under way, if that has not come by: before the segment
+// is made anew, or bytes that its slots point at go. Returns the bytes packed.
+size_t wr_segment_capture(struct wr_table *table, struct segment *segment);
+bool   wr_segment_undo_is_valid(const struct wr_table *table, const struct segment *segment,
+                                size_t *bytes);
+
+static inline void segment_save_at(struct wr_table *table, uint64_t hash, const void *value)
+{
+    if (WR_UNLIKELY(table->marks[directory_index(table, hash)] != MARK_CHANGED)) {
+        struct segment *const segment = segment_of(table, hash);
+        wr_segment_save(table, segment, segment_index(table, segment, value));
+    }
+}
+
+// ---- pack.c ----
+
+// Slots that hold what the capture under way must see in place of what the segment holds now.
+struct segment_saved {
+    const uint16_t *masks; // a bit a slot, a mask a group: that slot is not to be looked at
+    const char     *slots; // what stands for them, where they were in use at the mark
+    uint32_t        count;
+};
+struct segment_image {
+    uint32_t entries;
+    size_t   bytes;
+};
+struct segment_image wr_segment_weigh_image(const struct wr_table      *table,
+                                            const struct segment       *segment,
+                                            const struct segment_saved *saved);
+void                 wr_segment_pack(const struct wr_table *table, const struct segment *segment,
+                                     const struct segment_saved *saved, void *to, size_t bytes);
+
 // ---- segment.c ----
 
 extern struct segment *const wr_segment_empty;
@@ -222,6 +322,9 @@ void wr_segment_erase(struct wr_table *table, struct segment *segment, uint32_t 
 void wr_segment_give(struct wr_table *table, struct segment *segment);
 void wr_segment_give_retired(struct wr_table *table);
 void wr_segment_shapes_init(struct wr_table *table);
+// Memory for 2^depth entries and their marks, all zeros; the one before is the caller's.
+void wr_segment_directory_open(struct wr_table *table, uint32_t depth);
+#define WR_DIRECTORY_ENTRY_BYTES (sizeof(uintptr_t) + 1)
 
 // The first segment at or after `position`, a prefix at the top of 64 bits; sets the position after
 // it, 0 at the end of the table.

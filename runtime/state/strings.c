@@ -51,7 +51,7 @@ static bool keep_strings(struct wr_table *table, uint64_t hash, char *value)
     if (bytes == 0) {
         return true;
     }
-    if (bytes > segment->heap_bytes - segment->heap_used) {
+    if (bytes > segment_heap_room(segment)) {
         return wr_segment_make_room(table, hash, 0, 0); // copies in whatever its values point at
     }
     copy_in(table, segment, value);
@@ -76,14 +76,14 @@ bool wr_table_keep_strings_many(struct wr_table *table, const uint64_t *hashes,
                 .bytes   = keys->bytes == NULL ? NULL : keys->bytes + i,
                 .lengths = keys->lengths == NULL ? NULL : keys->lengths + i,
             };
-            wr_table_find_many(table, hashes + i, &rest, 1, values + i);
+            table->keys->find_many(table, hashes + i, &rest, 1, values + i, true);
         }
         is_kept = values[i] == NULL || keep_strings(table, hashes[i], values[i]);
     }
     table->retires = false;
     wr_segment_give_retired(table);
     if (table->moves != moves) {
-        wr_table_find_many(table, hashes, keys, count, values);
+        table->keys->find_many(table, hashes, keys, count, values, true);
     }
     return is_kept;
 }

@@ -45,11 +45,11 @@ struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_optio
     lay_out_slot(table, options);
     wr_segment_shapes_init(table);
     // Depth 1 at least: a shift by 64 has no meaning in C.
-    table->depth           = 1;
-    table->directory_shift = 63;
-    table->directory       = wr_alloc(2 * sizeof(*table->directory));
-    table->directory[0]    = (uintptr_t)wr_segment_empty;
-    table->directory[1]    = (uintptr_t)wr_segment_empty;
+    wr_segment_directory_open(table, 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        table->directory[i] = (uintptr_t)wr_segment_empty;
+        table->marks[i]     = MARK_CHANGED;
+    }
     return table;
 }
 
@@ -58,6 +58,7 @@ void wr_table_close(struct wr_table *table)
     if (table == NULL) {
         return;
     }
+    WR_ASSERT(wr_table_is_captured(table)); // else it is kept until it is, or unmarked
     uint64_t at = 0;
     do {
         wr_segment_give(table, segment_at(table, at, &at));
@@ -67,11 +68,23 @@ void wr_table_close(struct wr_table *table)
     wr_free(table);
 }
 
+struct wr_table_options wr_table_options_of(const struct wr_table *table)
+{
+    return (struct wr_table_options){
+        .key_kind      = table->key_kind,
+        .value_size    = table->value_size,
+        .value_strings = table->strings,
+        .range_bits    = table->range_bits,
+        .stores_hash   = table->stores_hash,
+        .seed          = table->seed,
+    };
+}
+
 uint64_t wr_table_count(const struct wr_table *table) { return table->count; }
 
 size_t wr_table_bytes(const struct wr_table *table)
 {
-    return table->segment_bytes + (sizeof(*table->directory) << table->depth);
+    return table->segment_bytes + (WR_DIRECTORY_ENTRY_BYTES << table->depth);
 }
 
 // ---- keys the caller names ----
@@ -86,7 +99,13 @@ uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
 void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
                         uint32_t count, void **values)
 {
-    table->keys->find_many(table, hashes, keys, count, values);
+    table->keys->find_many(table, hashes, keys, count, values, true);
+}
+
+void wr_table_find_many_read(struct wr_table *table, const uint64_t *hashes,
+                             const struct wr_keys *keys, uint32_t count, const void **values)
+{
+    table->keys->find_many(table, hashes, keys, count, (void **)(uintptr_t)values, false);
 }
 
 static inline void fetch_bytes(const char *bytes, uint32_t count)
@@ -153,29 +172,43 @@ void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, u
     if (is_new != NULL) {
         *is_new = was_made && slot != NULL;
     }
+    if (slot == NULL) {
+        return NULL;
+    }
+    if (!was_made) {
+        segment_save_at(table, hash, slot + table->value_at);
+    }
+    return slot + table->value_at;
+}
+
+const void *wr_table_find_read(const struct wr_table *table, uint64_t hash, const void *key,
+                               uint32_t length)
+{
+    const char *const slot = table->keys->find(table, hash, (struct key_view){ key, length });
     return slot == NULL ? NULL : slot + table->value_at;
 }
 
 void *wr_table_find(struct wr_table *table, uint64_t hash, const void *key, uint32_t length)
 {
-    char *const slot = table->keys->find(table, hash, (struct key_view){ key, length });
-    return slot == NULL ? NULL : slot + table->value_at;
+    const void *const value = wr_table_find_read(table, hash, key, length);
+    return value == NULL ? NULL : wr_table_write_at(table, hash, value);
+}
+
+void *wr_table_write_at(struct wr_table *table, uint64_t hash, const void *value)
+{
+    segment_save_at(table, hash, value);
+    return (void *)(uintptr_t)value;
 }
 
 void wr_table_erase_at(struct wr_table *table, uint64_t hash, const void *value)
 {
     struct segment *const segment = segment_of(table, hash);
-    const char *const     slots   = segment_slots(segment, segment->group_count);
-    const size_t          offset  = (size_t)((const char *)value - table->value_at - slots);
-    const size_t          index   = offset / table->slot_bytes;
-    WR_ASSERT(index < (size_t)segment->group_count * GROUP_SLOTS && // a value of this segment
-              offset % table->slot_bytes == 0);
-    wr_segment_erase(table, segment, (uint32_t)index, hash);
+    wr_segment_erase(table, segment, segment_index(table, segment, value), hash);
 }
 
 bool wr_table_erase(struct wr_table *table, uint64_t hash, const void *key, uint32_t length)
 {
-    void *const value = wr_table_find(table, hash, key, length);
+    const void *const value = wr_table_find_read(table, hash, key, length);
     if (value != NULL) {
         wr_table_erase_at(table, hash, value);
     }
@@ -186,9 +219,9 @@ void wr_table_find_hash(struct wr_table *table, uint64_t hash,
                         void (*each)(void *opaque, const void *key, uint32_t length, void *value),
                         void *opaque)
 {
-    const struct segment *const segment = segment_of(table, hash);
-    char *const                 slots   = segment_slots(segment, segment->group_count);
-    uint32_t                    group   = hash_group(hash, segment->group_count);
+    struct segment *const segment = segment_of(table, hash);
+    char *const           slots   = segment_slots(segment, segment->group_count);
+    uint32_t              group   = hash_group(hash, segment->group_count);
     for (uint32_t seen = 0; seen < segment->group_count; seen++) {
         uint8_t *const tags  = segment_tags(segment) + (size_t)group * GROUP_TAG_BYTES;
         uint32_t       match = group_match(tags, hash_tag(hash));
@@ -197,6 +230,7 @@ void wr_table_find_hash(struct wr_table *table, uint64_t hash,
             char *const  slot  = slots + index * table->slot_bytes;
             if (table->keys->hash_of(table, slot) == hash) {
                 const struct key_view key = table->keys->key_of(segment, slot);
+                segment_save_at(table, hash, slot + table->value_at);
                 each(opaque, key.bytes, key.length, slot + table->value_at);
             }
         }

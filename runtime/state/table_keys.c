@@ -25,6 +25,17 @@ static inline void copy_slot(char *to, const char *from, uint32_t bytes)
     }
 }
 
+// Whether a write to one of these hashes' segments has something to do first.
+static inline bool marks_differ(const struct wr_table *table, const uint64_t *hashes,
+                                uint32_t count)
+{
+    uint32_t differing = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        differing |= table->marks[directory_index(table, hashes[i])] ^ MARK_CHANGED;
+    }
+    return differing != 0;
+}
+
 #define KEYS_SIZE   4
 #define KEYS_(name) name##_4
 #include "runtime/state/table_keys.inl.h"

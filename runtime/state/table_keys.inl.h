@@ -121,7 +121,13 @@ static __attribute__((noinline)) char *KEYS_(find)(const struct wr_table *table,
 static char *KEYS_(add)(struct wr_table *table, struct segment *segment, uint64_t hash,
                         struct key_view key)
 {
+    if (WR_UNLIKELY(table->marks[directory_index(table, hash)] != MARK_CHANGED)) {
+        wr_segment_will_add(table, segment);
+    }
     char *const slot = segment_place(table, segment, hash);
+    if (WR_UNLIKELY(segment->undo != NULL)) {
+        wr_segment_note_added(segment, segment_index(table, segment, slot + table->value_at));
+    }
     table->count++;
 #if KEYS_SIZE > 0
     memcpy(slot, key.bytes, KEYS_SIZE);
@@ -154,8 +160,7 @@ static __attribute__((noinline)) char *KEYS_(resolve)(struct wr_table *table, ui
         return slot;
     }
     const uint32_t bytes = KEYS_SIZE > 0 ? 0 : key.length;
-    while (WR_UNLIKELY(segment->count >= segment->limit ||
-                       bytes > segment->heap_bytes - segment->heap_used)) {
+    while (WR_UNLIKELY(segment->count >= segment->limit || bytes > segment_heap_room(segment))) {
         if (!wr_segment_make_room(table, hash, 1, bytes)) {
             return NULL;
         }
@@ -284,7 +289,7 @@ KEYS_(far)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys 
 
 static inline __attribute__((always_inline)) uint32_t
 KEYS_(batch)(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
-             uint32_t count, void **values, uint8_t *is_new, const bool makes,
+             uint32_t count, void **values, uint8_t *is_new, const bool makes, const bool writes,
              uint32_t *stale_count)
 {
     uint64_t moves = table->moves;
@@ -295,6 +300,10 @@ KEYS_(batch)(struct wr_table *table, const uint64_t *hashes, const struct wr_key
             table->segment_bytes <= NEAR_BYTES
                 ? KEYS_(near)(table, hashes, keys, begin, end, values, is_new, makes)
                 : KEYS_(far)(table, hashes, keys, begin, end, values, is_new, makes);
+        if (writes && WR_UNLIKELY(table->was_marked) &&
+            marks_differ(table, hashes + begin, reached - begin)) {
+            wr_segment_save_many(table, hashes + begin, values + begin, reached - begin);
+        }
         if (WR_UNLIKELY(table->moves != moves)) {
             moves        = table->moves;
             *stale_count = reached;
@@ -308,10 +317,10 @@ KEYS_(batch)(struct wr_table *table, const uint64_t *hashes, const struct wr_key
 }
 
 static void KEYS_(find_many)(struct wr_table *table, const uint64_t *hashes,
-                             const struct wr_keys *keys, uint32_t count, void **values)
+                             const struct wr_keys *keys, uint32_t count, void **values, bool writes)
 {
     uint32_t stale_count;
-    KEYS_(batch)(table, hashes, keys, count, values, NULL, false, &stale_count);
+    KEYS_(batch)(table, hashes, keys, count, values, NULL, false, writes, &stale_count);
 }
 
 static uint32_t KEYS_(resolve_many)(struct wr_table *table, const uint64_t *hashes,
@@ -320,9 +329,9 @@ static uint32_t KEYS_(resolve_many)(struct wr_table *table, const uint64_t *hash
 {
     uint32_t       stale_count;
     const uint32_t reached =
-        KEYS_(batch)(table, hashes, keys, count, values, is_new, true, &stale_count);
+        KEYS_(batch)(table, hashes, keys, count, values, is_new, true, true, &stale_count);
     if (WR_UNLIKELY(stale_count > 0)) { // a split moved what was found before it: take again
-        KEYS_(find_many)(table, hashes, keys, stale_count, values);
+        KEYS_(find_many)(table, hashes, keys, stale_count, values, true);
     }
     return reached;
 }

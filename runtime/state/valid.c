@@ -10,17 +10,33 @@ static bool directory_is_valid(const struct wr_table *table, const struct segmen
     const uint64_t first = position >> table->directory_shift;
     const uint64_t count = (uint64_t)1 << (table->depth - segment->depth);
     for (uint64_t i = first; i < first + count; i++) {
-        if (table->directory[i] != ((uintptr_t)segment | segment->shape)) {
+        if (table->directory[i] != ((uintptr_t)segment | segment->shape) ||
+            table->marks[i] != table->marks[first]) {
             return false;
         }
     }
     return table->shape_groups[segment->shape] == segment->group_count;
 }
 
+// The mark, and that what depends on it is so: see segment.h.
+static bool mark_is_valid(const struct wr_table *table, const struct segment *segment,
+                          uint64_t position)
+{
+    const uint8_t mark         = *segment_marks(table, segment);
+    const bool    is_unvisited = (mark & MARK_UNVISITED) != 0;
+    const bool    is_pending   = (mark & MARK_PENDING) != 0;
+    const bool    is_changed   = (mark & MARK_CHANGED) != 0;
+    const bool    is_to_come   = table->capture != NULL && position >= table->capture_at;
+    return mark <= (MARK_CHANGED | MARK_UNVISITED | MARK_PENDING) &&
+           (is_unvisited ? is_to_come : !is_pending) &&
+           (segment->undo == NULL || (is_pending && is_changed)) &&
+           (is_pending || is_changed || segment->count == segment->place.entries);
+}
+
 static bool is_in_heap(const struct segment *segment, const void *bytes, uint32_t length)
 {
     const uintptr_t at = (uintptr_t)bytes - (uintptr_t)segment;
-    return at >= segment->heap_at && at <= segment->heap_at + segment->heap_used &&
+    return at >= segment->heap_at && at <= (size_t)segment->heap_at + segment->heap_used &&
            length <= segment->heap_at + segment->heap_used - at;
 }
 
@@ -44,7 +60,9 @@ static bool slot_is_valid(const struct wr_table *table, const struct segment *se
     *hash                       = table->keys->hash_of(table, slot);
     const struct key_view key   = table->keys->key_of(segment, slot);
     const uint64_t        inner = *hash << table->range_bits;
-    return tag == hash_tag(*hash) && segment_of(table, *hash) == segment &&
+    return (!table->knows_range || table->range_bits == 0 ||
+            (*hash ^ table->range) >> (64 - table->range_bits) == 0) &&
+           tag == hash_tag(*hash) && segment_of(table, *hash) == segment &&
            (segment->depth == 0 || (inner ^ segment->prefix) >> (64 - segment->depth) == 0) &&
            (table->key_kind != WR_KEY_BYTES || is_in_heap(segment, key.bytes, key.length)) &&
            table->keys->find(table, *hash, key) == slot &&
@@ -84,9 +102,8 @@ static bool segment_is_valid(const struct wr_table *table, const struct segment 
     }
     const size_t slots_end = SEGMENT_HEADER_BYTES + (size_t)segment->group_count * GROUP_TAG_BYTES +
                              (size_t)segment->limit * table->slot_bytes;
-    if (segment->count > segment->limit || segment->heap_used > segment->heap_bytes ||
-        slots_end > segment->heap_at ||
-        segment->heap_at + (size_t)segment->heap_bytes != segment->block_bytes ||
+    if (segment->count > segment->limit || slots_end > segment->heap_at ||
+        segment->heap_at + (size_t)segment->heap_used > segment_block_bytes(segment) ||
         (segment->group_count > 1 && segment->limit >= segment->group_count * GROUP_SLOTS)) {
         return false;
     }
@@ -103,17 +120,21 @@ static bool segment_is_valid(const struct wr_table *table, const struct segment 
 
 bool wr_table_is_valid(const struct wr_table *table)
 {
-    uint64_t count = 0;
-    size_t   bytes = 0;
-    uint64_t next  = 0;
+    uint64_t count      = 0;
+    size_t   bytes      = 0;
+    size_t   undo_bytes = 0;
+    uint64_t next       = 0;
     do {
         const uint64_t              position = next;
         const struct segment *const segment  = segment_at(table, position, &next);
-        if (!directory_is_valid(table, segment, position) || !segment_is_valid(table, segment)) {
+        if (!directory_is_valid(table, segment, position) || !segment_is_valid(table, segment) ||
+            !mark_is_valid(table, segment, position) ||
+            !wr_segment_undo_is_valid(table, segment, &undo_bytes)) {
             return false;
         }
         count += segment->count;
-        bytes += segment->block_bytes;
+        bytes += segment == wr_segment_empty ? 0 : segment_block_bytes(segment);
     } while (next != 0);
-    return count == table->count && bytes == table->segment_bytes && table->retired == NULL;
+    return count == table->count && bytes == table->segment_bytes &&
+           undo_bytes == table->undo_bytes && table->retired == NULL;
 }

@@ -14,7 +14,7 @@ static void cursor_leave_segment(struct wr_table_cursor *cursor, uint64_t next)
 
 uint32_t wr_table_next(struct wr_table *table, struct wr_table_cursor *cursor, uint32_t count,
                        const void **keys_out, uint32_t *lengths_out, uint64_t *hashes_out,
-                       void **values_out)
+                       const void **values_out)
 {
     uint32_t out = 0;
     while (out < count && cursor->slot != WALK_IS_OVER) {

@@ -18,7 +18,16 @@ SKIPPED = 77
 # search starts, as bytes or as a program that is given the folder to write them to.
 BASE = ["event_time", "hash", "memory", "status", "type"]
 BASE = [f"runtime/base/{name}.c" for name in BASE]
+CHECKPOINT = ["block", "index", "index_decode", "manifest"]
 TARGETS = {
+    "fuzz_checkpoint": {
+        "sources": BASE
+        + [f"runtime/base/{name}.c" for name in ["checksum", "error", "file", "text_file"]]
+        + [f"runtime/checkpoint/{name}.c" for name in CHECKPOINT],
+        "libraries": ["-lisal", "-lxxhash", "-lpthread"],
+        "runs": {"small": 20000, "normal": 2000000, "full": 20000000},
+        "seeds": "tests/fuzz/seeds_checkpoint.c",
+    },
     "fuzz_json_reader": {
         "sources": BASE
         + [
@@ -40,8 +49,8 @@ TARGETS = {
     },
     "fuzz_log_segment": {
         "sources": BASE
-        + [f"log/{name}.c" for name in ["checksum", "compress", "conversion", "format", "pack"]]
-        + ["log/schema.c"],
+        + [f"log/{name}.c" for name in ["compress", "conversion", "format", "pack", "schema"]]
+        + ["runtime/base/checksum.c"],
         "libraries": ["-lisal", "-llz4", "-lzstd", "-lxxhash", "-lpthread"],
         "runs": {"small": 20000, "normal": 2000000, "full": 20000000},
         "seeds": "tests/fuzz/seeds_log_segment.c",

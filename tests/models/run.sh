@@ -19,6 +19,7 @@ cd "$folder" || exit 1
 cp "$here"/*.pml .
 cases=0
 failed=0
+megabytes=2000
 
 # search MODEL OPTIMISATION FLAG...: leaves what pan says in `report`.
 search()
@@ -29,7 +30,7 @@ search()
     rm -f pan pan.* ./*.trail report
     # shellcheck disable=SC2086
     if ! spin "$@" -a "$model.pml" >report 2>&1 ||
-        ! $compiler "$optimisation" -w -DSAFETY -DMEMLIM=2000 -o pan pan.c >>report 2>&1; then
+        ! $compiler "$optimisation" -w -DSAFETY -DMEMLIM=$megabytes -o pan pan.c >>report 2>&1; then
         echo "the model did not compile" >>report
         return
     fi
@@ -116,6 +117,48 @@ catches 'is_home' channel -DCHAIN -DNEXT_CHECKPOINT_AT_ONCE -DCHECKPOINTS=3
 catches "$asleep" channel -DDIAMOND -DONE_INPUT_FIRST
 catches "$asleep" channel -DJOIN -DEARLY_END -DENDED_IS_NOT_ALIGNED
 catches "$asleep" channel -DCHAIN -DCREDIT_IS_LOST
+
+holds checkpoint -DCHAIN -DRECORDS=4
+holds checkpoint -DCHAIN -DRECORDS=4 -DCREDITS=2
+holds checkpoint -DCHAIN -DCHECKPOINTS=3 -DABORTS=2
+holds checkpoint -DDIAMOND
+holds checkpoint -DDIAMOND -DRECORDS=4 -DCREDITS=2
+holds checkpoint -DDIAMOND -DCONFIRMED -DNEXT_CANCELS_NOTHING -DABORT_BY_MAILBOX_ONLY
+holds checkpoint -DSHUFFLE -DRECORDS=2
+holds checkpoint -DSHUFFLE -DCOARSE
+holds checkpoint -DSHUFFLE -DCOARSE -DCREDITS=2
+holds checkpoint -DSHUFFLE -DCOARSE -DCONFIRMED
+holds checkpoint -DSHUFFLE -DCOARSE -DRECORDS=2 -DEARLY_END
+if [ "${WEIR_TEST_SIZE:-normal}" = full ]; then
+    megabytes=8000
+    holds checkpoint -DCHAIN -DRECORDS=4 -DCHECKPOINTS=3 -DABORTS=2 -DCRASHES=2
+    holds checkpoint -DDIAMOND -DANY_KEY
+    holds checkpoint -DDIAMOND -DRECORDS=4 -DCRASHES=2
+    holds checkpoint -DSHUFFLE -DCOARSE -DRECORDS=4 -DCREDITS=2
+    holds checkpoint -DSHUFFLE -DCOARSE -DRECORDS=2 -DANY_KEY
+    megabytes=2000
+fi
+
+catches 'credit' checkpoint -DCHAIN -DBARRIER_NEEDS_CREDIT
+catches 'is_aligned' checkpoint -DDIAMOND -DREAD_ON_AFTER_BARRIER
+catches 'state\[t\]' checkpoint -DDIAMOND -DRECORD_BETWEEN_BARRIERS
+catches 'is_aligned.*has_ended' checkpoint -DDIAMOND -DMARK_AT_FIRST_BARRIER
+catches 'taken.*saved' checkpoint -DCHAIN -DEND_BEFORE_FINAL
+catches 'taken.*saved' checkpoint -DCHAIN -DDRAINED_TOO_SOON
+catches 'capturing.*aborted' checkpoint -DDIAMOND -DABORTED_ALIGNS_AGAIN
+catches 'capturing.*published' checkpoint -DDIAMOND -DNEXT_CANCELS_NOTHING
+catches 'marked_sent.*marked_taken' checkpoint -DCHAIN -DCAPTURE_WHEN_ACKNOWLEDGED
+catches 'marked_place' checkpoint -DCHAIN -DABORT_BY_MAILBOX_ONLY
+catches 'is_home' checkpoint -DCHAIN -DNO_WAIT_FOR_CONTROL
+catches 'is_home' checkpoint -DCHAIN -DNEXT_WHEN_HOME
+catches 'visible.*saved' checkpoint -DCHAIN -DCOMPLETE_TAKES_ALL
+catches 'visible.*saved' checkpoint -DCHAIN -DCOMPLETE_IS_NOT_CUMULATIVE
+catches 'visible.*saved' checkpoint -DCHAIN -DABORT_DROPS_PENDING
+catches 'capturing.*published' checkpoint -DCHAIN -DCOUNT_ANY_ACKNOWLEDGEMENT
+catches 'k==' checkpoint -DCHAIN -DNO_COMMIT_AT_RECOVERY
+catches "$asleep" checkpoint -DCHAIN -DENDED_READS_NO_LETTERS
+catches "$asleep" checkpoint -DSHUFFLE -DCOARSE -DEARLY_END -DENDED_IS_NOT_ALIGNED
+catches "$asleep" checkpoint -DSHUFFLE -DCOARSE -DEARLY_END -DENDED_DOES_NOT_ANSWER
 
 echo "cases: $cases"
 [ "$failed" -eq 0 ]

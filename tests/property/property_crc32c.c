@@ -2,7 +2,7 @@
 // piece or two.
 //
 // usage: property_crc32c [SEED]
-#include "log/format.h"
+#include "runtime/base/checksum.h"
 #include "tests/support/trial.h"
 
 #define BYTES_MOST 4096u

@@ -393,7 +393,7 @@ static void step_walk(struct round *r)
     static const void     *keys[MOST_BATCH];
     static uint32_t        lengths[MOST_BATCH];
     static uint64_t        hashes[MOST_BATCH];
-    static void           *values[MOST_BATCH];
+    static const void     *values[MOST_BATCH];
     struct wr_table_cursor cursor = { 0, 0 };
     const bool             erases = one_in(r, 3);
     const uint64_t         before = r->count;

@@ -384,13 +384,14 @@ static bool tap_advance(struct wr_node *node, weir_time watermark)
     return true;
 }
 
-static void tap_barrier(struct wr_node *node, uint64_t barrier)
+static bool tap_barrier(struct wr_node *node, uint64_t barrier)
 {
     struct tap_task *task = ((struct tap_node *)node)->task;
     TRIAL_CHECK(barrier == task->barrier + 1 && barrier <= BARRIERS, "barrier %llu after %llu",
                 (unsigned long long)barrier, (unsigned long long)task->barrier);
     memcpy(task->before[barrier], task->origin_max, sizeof(task->origin_max));
     __atomic_store_n(&task->barrier, barrier, __ATOMIC_RELEASE);
+    return true;
 }
 
 static bool drains = true;

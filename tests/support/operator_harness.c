@@ -1,6 +1,8 @@
 // One operator by itself; see operator_harness.h.
 #include "tests/support/operator_harness.h"
 
+#include "runtime/run/kept.h"
+
 #define STUCK_CALLS 100000u // that get nowhere: a timer that emits nothing does, too
 
 static void output_open(struct wr_output *output, const weir_type *type, uint32_t columns,
@@ -75,6 +77,7 @@ void operator_harness_close(struct operator_harness *harness)
     wr_free(node->call->scratch);
     wr_free(node->call->rejected);
     wr_free(node->call);
+    wr_kept_close(node->kept);
     wr_free(node->counters);
     wr_free(node->outputs);
     wr_free(node);

@@ -524,3 +524,22 @@ Test(footer, that_makes_no_sense_is_refused)
     cr_expect_not(is_taken_with(totals + 72, 32, 4), "another length");
     cr_expect_not(is_taken_with(totals + 76, 1, 4), "another magic number");
 }
+
+// ---- seeds ----
+
+Test(format, seeds_of_checksums_differ_by_log_topic_and_partition_and_are_never_zero)
+{
+    struct wr_log_place other = place;
+    const uint32_t      seed  = wr_log_crc_seed(&place);
+    cr_expect(seed != 0);
+    other.log.bytes[15] = 1;
+    cr_expect(wr_log_crc_seed(&other) != seed);
+    other                 = place;
+    other.topic.bytes[15] = 1;
+    cr_expect(wr_log_crc_seed(&other) != seed);
+    for (uint32_t partition = 0; partition < 1024; partition++) {
+        other           = place;
+        other.partition = partition;
+        cr_expect((wr_log_crc_seed(&other) == seed) == (partition == place.partition));
+    }
+}

@@ -1,5 +1,5 @@
-#include "log/lock_file.h"
 #include "log/small_file.h"
+#include "runtime/base/lock_file.h"
 #include "tests/support/log_directory.h"
 
 #include <errno.h>

@@ -78,11 +78,12 @@ static void tap_rows(struct wr_node *node, struct wr_inlet *inlet)
     (void)node;
     inlet->next = inlet->count;
 }
-static void tap_barrier(struct wr_node *node, uint64_t barrier)
+static bool tap_barrier(struct wr_node *node, uint64_t barrier)
 {
     (void)node;
     (void)barrier;
     (void)__atomic_fetch_add(&passes, 1, __ATOMIC_RELEASE);
+    return true;
 }
 static const struct wr_operator tap_operator = {
     .verb       = "tap",

@@ -43,7 +43,7 @@ Test(walk, comes_by_every_entry_once)
     const void            *keys[7];
     uint32_t               lengths[7];
     uint64_t               hashes[7];
-    void                  *values[7];
+    const void            *values[7];
     struct wr_table_cursor cursor = { 0, 0 };
     uint32_t               total  = 0;
     for (uint32_t count;
@@ -53,7 +53,7 @@ Test(walk, comes_by_every_entry_once)
             cr_assert_eq(seen[key]++, 0);
             cr_assert_eq(lengths[i], 8);
             cr_assert_eq(hashes[i], hash_of(key));
-            cr_assert_eq(*(uint64_t *)values[i], key * 10);
+            cr_assert_eq(*(const uint64_t *)values[i], key * 10);
         }
         total += count;
     }
@@ -63,7 +63,7 @@ Test(walk, comes_by_every_entry_once)
 Test(walk, may_erase_what_it_was_just_given)
 {
     uint64_t               hashes[100];
-    void                  *values[100];
+    const void            *values[100];
     struct wr_table_cursor cursor = { 0, 0 };
     uint32_t               total  = 0;
     for (uint32_t count;

@@ -1,7 +1,8 @@
 // CRC-32C against published vectors, and at the end of readable memory.
-#include "log/format.h"
+#include "runtime/base/checksum.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 #include <sys/mman.h>
 
 typedef uint32_t crc_function(uint32_t crc, const void *bytes, size_t length);
@@ -47,22 +48,4 @@ Test(checksum, reads_nothing_behind_its_bytes)
         cr_expect_eq(wr_crc32c(1, at, length), wr_crc32c_portable(1, at, length));
     }
     munmap(memory, 2 * page);
-}
-
-Test(checksum, seeds_differ_by_log_topic_and_partition_and_are_never_zero)
-{
-    const struct wr_log_place place = { { { 1 } }, { { 2 } }, 3 };
-    struct wr_log_place       other = place;
-    const uint32_t            seed  = wr_log_crc_seed(&place);
-    cr_expect(seed != 0);
-    other.log.bytes[15] = 1;
-    cr_expect(wr_log_crc_seed(&other) != seed);
-    other                 = place;
-    other.topic.bytes[15] = 1;
-    cr_expect(wr_log_crc_seed(&other) != seed);
-    for (uint32_t partition = 0; partition < 1024; partition++) {
-        other           = place;
-        other.partition = partition;
-        cr_expect((wr_log_crc_seed(&other) == seed) == (partition == 3));
-    }
 }

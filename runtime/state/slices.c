@@ -1,5 +1,5 @@
 // Slices: tables by event time; see slices.h.
-#include "operators/slices.h"
+#include "runtime/state/slices.h"
 
 #include <string.h>
 
@@ -12,6 +12,8 @@ void wr_slices_init(struct wr_slices *slices, struct wr_pool *pool,
 void wr_slices_fini(struct wr_slices *slices)
 {
     wr_slices_drop_before(slices, INT64_MAX);
+    WR_ASSERT(slices->leaving_count == 0); // captures end before the operator does
+    wr_free((void *)(uintptr_t)slices->leaving);
     wr_free(slices->spans);
     slices->spans = NULL;
 }
@@ -82,15 +84,58 @@ struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
     }
     struct wr_table *table = slices_open_table(slices, i);
     memmove(slices->spans + i + 1, slices->spans + i, (slices->end - i) * sizeof(*slices->spans));
-    slices->spans[i] = (struct wr_slice){ start, table };
+    slices->spans[i] = (struct wr_slice){ .start = start, .table = table };
     slices->end++;
     return slices->spans[i].table;
+}
+
+static struct wr_slice *slice_of(struct wr_slices *slices, const struct wr_table *table)
+{
+    for (uint32_t i = slices->first; i < slices->end; i++) {
+        if (slices->spans[i].table == table) {
+            return &slices->spans[i];
+        }
+    }
+    return NULL;
+}
+
+void wr_slices_hold(struct wr_slices *slices, const struct wr_table *table)
+{
+    struct wr_slice *slice = slice_of(slices, table);
+    WR_ASSERT(slice != NULL && !slice->is_held);
+    slice->is_held = true;
+}
+
+void wr_slices_release(struct wr_slices *slices, struct wr_table *table)
+{
+    struct wr_slice *slice = slice_of(slices, table);
+    if (slice != NULL) {
+        slice->is_held = false;
+        return;
+    }
+    uint32_t at = 0;
+    while (slices->leaving[at] != table) {
+        at++;
+    }
+    slices->leaving[at] = slices->leaving[--slices->leaving_count];
+    wr_table_close(table);
+}
+
+static void slice_drop(struct wr_slices *slices, const struct wr_slice *slice)
+{
+    if (!slice->is_held) {
+        wr_table_close(slice->table);
+        return;
+    }
+    const uint32_t count = slices->leaving_count + 1;
+    slices->leaving = wr_realloc((void *)(uintptr_t)slices->leaving, count * sizeof(slice->table));
+    slices->leaving[slices->leaving_count++] = slice->table;
 }
 
 void wr_slices_drop_before(struct wr_slices *slices, weir_time start)
 {
     while (slices->first < slices->end && slices->spans[slices->first].start < start) {
-        wr_table_close(slices->spans[slices->first].table);
+        slice_drop(slices, &slices->spans[slices->first]);
         slices->first++;
     }
     if (slices->first == slices->end) {

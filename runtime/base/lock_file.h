@@ -1,6 +1,6 @@
 // lock_file: a file that one process at a time holds. Its text says who, for sentences only.
-#ifndef WR_LOG_LOCK_FILE_H
-#define WR_LOG_LOCK_FILE_H
+#ifndef WR_LOCK_FILE_H
+#define WR_LOCK_FILE_H
 
 #include "runtime/base/environment.h"
 
@@ -10,4 +10,4 @@
 int wr_lock_file_take(struct wr_environment *environment, const char *path, int *file,
                       char **holder);
 
-#endif // WR_LOG_LOCK_FILE_H
+#endif // WR_LOCK_FILE_H

@@ -3,7 +3,9 @@
 //
 // Fewer than eight bytes go by tables: that ISA-L stays within them is promised nowhere. The tables
 // are filled once, by whichever thread is first.
-#include "log/format.h"
+#include "runtime/base/checksum.h"
+
+#include "runtime/base/base.h"
 
 #include <isa-l/crc.h>
 #include <pthread.h>

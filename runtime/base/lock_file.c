@@ -1,7 +1,7 @@
-#include "log/lock_file.h"
+#include "runtime/base/lock_file.h"
 
-#include "log/segment.h"
-#include "log/small_file.h"
+#include "runtime/base/file.h"
+#include "runtime/base/text_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@ static void text_write(struct wr_environment *environment, int file)
     (void)snprintf(text, sizeof(text), "process %-10" PRIu32 " boot %-22" PRIu64 "\n",
                    environment->ops->process(environment), environment->ops->boot(environment));
     // Whether or not it can be written: the lock is what counts.
-    (void)wr_log_write_fully(environment, file, text, strlen(text), 0);
+    (void)wr_file_write(environment, file, text, strlen(text), 0);
 }
 
 // "process 812", as far as the text is there and of this boot.
@@ -25,10 +25,11 @@ static char *holder_read(struct wr_environment *environment, int file)
     const int64_t got     = environment->ops->read_at(environment, file, text, TEXT_BYTES, 0);
     const char   *at      = text;
     uint64_t      process = 0, boot = 0;
-    bool          is_known =
-        got > 0 && wr_text_word(&at, "process ") && wr_text_number(&at, UINT32_MAX, &process);
+    bool          is_known = got > 0 && wr_text_take_word(&at, "process ") &&
+                    wr_text_take_number(&at, UINT32_MAX, &process);
     at += strspn(at, " ");
-    is_known = is_known && wr_text_word(&at, "boot ") && wr_text_number(&at, UINT64_MAX, &boot) &&
+    is_known = is_known && wr_text_take_word(&at, "boot ") &&
+               wr_text_take_number(&at, UINT64_MAX, &boot) &&
                boot == environment->ops->boot(environment);
     if (!is_known) {
         return wr_copy_text("another process");

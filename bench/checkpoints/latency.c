@@ -1,0 +1,223 @@
+// How late results are while a checkpoint is under way, and while none is.
+//
+// A result belongs to a checkpoint if one was under way at any time between the moment its payment
+// was due and the moment the result came: what a checkpoint has delayed counts as its own, also
+// when it comes after its end.
+#include "bench/checkpoints/checkpoint_bench.h"
+
+#include "bench/harness/clock.h"
+#include "bench/harness/histogram.h"
+#include "bench/harness/median.h"
+#include "bench/jobs/payments.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define PEAK_EVENTS UINT64_C(50000000)
+
+// ---- the job ----
+
+static void make_due(payment *p, uint64_t number, weir_time due)
+{
+    payment_make(p, number, W4_KEYS);
+    p->event_time = due;
+}
+WEIR_GENERATOR(payments_due, payment, make_due);
+
+typedef struct running {
+    int64_t sum;
+} running;
+WEIR_RECORD(running, sum);
+
+typedef struct update {
+    weir_time due;
+    uint64_t  card_id;
+    int64_t   amount;
+    int64_t   sum;
+} update;
+WEIR_RECORD(update, due, card_id, amount, sum);
+
+static void add_running(update *out, const by_card *key, running *state, const payment *p)
+{
+    state->sum += p->amount;
+    out->due     = p->event_time;
+    out->card_id = key->card_id;
+    out->amount  = p->amount;
+    out->sum     = state->sum;
+}
+WEIR_REDUCE(running_sums, payment, by_card, running, update, add_running);
+
+struct lateness {
+    struct checksum  checksum;
+    struct histogram during, outside; // nanoseconds
+    bool             is_open;
+};
+
+static weir_time warm_after_us;  // payments due before are not recorded
+static int64_t   wall_behind_us; // the wall clock less the monotonic one
+
+static int64_t wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void lateness_open(struct lateness *late)
+{
+    late->is_open = histogram_open(&late->during) && histogram_open(&late->outside);
+}
+
+static void take_updates(weir_call *call, void *opaque, const void *rows, const uint16_t *selection,
+                         uint32_t count)
+{
+    struct lateness *late    = opaque;
+    const update    *updates = rows;
+    const int64_t    now_us = wall_us(), busy_until_us = run_busy_until_us_any();
+    (void)call;
+    if (!late->is_open) {
+        lateness_open(late);
+    }
+    for (uint32_t i = 0; i < count && late->is_open; i++) {
+        const update *u = &updates[selection != NULL ? selection[i] : i];
+        checksum_add_w4(&late->checksum, u->card_id, u->amount, u->sum);
+        if (u->due >= warm_after_us) {
+            const int64_t late_us   = now_us - u->due;
+            const bool    is_during = u->due - wall_behind_us <= busy_until_us;
+            histogram_record(is_during ? &late->during : &late->outside,
+                             late_us > 0 ? (uint64_t)late_us * 1000 : 0);
+        }
+    }
+}
+
+static void lateness_merge(void *from, void *opaque)
+{
+    struct lateness *local = from, *all = opaque;
+    if (local->is_open) {
+        checksum_merge(&all->checksum, &local->checksum);
+        histogram_merge(&all->during, &local->during);
+        histogram_merge(&all->outside, &local->outside);
+        histogram_close(&local->during);
+        histogram_close(&local->outside);
+    }
+}
+static const weir_sink_binding measure_lateness = { .name       = "measure_lateness",
+                                                    .in         = &update_type,
+                                                    .local_size = sizeof(struct lateness),
+                                                    .rows       = take_updates,
+                                                    .finish     = lateness_merge };
+
+// ---- measuring ----
+
+// Events a second that the job reaches by itself, as cost.c measures it.
+static bool peak_measure(const struct bench *bench, double *peak)
+{
+    const struct plan plan = { .workers = bench->workers };
+    double            rates[RUNS_MAX];
+    running_keys = W4_KEYS;
+    for (unsigned run = 0; run < bench->runs; run++) {
+        const uint64_t events = bench->is_small ? PEAK_EVENTS / 50 : PEAK_EVENTS;
+        struct seen    seen;
+        seen_start(&seen, 0);
+        weir_job     *job      = running_open(bench, events, false, &seen);
+        const int64_t start_ns = clock_now_ns();
+        if (!plan_run(&plan, job, NULL)) {
+            return false;
+        }
+        rates[run] = (double)events / ((double)(seen.last_ns - start_ns) / 1e9);
+    }
+    *peak = median(rates, bench->runs);
+    return true;
+}
+
+static bool paced_run(const struct bench *bench, double rate, struct lateness *late,
+                      struct taken *taken)
+{
+    const double           warm_seconds = bench->is_small ? 0.2 : 10;
+    const double           seconds      = bench->is_small ? 0.6 : 30;
+    const char *const      path         = bench_path(bench, "latency");
+    const struct plan      plan         = { .workers     = bench->workers,
+                                            .checkpoints = path,
+                                            .interval_us = bench->is_small ? 100000 : 1000000 };
+    const weir_time        start_us     = wall_us() + 500000;
+    const uint64_t         events       = (uint64_t)(rate * (warm_seconds + seconds));
+    weir_generator_options generator    = { .name       = "payments",
+                                            .events     = events,
+                                            .partitions = bench->workers,
+                                            .rate       = rate,
+                                            .start      = start_us };
+    warm_after_us                       = start_us + (weir_time)(warm_seconds * 1e6);
+    wall_behind_us                      = wall_us() - clock_now_ns() / 1000;
+    weir_job  *job                      = weir_job_open("running");
+    weir_keyed per_card = weir_key(weir_generate(job, &payments_due, &generator), &by_card_key);
+    weir_sink(weir_reduce(per_card, &running_sums), &measure_lateness, late);
+    const bool is_good = plan_run(&plan, job, taken);
+    path_remove_all(path);
+    return is_good;
+}
+
+static const double      percents[]      = { 50, 99, 99.9, 100 };
+static const char *const percent_names[] = { "p50", "p99", "p99_9", "max" };
+
+static double percentile_us(const struct histogram *h, double percent)
+{
+    return (double)histogram_percentile(h, percent) / 1e3;
+}
+
+static void lateness_print(const struct bench *bench, const char *name, const struct histogram *h)
+{
+    if (bench->is_json) {
+        printf(",\"%s\":{\"samples\":%" PRIu64, name, h->count);
+    } else {
+        printf("%-15s %-8s", "", name);
+    }
+    for (size_t k = 0; k < sizeof(percents) / sizeof(percents[0]); k++) {
+        printf(bench->is_json ? ",\"%s_us\":%.0f" : "  %s %.0f us", percent_names[k],
+               percentile_us(h, percents[k]));
+    }
+    if (bench->is_json) {
+        printf("}");
+    } else {
+        printf("   of %" PRIu64 "\n", h->count);
+    }
+}
+
+static void all_print(const struct bench *bench, const char *job, double rate,
+                      const struct lateness *late, struct taken *taken)
+{
+    const double took  = median(taken->took_ms, taken->count), // sorted now
+        longest        = taken->took_ms[taken->count - 1];
+    const double ratio = percentile_us(&late->during, 99.9) / percentile_us(&late->outside, 99.9);
+    if (bench->is_json) {
+        printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"p99_9_ratio\":%.3f,"
+               "\"checkpoints\":%u,\"median_ms\":%.1f,\"longest_ms\":%.1f,\"workers\":%u,"
+               "\"checksum\":{\"count\":%" PRIu64 ",\"sum\":%" PRId64 ",\"hash\":\"%016" PRIx64
+               "\"}",
+               job, rate, ratio, taken->count, took, longest, bench->workers, late->checksum.count,
+               late->checksum.sum, late->checksum.hash);
+    } else {
+        printf("%-15s %8.2f M/s   %u checkpoints, %.0f ms, longest %.0f ms   p99.9 ratio %.2f   "
+               "%" PRIu64 " results %016" PRIx64 "\n",
+               job, rate / 1e6, taken->count, took, longest, ratio, late->checksum.count,
+               late->checksum.hash);
+    }
+    lateness_print(bench, "during", &late->during);
+    lateness_print(bench, "outside", &late->outside);
+}
+
+bool bench_latency(const struct bench *bench, const char *job)
+{
+    static struct taken taken;
+    struct lateness     late = { .is_open = false };
+    double              peak = 0;
+    lateness_open(&late);
+    const bool is_good = late.is_open && peak_measure(bench, &peak) &&
+                         paced_run(bench, peak / 2, &late, &taken) && taken.count > 0;
+    if (is_good) {
+        all_print(bench, job, peak / 2, &late, &taken);
+        line_end(bench);
+    }
+    histogram_close(&late.during);
+    histogram_close(&late.outside);
+    return is_good;
+}

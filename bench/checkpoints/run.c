@@ -1,0 +1,99 @@
+// Running a job, and noting its checkpoints while it runs.
+#include "bench/checkpoints/checkpoint_bench.h"
+
+#include "runtime/run/coordinator.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOOK_US  2000
+#define NEVER_US INT64_C(3600000000)
+
+static struct wr_coordinator *watched; // of the run under way
+
+int64_t run_busy_until_us_any(void)
+{
+    // Pairs with the release in plan_run.
+    const struct wr_coordinator *coordinator = __atomic_load_n(&watched, __ATOMIC_ACQUIRE);
+    return coordinator != NULL ? wr_coordinator_busy_until_any(coordinator) : 0;
+}
+
+static void taken_note(struct taken *taken, weir_run *run, uint64_t *seen)
+{
+    struct wr_checkpoint_facts facts;
+    wr_coordinator_facts_any(run->coordinator, &facts);
+    if (facts.count == *seen || taken->count == TAKEN_MAX) {
+        return;
+    }
+    *seen                        = facts.count;
+    taken->bytes[taken->count]   = (double)facts.bytes;
+    taken->took_ms[taken->count] = (double)(facts.ended_us - facts.began_us) / 1e3;
+    taken->packed[taken->count] =
+        facts.segments > 0 ? (double)facts.packed_segments / (double)facts.segments : 0;
+    taken->entries = facts.entries;
+    taken->count++;
+}
+
+static bool plan_is_reached(const struct plan *plan, const weir_job *job, const struct taken *taken)
+{
+    return (plan->stop_at_checkpoint != 0 && taken->count >= plan->stop_at_checkpoint) ||
+           (plan->stop_at_row != 0 &&
+            weir_job_sources_counter(job, WEIR_ROWS_OUT) >= plan->stop_at_row);
+}
+
+bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
+{
+    const weir_run_options options = {
+        .workers             = plan->workers,
+        .seed                = RUN_SEED,
+        .checkpoints         = plan->checkpoints,
+        .checkpoint_interval = plan->interval_us != 0 ? plan->interval_us : NEVER_US,
+    };
+    struct taken ignored = { .count = 0 };
+    uint64_t     seen    = 0;
+    weir_status  status  = WEIR_OK;
+    taken                = taken != NULL ? taken : &ignored;
+    taken->count         = 0;
+    weir_run *run        = weir_run_start(job, &options);
+    if (run != NULL) {
+        __atomic_store_n(&watched, run->coordinator, __ATOMIC_RELEASE);
+        while (weir_run_wait(run, LOOK_US) == WEIR_TIMED_OUT) {
+            if (run->coordinator != NULL) {
+                taken_note(taken, run, &seen);
+            }
+            if (plan_is_reached(plan, job, taken)) {
+                weir_run_stop_any(run, false);
+            }
+        }
+        __atomic_store_n(&watched, NULL, __ATOMIC_RELEASE);
+        if (run->coordinator != NULL) {
+            taken_note(taken, run, &seen);
+        }
+        status = weir_run_close(run);
+    }
+    if (run == NULL || status != WEIR_OK) {
+        fprintf(stderr, "%s\n", weir_job_error(job));
+    }
+    weir_job_close(job);
+    return run != NULL && status == WEIR_OK;
+}
+
+// ---- directories ----
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+void path_remove_all(const char *path) { (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+
+const char *bench_path(const struct bench *bench, const char *name)
+{
+    static char path[512];
+    (void)snprintf(path, sizeof(path), "%s/%s", bench->directory, name);
+    return path;
+}

@@ -1,0 +1,228 @@
+#include "cli/checkpoint/command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPEN_ATTEMPTS 3
+
+// The years that RFC 3339 has: 0000 to 9999. What follows from the ends of time lies beyond.
+#define TIMES_FIRST WEIR_SECONDS(-62167219200)
+#define TIMES_END   WEIR_SECONDS(253402300800)
+
+// ---- sentences ----
+
+int wr_checkpoint_misused(const struct wr_checkpoint_command *command, const char *sentence, ...)
+{
+    const char *name = command->verb != NULL ? command->verb->name : "";
+    const char *gap  = command->verb != NULL ? " " : "";
+    va_list     arguments;
+    va_start(arguments, sentence);
+    (void)fprintf(stderr, "weir checkpoint%s%s: ", gap, name);
+    (void)vfprintf(stderr, sentence, arguments);
+    (void)fprintf(stderr, "; see weir checkpoint %s%s--help\n", name, gap);
+    va_end(arguments);
+    return weir_status_exit_code(WEIR_USAGE);
+}
+
+int wr_checkpoint_failed(struct wr_error *error)
+{
+    const int code = wr_command_failed(error->status, error->sentence);
+    wr_error_fini(error);
+    return code;
+}
+
+// ---- checkpoints ----
+
+bool wr_checkpoint_is_number(const char *word, uint64_t *number)
+{
+    *number = 0;
+    return strcmp(word, "latest") == 0 || (wr_value_count(word, number) && *number > 0);
+}
+
+struct numbers {
+    uint64_t *at;
+    uint32_t  count;
+};
+
+static void numbers_add(void *opaque, const char *name)
+{
+    struct numbers *numbers = opaque;
+    uint64_t        number;
+    if (wr_manifest_name_parse(name, &number)) {
+        numbers->at = wr_realloc(numbers->at, (numbers->count + 1) * sizeof(*numbers->at));
+        numbers->at[numbers->count++] = number;
+    }
+}
+
+static int number_compare(const void *one, const void *other)
+{
+    const uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+    return a < b ? -1 : a > b;
+}
+
+static weir_status numbers_list(const struct wr_checkpoint_command *command,
+                                struct numbers *numbers, struct wr_error *error)
+{
+    struct wr_environment *environment = command->environment;
+    const int              status =
+        environment->ops->list(environment, command->directory, numbers_add, numbers);
+    if (numbers->count > 1) {
+        qsort(numbers->at, numbers->count, sizeof(*numbers->at), number_compare);
+    }
+    return status == 0 ? WEIR_OK
+                       : wr_error_set(error, wr_error_status(status),
+                                      "checkpoints in %s: cannot list the directory: %s",
+                                      command->directory, strerror(-status));
+}
+
+int wr_checkpoint_numbers(const struct wr_checkpoint_command *command, uint64_t **numbers,
+                          uint32_t *count)
+{
+    struct numbers    found  = { .at = NULL };
+    struct wr_error   error  = { .status = WEIR_OK };
+    const weir_status status = numbers_list(command, &found, &error);
+    *numbers                 = found.at;
+    *count                   = found.count;
+    return status == WEIR_OK ? 0 : wr_checkpoint_failed(&error);
+}
+
+static bool is_published(const struct wr_checkpoint_command *command, uint64_t number)
+{
+    struct wr_file_info info;
+    char                name[WR_MANIFEST_NAME_BYTES];
+    wr_manifest_name(number, name);
+    char *const path = wr_format("%s/%s", command->directory, name);
+    const bool  is   = command->environment->ops->info(command->environment, path, &info) == 0;
+    wr_free(path);
+    return is;
+}
+
+static weir_status set_deleted(const struct wr_checkpoint_command *command, uint64_t number,
+                               struct wr_error *error)
+{
+    return wr_error_set(error, WEIR_NOT_FOUND,
+                        "checkpoints in %s: checkpoint %" PRIu64
+                        " was deleted while it was looked at: choose a newer one",
+                        command->directory, number);
+}
+
+int wr_checkpoint_read_failed(const struct wr_checkpoint_command *command, uint64_t number,
+                              struct wr_error *error)
+{
+    if (error->status == WEIR_NOT_FOUND && !is_published(command, number)) {
+        (void)set_deleted(command, number, error);
+    }
+    return wr_checkpoint_failed(error);
+}
+
+weir_status wr_checkpoint_try_open(const struct wr_checkpoint_command *command, uint64_t number,
+                                   struct wr_store **store, struct wr_error *error)
+{
+    const struct wr_store_options options = { .checkpoint = number };
+    weir_status                   status  = WEIR_OK;
+    // A writer that deletes what is being looked at makes it look damaged.
+    for (uint32_t i = 0; i < OPEN_ATTEMPTS; i++) {
+        wr_error_fini(error);
+        status = wr_store_open(command->environment, command->directory, &options, store, error);
+        if (status != WEIR_DAMAGED && status != WEIR_NOT_FOUND) {
+            break;
+        }
+    }
+    if (status == WEIR_DAMAGED && number != 0 && !is_published(command, number)) {
+        return set_deleted(command, number, error);
+    }
+    if (status == WEIR_OK && wr_store_manifest(*store) == NULL) {
+        wr_store_close(*store);
+        *store = NULL;
+        return wr_error_set(error, WEIR_NOT_FOUND,
+                            "checkpoints in %s: there is none: a job writes them there with "
+                            "--checkpoints %s",
+                            command->directory, command->directory);
+    }
+    return status;
+}
+
+int wr_checkpoint_open(const struct wr_checkpoint_command *command, uint64_t number,
+                       struct wr_store **store)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    *store                = NULL;
+    return wr_checkpoint_try_open(command, number, store, &error) == WEIR_OK
+               ? 0
+               : wr_checkpoint_failed(&error);
+}
+
+// ---- operators ----
+
+bool wr_checkpoint_has_operator(const struct wr_store *store, const char *name)
+{
+    for (uint32_t at = 0; at < wr_store_manifest(store)->task_count; at++) {
+        const struct wr_index *index = wr_store_index(store, at);
+        for (uint32_t i = 0; i < index->operator_count; i++) {
+            if (strcmp(index->operators[i].name, name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int wr_checkpoint_no_operator(const struct wr_store *store, const char *name)
+{
+    const struct wr_manifest *manifest = wr_store_manifest(store);
+    const char              **names    = NULL;
+    uint32_t                  count    = 0;
+    for (uint32_t at = 0; at < manifest->task_count; at++) {
+        const struct wr_index *index = wr_store_index(store, at);
+        names = wr_realloc((void *)names, (count + index->operator_count + 1) * sizeof(*names));
+        for (uint32_t i = 0; i < index->operator_count; i++) {
+            names[count++] = index->operators[i].name;
+        }
+    }
+    const char *nearest = wr_command_nearest(name, names, count);
+    (void)fprintf(stderr, "checkpoint %" PRIu64 " of %s: there is no operator %s%s%s%s\n",
+                  manifest->checkpoint, manifest->job, name,
+                  nearest != NULL ? "; did you mean " : "; weir checkpoint inspect lists them",
+                  nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    wr_free((void *)names);
+    return weir_status_exit_code(WEIR_NOT_FOUND);
+}
+
+// ---- output ----
+
+int wr_checkpoint_end(int code)
+{
+    errno                = 0;
+    const bool has_ended = fflush(stdout) != 0 || ferror(stdout) != 0;
+    if (!has_ended || code != 0 || errno == EPIPE || errno == 0) {
+        return code;
+    }
+    (void)fprintf(stderr, "standard output: %s\n", strerror(errno));
+    return weir_status_exit_code(wr_error_status(errno));
+}
+
+void wr_checkpoint_json_time(FILE *to, weir_time time)
+{
+    char text[WEIR_TIME_TEXT_MAX];
+    if (time < TIMES_FIRST) {
+        (void)fputs("null", to);
+    } else if (time >= TIMES_END) {
+        (void)fputs("\"end\"", to);
+    } else {
+        (void)weir_time_format(time, text);
+        (void)fprintf(to, "\"%s\"", text);
+    }
+}
+
+const char *wr_checkpoint_time_text(weir_time time, char *to)
+{
+    if (time < TIMES_FIRST || time >= TIMES_END) {
+        (void)snprintf(to, WEIR_TIME_TEXT_MAX, "%s", time < TIMES_FIRST ? "none" : "end");
+    } else {
+        (void)weir_time_format(time, to);
+    }
+    return to;
+}

@@ -1,0 +1,117 @@
+// coordinator: asks for checkpoints, gathers what the tasks hand in, publishes, and tells.
+//
+//   sources <--barrier n-- coordinator <--reports-- tasks       images and index of each task
+//                              |
+//                              +--> store: state files, then the manifest: the commit point
+//                              +--> sinks: prepared before it, committed after it
+//                              +--> tasks: complete n, or nothing will come of n
+//
+// One checkpoint is under way at a time. The coordinator may give it up at any moment: then what
+// was written goes, and what sinks had set aside for it becomes part of the next. A run ends with a
+// final checkpoint: sources that have nothing more to read stay, and pass barriers, until it is
+// durable; only then does the end flow through the graph.
+//
+// Thread rule: a thread of its own, or, simulated, a step now and then; it alone touches the store
+// and calls committers. Workers reach it by reports, it reaches them by their mailboxes.
+#ifndef WR_COORDINATOR_H
+#define WR_COORDINATOR_H
+
+#include "runtime/run/run.h"
+
+#include "runtime/checkpoint/checkpoint.h"
+
+// The cell of what a sink has prepared, by the checkpoint it was first part of.
+#define WR_TOKEN_CELL "prepared"
+
+struct wr_coordinator;
+
+// A job's operators as a manifest knows them: a line each.
+struct wr_graph_text {
+    uint64_t     hash;
+    const char **operators; // wr_alloc'ed, as is each
+    uint32_t     operator_count;
+};
+void wr_graph_text_fini(struct wr_graph_text *text);
+
+struct wr_coordinator_options {
+    struct wr_store     *store; // handed
+    int64_t              interval_us, timeout_us;
+    const char          *job;   // copied
+    struct wr_graph_text graph; // handed
+};
+
+struct wr_coordinator *wr_coordinator_open(struct weir_run                     *run,
+                                           const struct wr_coordinator_options *options);
+void                   wr_coordinator_close(struct wr_coordinator *coordinator); // NULL is fine
+
+// When every operator is open: takes up what the store was opened at, and sinks settle what a crash
+// left undecided. What goes wrong is the run's failure.
+void wr_coordinator_recover(struct wr_coordinator *coordinator);
+
+void *wr_coordinator_main(void *coordinator); // the thread
+// Simulated: does what there is to do; how much. And when it wants to be stepped next.
+uint32_t wr_coordinator_step(struct wr_coordinator *coordinator);
+int64_t  wr_coordinator_wake_at(const struct wr_coordinator *coordinator);
+
+// ---- for tasks, from any thread ----
+
+// The source task has nothing more to read; whether the end may flow now. If not, its worker is
+// woken when it may.
+bool wr_coordinator_may_end_any(struct wr_coordinator *coordinator, struct wr_task *task);
+// Something has changed that the thread may wait for: the run has failed.
+void wr_coordinator_wake_any(struct wr_coordinator *coordinator);
+
+// ---- for who watches, from any thread ----
+
+// The last checkpoint that was published.
+struct wr_checkpoint_facts {
+    uint64_t count; // published by this run
+    uint64_t id;    // 0: none yet, and nothing below means anything
+    int64_t  began_us, ended_us;
+    uint64_t bytes;             // written, of state files
+    uint64_t entries, segments; // that it consists of
+    uint64_t packed_segments;   // of these, new in it; the others lie in files of earlier ones
+};
+void wr_coordinator_facts_any(struct wr_coordinator      *coordinator,
+                              struct wr_checkpoint_facts *facts);
+// When the last checkpoint was over, published or given up; INT64_MAX: one is under way; 0: there
+// was none.
+int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator);
+
+// ---- for tasks, from any thread: files ----
+
+// Who a state file is.
+struct wr_file_id wr_coordinator_file_id(const struct wr_coordinator *coordinator,
+                                         const struct wr_task *task, uint64_t checkpoint);
+
+// A piece of the task's file, from its pool of chunks; given back when it is written.
+struct wr_chunk {
+    struct wr_chunk *next;
+    uint64_t         offset; // in the file
+    uint32_t         block_count;
+    size_t           filled, capacity;
+    char             bytes[];
+};
+struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinator, size_t bytes);
+// Whether more should be captured now; not where the disk is behind. Then all workers are woken
+// when it should.
+bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator);
+
+enum wr_report_kind {
+    WR_REPORT_PASSED,  // the task has passed the barrier: its sinks may be prepared
+    WR_REPORT_CHUNK,   // `chunk` is full, or the last
+    WR_REPORT_CAPTURED // all of it: `index` is what there is
+};
+struct wr_report {
+    struct wr_report   *next;
+    enum wr_report_kind kind;
+    struct wr_task     *task;
+    uint64_t            checkpoint;
+    uint32_t            file_number; // of the task's file of this checkpoint
+    struct wr_chunk    *chunk;       // handed
+    struct wr_index    *index;       // handed
+};
+// Copied.
+void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report);
+
+#endif // WR_COORDINATOR_H

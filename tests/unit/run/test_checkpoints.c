@@ -1,0 +1,260 @@
+// A job that takes checkpoints, stopped or failed, and run again.
+#include "runtime/run/run.h"
+#include "tests/support/external_sink.h"
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <time.h>
+#include <weir/run.h>
+#include <weir/source.h>
+
+typedef struct event {
+    uint64_t  number, key;
+    weir_time at;
+} event;
+WEIR_RECORD(event, number, key, at);
+
+typedef struct outcome {
+    uint64_t key, count;
+} outcome;
+WEIR_RECORD(outcome, key, count);
+
+static const uint64_t EVENTS = 200000;
+
+static void make(event *e, uint64_t number, weir_time due)
+{
+    (void)due;
+    e->number = number;
+    e->key    = number % 1000;
+    e->at     = (weir_time)number;
+}
+WEIR_GENERATOR(numbers, event, make);
+WEIR_KEY(by_key, event, key);
+
+typedef struct counted {
+    uint64_t count;
+} counted;
+WEIR_RECORD(counted, count);
+static void count(outcome *out, const by_key *key, counted *state, const event *e)
+{
+    (void)e;
+    out->key   = key->key;
+    out->count = ++state->count;
+}
+WEIR_REDUCE(counting, event, by_key, counted, outcome, count);
+
+// The same with a state of another type.
+typedef struct narrow {
+    uint32_t count;
+} narrow;
+WEIR_RECORD(narrow, count);
+static void count_narrow(outcome *out, const by_key *key, narrow *state, const event *e)
+{
+    (void)e;
+    out->key   = key->key;
+    out->count = ++state->count;
+}
+WEIR_REDUCE(counting_narrow, event, by_key, narrow, outcome, count_narrow);
+
+static struct external external;
+static char            directory[64];
+
+static void set_up(void)
+{
+    external_init(&external, sizeof(outcome));
+    (void)snprintf(directory, sizeof(directory), "/tmp/weir-checkpoints-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void tear_down(void)
+{
+    external_fini(&external);
+    (void)nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(checkpoints, .init = set_up, .fini = tear_down, .timeout = 240);
+
+struct variant {
+    const char                *job, *name;
+    const weir_reduce_binding *reduce;
+    double                     rate;
+};
+
+static weir_job *job_of(const struct variant *variant)
+{
+    const weir_generator_options options = {
+        .events     = EVENTS,
+        .partitions = 2,
+        .rate       = variant->rate,
+        .start      = variant->rate > 0 ? 1 : 0,
+        .time       = { .field = "at" },
+    };
+    weir_job                  *job = weir_job_open(variant->job != NULL ? variant->job : "tested");
+    weir_stream                in  = weir_generate(job, &numbers, &options);
+    const weir_reduce_binding *reduce = variant->reduce != NULL ? variant->reduce : &counting;
+    weir_stream                out    = weir_reduce(weir_key(in, &by_key_key), reduce);
+    out = weir_name(out, variant->name != NULL ? variant->name : "counting");
+    (void)external_sink(out, "out", &external);
+    return job;
+}
+
+static weir_run_options options_of(uint32_t workers)
+{
+    return (weir_run_options){
+        .workers             = workers,
+        .is_unpinned         = true,
+        .batch_bytes         = 4096,
+        .checkpoints         = directory,
+        .checkpoint_interval = 2000,
+    };
+}
+
+// Starts, waits until something has been committed, and stops without a drain.
+static void run_and_stop(const struct variant *variant, uint32_t workers)
+{
+    weir_job              *job     = job_of(variant);
+    const weir_run_options options = options_of(workers);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    uint64_t before = 0;
+    (void)pthread_mutex_lock(&external.lock);
+    before = external.row_count;
+    (void)pthread_mutex_unlock(&external.lock);
+    for (uint64_t now = before; now == before && weir_run_wait(run, 0) == WEIR_TIMED_OUT;) {
+        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+        (void)pthread_mutex_lock(&external.lock);
+        now = external.row_count;
+        (void)pthread_mutex_unlock(&external.lock);
+    }
+    weir_run_stop_any(run, false);
+    cr_assert_eq(weir_run_close(run), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+}
+
+static void run_to_the_end(const struct variant *variant, uint32_t workers)
+{
+    weir_job              *job     = job_of(variant);
+    const weir_run_options options = options_of(workers);
+    cr_assert_eq(weir_job_run(job, &options), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+}
+
+static void every_event_counted_once(void)
+{
+    uint64_t counts[1000] = { 0 };
+    for (uint64_t i = 0; i < external.row_count; i++) {
+        const outcome *o = (const outcome *)(const void *)(external.rows + i * sizeof(*o));
+        cr_assert_eq(o->count, ++counts[o->key]);
+    }
+    cr_assert_eq(external.row_count, EVENTS);
+}
+
+static void is_refused(const struct variant *variant, weir_status status, const char *words)
+{
+    weir_job              *job     = job_of(variant);
+    const weir_run_options options = options_of(2);
+    cr_assert_eq(weir_job_run(job, &options), status, "%s", weir_job_error(job));
+    cr_assert_not_null(strstr(weir_job_error(job), words), "%s", weir_job_error(job));
+    weir_job_close(job);
+}
+
+static const struct variant plain = { .job = NULL };
+
+Test(checkpoints, of_a_job_that_runs_to_its_end_show_each_row_once)
+{
+    run_to_the_end(&plain, 2);
+    every_event_counted_once();
+}
+
+Test(checkpoints, let_a_stopped_job_go_on_with_other_numbers_of_workers)
+{
+    const uint32_t workers[] = { 1, 3, 2, 4 };
+    for (uint32_t i = 0; i < 4; i++) {
+        run_and_stop(&plain, workers[i]);
+    }
+    run_to_the_end(&plain, 2);
+    every_event_counted_once();
+}
+
+Test(checkpoints, commit_what_was_prepared_when_the_commit_had_failed)
+{
+    external.fails_in          = 3;
+    weir_job        *job       = job_of(&plain);
+    weir_run_options options   = options_of(2);
+    options.restart_rule.kind  = WEIR_RESTART_FIXED;
+    options.restart_rule.most  = 1;
+    options.restart_rule.delay = 1000;
+    cr_assert_eq(weir_job_run(job, &options), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+    cr_assert_eq(external.recoveries, 2);
+    cr_assert_gt(external.committed_late, 0);
+    every_event_counted_once();
+}
+
+Test(checkpoints, of_a_job_that_had_ended_leave_nothing_to_do)
+{
+    run_to_the_end(&plain, 2);
+    run_to_the_end(&plain, 3);
+    every_event_counted_once();
+}
+
+Test(checkpoints, are_held_by_one_run_at_a_time)
+{
+    const struct variant   slow    = { .rate = 1000 };
+    weir_job              *job     = job_of(&slow);
+    const weir_run_options options = options_of(1);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    is_refused(&plain, WEIR_CONFLICT, directory);
+    weir_run_stop_any(run, false);
+    cr_assert_eq(weir_run_close(run), WEIR_OK);
+    weir_job_close(job);
+}
+
+Test(checkpoints, of_another_job_are_refused_by_name)
+{
+    run_and_stop(&plain, 2);
+    is_refused(&(struct variant){ .job = "other" }, WEIR_MISMATCH, "it is not of the job other");
+}
+
+Test(checkpoints, of_an_operator_that_was_renamed_are_refused_by_name)
+{
+    run_and_stop(&plain, 2);
+    is_refused(&(struct variant){ .name = "tallied" }, WEIR_MISMATCH,
+               "it has state of the operator counting, and the job has none of that name");
+}
+
+Test(checkpoints, of_a_field_that_was_narrowed_are_refused_by_its_name)
+{
+    run_and_stop(&plain, 2);
+    is_refused(&(struct variant){ .reduce = &counting_narrow }, WEIR_MISMATCH, "counting: states");
+}
+
+Test(checkpoints, that_are_not_there_cannot_be_chosen)
+{
+    run_and_stop(&plain, 2);
+    weir_job        *job     = job_of(&plain);
+    weir_run_options options = options_of(2);
+    options.restore          = "999999";
+    cr_assert_eq(weir_job_run(job, &options), WEIR_NOT_FOUND, "%s", weir_job_error(job));
+    weir_job_close(job);
+}
+
+Test(checkpoints, are_chosen_by_number_or_latest)
+{
+    weir_job        *job     = job_of(&plain);
+    weir_run_options options = options_of(2);
+    options.restore          = "newest";
+    cr_assert_eq(weir_job_run(job, &options), WEIR_USAGE);
+    cr_assert_not_null(strstr(weir_job_error(job), "\"latest\" or the number"), "%s",
+                       weir_job_error(job));
+    weir_job_close(job);
+}
