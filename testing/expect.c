@@ -92,7 +92,7 @@ static size_t changes_apply(struct named_row *rows, size_t count)
         if (change == WEIR_INSERT || change == WEIR_UPDATE_AFTER || !has_row) {
             struct named_row row = rows[i];
             row.change           = change == WEIR_UPDATE_AFTER ? WEIR_INSERT : change;
-            rows[kept++] = row;
+            rows[kept++]         = row;
         }
     }
     return kept;
@@ -230,8 +230,7 @@ static void sides_fill(struct side *expected, struct side *found, const struct w
         } else if (order > 0) {
             sides_add(expected, found, &got->rows[k], got->rows[k].count);
         } else {
-            sides_add(expected, found, &got->rows[k],
-                      got->rows[k].count - wanted->rows[i].count);
+            sides_add(expected, found, &got->rows[k], got->rows[k].count - wanted->rows[i].count);
         }
         i += order <= 0;
         k += order >= 0;
@@ -256,8 +255,8 @@ static void print_fields(FILE *to, const weir_type *type, const void *expected, 
 {
     bool is_first = true;
     for (uint32_t i = 0; i < type->field_count; i++) {
-        char      *texts[2];
-        size_t     bytes[2];
+        char       *texts[2];
+        size_t      bytes[2];
         const void *records[2] = { found, expected };
         for (int k = 0; k < 2; k++) {
             FILE *text = open_memstream(&texts[k], &bytes[k]);

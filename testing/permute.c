@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define MOST_CHECKPOINTS 20u // a seed
+
 static uint64_t fate_draw(struct wr_test_fate *fate)
 {
     return fate->random = wr_mix64(fate->random, 0x66617465);
@@ -60,23 +62,25 @@ static char *property_try(const weir_test_property *property, const weir_test *r
          .story        = open_memstream(&story, &bytes),
     };
     WR_ASSERT(fate.story != NULL);
-    fate.crashes_left  = fate_below(&fate, property->crashes + 1);
-    fate.checkpoint_at = fate.checkpoint_every = 1 + fate_below(&fate, 400);
-    fate.steps_between = 1 + weir_test_steps(reference) * 2 / (property->crashes + 1);
+    fate.crashes_left     = fate_below(&fate, property->crashes + 1);
+    fate.checkpoints_left = fate_below(&fate, MOST_CHECKPOINTS + 1);
+    fate.checkpoint_every = 1 + fate_below(&fate, (uint32_t)weir_test_steps(reference) / 2 + 1);
+    fate.checkpoint_at    = fate.checkpoint_every;
+    fate.steps_between    = 1 + weir_test_steps(reference) * 2 / (property->crashes + 1);
     const weir_test_options options = {
-        .workers             = 1 + fate_below(&fate, property->workers),
-        .seed                = seed,
-        .batch_bytes         = fate_below(&fate, 2) == 0 ? 1024 : 0,
-        .credits             = 2 + fate_below(&fate, 3),
+        .workers     = 1 + fate_below(&fate, property->workers),
+        .seed        = seed,
+        .batch_bytes = fate_below(&fate, 2) == 0 ? 1024 : 0,
+        .credits     = 2 + fate_below(&fate, 3),
     };
     weir_test *test  = property_play(property, &options, &fate);
     char      *wrong = weir_test_error(test) != NULL ? wr_copy_text(weir_test_error(test))
                                                      : rows_differ(reference, test);
     (void)fclose(fate.story);
-    char *sentence = wrong != NULL ? wr_format("under seed %llu (%u workers%s) %s",
-                                               (unsigned long long)seed, options.workers, story,
-                                               wrong)
-                                   : NULL;
+    char *sentence = wrong != NULL
+                         ? wr_format("under seed %llu (%u workers%s) %s", (unsigned long long)seed,
+                                     options.workers, story, wrong)
+                         : NULL;
     test->fate     = NULL;
     weir_test_close(test);
     wr_free(wrong);

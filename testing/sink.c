@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 static struct wr_test_output *output_of(const struct wr_node *node)
 {
     return (struct wr_test_output *)(uintptr_t)node->spec->options;
@@ -75,9 +74,9 @@ static bool sink_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_to
     output->pieces =
         wr_realloc(output->pieces, (output->piece_count + 1) * sizeof(*output->pieces));
     struct wr_test_piece *piece = &output->pieces[output->piece_count++];
-    *piece          = (struct wr_test_piece){ ++output->last_token, part->set_aside };
-    part->set_aside = NULL;
-    token->length   = sizeof(piece->token);
+    *piece                      = (struct wr_test_piece){ ++output->last_token, part->set_aside };
+    part->set_aside             = NULL;
+    token->length               = sizeof(piece->token);
     memcpy(token->bytes, &piece->token, sizeof(piece->token));
     return true;
 }
@@ -211,8 +210,8 @@ static bool output_take_identity(struct wr_test_output *output, weir_stream in, 
             return false;
         }
         free(text);
-        output->identity = wr_realloc((void *)(uintptr_t)output->identity,
-                                      (output->identity_count + 1) * sizeof(weir_field *));
+        output->identity                           = wr_realloc((void *)(uintptr_t)output->identity,
+                                                                (output->identity_count + 1) * sizeof(weir_field *));
         output->identity[output->identity_count++] = field;
         at += length + (at[length] != 0);
     }

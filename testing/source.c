@@ -46,7 +46,7 @@ static bool input_list(struct wr_environment *environment, const void *options,
     if (!input->is_tested) {
         *status = WEIR_USAGE;
         *error  = wr_copy_text("a test source sends what a test feeds it: run the job with "
-                               "weir_test_open");
+                                "weir_test_open");
         return false;
     }
     list->count = input->options.partitions;
@@ -145,7 +145,7 @@ static enum wr_read reader_read_records(struct test_reader *reader)
 {
     const struct wr_test_queue *queue       = queue_of(&reader->reader);
     struct wr_environment      *environment = reader->reader.node->environment;
-    uint64_t left = 1 + environment->ops->random(environment) % MOST_ROWS_A_READ;
+    uint64_t                    left = 1 + environment->ops->random(environment) % MOST_ROWS_A_READ;
     for (; left > 0 && reader->next < queue->count &&
            queue->items[reader->next].verb == WR_TEST_RECORD;
          left--) {

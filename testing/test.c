@@ -147,8 +147,7 @@ static void test_die(weir_test *test)
         wr_simulation_restart(test->environment);
     }
     for (uint32_t i = 0; wr_test_output_name(test->job, i) != NULL; i++) {
-        wr_test_output_die(
-            wr_test_output_named(test->job, wr_test_output_name(test->job, i)));
+        wr_test_output_die(wr_test_output_named(test->job, wr_test_output_name(test->job, i)));
     }
     test->is_down = true;
 }
@@ -176,6 +175,16 @@ static void test_live_again(weir_test *test)
     test_start(test);
 }
 
+static void test_hurry(weir_test *test)
+{
+    struct wr_test_fate *fate = test->fate;
+    if (fate->checkpoints_left > 0 && weir_test_steps(test) >= fate->checkpoint_at) {
+        fate->checkpoints_left--;
+        fate->checkpoint_at += fate->checkpoint_every;
+        wr_coordinator_hurry(test->run->coordinator);
+    }
+}
+
 // One step. False: there is none to take: it is down, or over, or only time can help.
 static bool test_turn(weir_test *test)
 {
@@ -189,9 +198,8 @@ static bool test_turn(weir_test *test)
     if (test->run == NULL || test->error != NULL) {
         return false;
     }
-    if (test->fate != NULL && weir_test_steps(test) >= test->fate->checkpoint_at) {
-        test->fate->checkpoint_at += test->fate->checkpoint_every;
-        wr_coordinator_hurry(test->run->coordinator);
+    if (test->fate != NULL) {
+        test_hurry(test);
     }
     const bool can_move = wr_turns_take(&test->turns);
     test_notice(test);
@@ -212,8 +220,7 @@ static void test_settle(weir_test *test, const char *verb, uint64_t most_steps)
         if (test_turn(test)) {
             continue;
         }
-        const int64_t due_us =
-            test->run != NULL ? wr_simulation_due(test->environment) : INT64_MAX;
+        const int64_t due_us = test->run != NULL ? wr_simulation_due(test->environment) : INT64_MAX;
         if (due_us == INT64_MAX) {
             return;
         }
@@ -291,8 +298,8 @@ static bool types_are_equal(const weir_type *a, const weir_type *b)
                                 a->field_count == b->field_count);
     for (uint32_t i = 0; a != b && are_equal && i < a->field_count; i++) {
         const weir_field *x = &a->fields[i], *y = &b->fields[i];
-        are_equal = strcmp(x->name, y->name) == 0 && x->offset == y->offset &&
-                    x->size == y->size && x->kind == y->kind && x->count == y->count;
+        are_equal = strcmp(x->name, y->name) == 0 && x->offset == y->offset && x->size == y->size &&
+                    x->kind == y->kind && x->count == y->count;
     }
     return are_equal;
 }
@@ -304,8 +311,7 @@ static struct wr_test_input *test_input(weir_test *test, const char *verb, const
     if (test->error != NULL) {
         return NULL;
     }
-    struct wr_test_input *input =
-        source != NULL ? wr_test_input_named(test->job, source) : NULL;
+    struct wr_test_input *input = source != NULL ? wr_test_input_named(test->job, source) : NULL;
     if (input == NULL) {
         mistake_no_such(test, verb, "source", source, wr_test_input_name);
         return NULL;
@@ -320,8 +326,8 @@ static struct wr_test_input *test_input(weir_test *test, const char *verb, const
         return NULL;
     }
     if (input->queues[partition].has_ended) {
-        wr_test_mistake(test, "%s: partition %u of %s has ended; nothing may come after that",
-                        verb, partition, source);
+        wr_test_mistake(test, "%s: partition %u of %s has ended; nothing may come after that", verb,
+                        partition, source);
         return NULL;
     }
     return input;
@@ -343,8 +349,7 @@ void weir_test_feed(weir_test *test, const char *source, uint32_t partition, con
     for (size_t i = 0; i < count; i++) {
         const struct wr_test_item item = { .verb   = WR_TEST_RECORD,
                                            .record = weir_collection_count(kept) };
-        wr_collection_add(kept, (const char *)records + i * type->size, WEIR_INSERT,
-                          WEIR_TIME_MIN);
+        wr_collection_add(kept, (const char *)records + i * type->size, WEIR_INSERT, WEIR_TIME_MIN);
         wr_test_input_add(input, partition, &item);
     }
 }
@@ -479,8 +484,9 @@ void weir_test_crash(weir_test *test, weir_test_death death, uint64_t after_step
         return;
     }
     if (death != WEIR_TEST_KILL && death != WEIR_TEST_POWER_CUT) {
-        wr_test_mistake(test, "crash: %d is no death; there are WEIR_TEST_KILL and "
-                              "WEIR_TEST_POWER_CUT",
+        wr_test_mistake(test,
+                        "crash: %d is no death; there are WEIR_TEST_KILL and "
+                        "WEIR_TEST_POWER_CUT",
                         (int)death);
         return;
     }

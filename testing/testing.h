@@ -120,13 +120,14 @@ char *wr_test_rows_compare_in_order(const char *sink, const weir_type *type,
 // ---- test.c ----
 
 // What makes a job die, live again and take checkpoints by itself; weir_test_permute. Checkpoints
-// come by steps and not by time, so that a test comes to rest between two.
+// come by steps and not by time, and not for ever, so that a test comes to rest.
 struct wr_test_fate {
     uint64_t random;
     uint32_t crashes_left;
     uint32_t most_workers;
     uint64_t steps_between; // crashes, at most
-    uint64_t checkpoint_at, checkpoint_every; // step
+    uint32_t checkpoints_left;
+    uint64_t checkpoint_at, checkpoint_every; // steps
     FILE    *story;
 };
 

@@ -83,7 +83,7 @@ WEIR_API weir_stream weir_test_sink(weir_stream in, const char *name, const char
 
 // Starts the job, which is handed over and closed with the test. `options` may be NULL.
 WEIR_API weir_test  *weir_test_open(weir_job *job, const weir_test_options *options);
-WEIR_API void        weir_test_close(weir_test *test); // NULL may be closed
+WEIR_API void        weir_test_close(weir_test *test);       // NULL may be closed
 WEIR_API const char *weir_test_error(const weir_test *test); // NULL: none so far; the test's own
 
 // ---- what comes in ----
@@ -155,7 +155,7 @@ WEIR_API const char *weir_test_expect(weir_test *test, const char *sink, const w
 
 // Zero means the default written beside each field.
 typedef struct weir_test_property {
-    weir_job *(*build)(void *opaque); // a new job, with test sources and sinks
+    weir_job *(*build)(void *opaque);            // a new job, with test sources and sinks
     void (*play)(weir_test *test, void *opaque); // feeds it; all sources end behind that
     void    *opaque;
     uint64_t first_seed; // 0: 1

@@ -69,9 +69,9 @@ static inline weir_stream visit_source(weir_job *job)
 
 static inline weir_job *visit_job(void)
 {
-    weir_job    *job    = weir_job_open("pages");
-    weir_keyed   pages  = weir_key(visit_source(job), &by_page_key);
-    weir_stream  counts = weir_aggregate(pages, weir_tumbling(WEIR_MINUTES(1)), &page_counts);
+    weir_job   *job    = weir_job_open("pages");
+    weir_keyed  pages  = weir_key(visit_source(job), &by_page_key);
+    weir_stream counts = weir_aggregate(pages, weir_tumbling(WEIR_MINUTES(1)), &page_counts);
     weir_test_sink(weir_name(counts, "by-minute"), "counts", NULL);
     return job;
 }

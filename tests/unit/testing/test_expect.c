@@ -97,7 +97,7 @@ Test(expect, applies_changes_for_what_remains)
 {
     const weir_test_source_options source = { .time = { .field = "at" } };
     weir_job                      *job    = weir_job_open("corrected");
-    weir_stream visits = weir_test_source(job, "visits", &visit_type, &source);
+    weir_stream                    visits = weir_test_source(job, "visits", &visit_type, &source);
     weir_window window = weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), WEIR_MINUTES(5));
     weir_test_sink(weir_aggregate(weir_key(visits, &by_page_key), window, &page_counts), "counts",
                    "minute,page");
@@ -122,7 +122,7 @@ Test(expect, applies_changes_for_what_remains)
 
 Test(expect, wants_the_identity_of_rows_that_are_corrected)
 {
-    weir_window window = weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), WEIR_MINUTES(5));
+    weir_window window       = weir_allow_lateness(weir_tumbling(WEIR_MINUTES(1)), WEIR_MINUTES(5));
     const char *identities[] = { NULL, "minute,side" };
     const char *sentences[]  = {
          "corrected: counts: its rows are corrected by later ones; give it the fields that name a "
@@ -145,8 +145,7 @@ Test(expect, names_the_sources_there_are)
     weir_test  *test = visit_test(1, 1);
     const visit v    = { 0 };
     weir_test_feed(test, "visit", 0, &visit_type, &v, 1);
-    says(weir_test_error(test),
-         "feed: the job has no test source named \"visit\"; it has visits");
+    says(weir_test_error(test), "feed: the job has no test source named \"visit\"; it has visits");
     weir_test_close(test);
 }
 
@@ -267,7 +266,7 @@ Test(expect, lets_a_source_without_end_take_some_steps)
 {
     const weir_test_options options = { .workers = 1, .batch_bytes = 1024 };
     weir_job               *job     = weir_job_open("endless");
-    weir_collection *seen = weir_collection_open();
+    weir_collection        *seen    = weir_collection_open();
     weir_collect(weir_generate(job, &endless, NULL), seen);
     weir_test *test = weir_test_open(job, &options);
     weir_test_step(test, 100);

@@ -31,8 +31,9 @@ Test(time, a_watermark_that_is_fed_fires_the_windows_before_it)
     cr_expect_eq(uncommitted(test, "counts"), 0);
     weir_test_watermark(test, "visits", WEIR_TEST_EVERY_PARTITION, WEIR_SECONDS(60));
     weir_test_checkpoint(test);
-    cr_expect_null(weir_test_expect(test, "counts", &page_count_type, &expected, 1, WEIR_TEST_IN_ORDER),
-                   "%s", weir_test_expect(test, "counts", &page_count_type, &expected, 1, WEIR_TEST_IN_ORDER));
+    cr_expect_null(
+        weir_test_expect(test, "counts", &page_count_type, &expected, 1, WEIR_TEST_IN_ORDER), "%s",
+        weir_test_expect(test, "counts", &page_count_type, &expected, 1, WEIR_TEST_IN_ORDER));
     weir_test_close(test);
 }
 
@@ -103,8 +104,8 @@ Test(time, a_late_record_goes_to_the_late_stream_as_its_line)
     visit_feed(test, 0, 200, 1);
     visit_feed(test, 0, 199, 2);
     weir_test_settle(test);
-    const weir_line *line = (const weir_line *)weir_collection_at(
-        weir_test_uncommitted(test, "late"), 0, NULL, NULL);
+    const weir_line *line =
+        (const weir_line *)weir_collection_at(weir_test_uncommitted(test, "late"), 0, NULL, NULL);
     cr_assert_not_null(line);
     cr_expect_eq(line->line, 2);
     cr_expect_eq(memcmp(weir_str_bytes(&line->text), "{\"at\":\"1970-01-01T00:03:19Z\"", 27), 0,
@@ -191,8 +192,7 @@ Test(time, timers_fire_after_a_crash_too)
     weir_test_watermark(test, "visits", WEIR_TEST_EVERY_PARTITION, WEIR_SECONDS(40));
     weir_test_checkpoint(test);
     const char *wrong =
-        weir_test_expect(test, "silent-pages", &page_count_type, &expected, 1,
-                                         WEIR_TEST_ANY_ORDER);
+        weir_test_expect(test, "silent-pages", &page_count_type, &expected, 1, WEIR_TEST_ANY_ORDER);
     cr_expect_null(wrong, "%s", wrong);
     weir_test_close(test);
 }
