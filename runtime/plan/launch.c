@@ -104,9 +104,9 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
 
 // ---- launching ----
 
-static weir_run *launch(weir_job *job, const weir_run_options *options,
-                        struct wr_environment *environment, bool owns_environment,
-                        uint64_t kill_after)
+// Everything but the start.
+static weir_run *prepare(weir_job *job, const weir_run_options *options,
+                         struct wr_environment *environment, bool owns_environment)
 {
     weir_run_options own   = options != NULL ? *options : (weir_run_options){ .workers = 0 };
     struct wr_store *store = NULL;
@@ -118,17 +118,27 @@ static weir_run *launch(weir_job *job, const weir_run_options *options,
         wr_store_close(store);
         return NULL;
     }
-    const uint64_t   seed = options != NULL ? options->seed : 0;
-    struct weir_run *run  = wr_plan_build(plan, environment, owns_environment);
-    run->plan             = plan;
-    job->run              = run;
+    struct weir_run *run = wr_plan_build(plan, environment, owns_environment);
+    run->plan            = plan;
+    job->run             = run;
     if (store != NULL) {
         launch_take_checkpoints(job, &own, run, store);
     }
     wr_run_prepare(run);
+    return run;
+}
+
+static weir_run *launch(weir_job *job, const weir_run_options *options,
+                        struct wr_environment *environment, bool owns_environment,
+                        uint64_t kill_after)
+{
+    struct weir_run *run = prepare(job, options, environment, owns_environment);
+    if (run == NULL) {
+        return NULL;
+    }
     run->kill_after = kill_after;
-    if (own.is_simulated) {
-        wr_run_start_simulation(run, seed);
+    if (options != NULL && options->is_simulated) {
+        wr_run_start_simulation(run, options->seed);
     } else {
         wr_run_start(run);
     }
@@ -148,6 +158,12 @@ weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
                        struct wr_environment *environment, uint64_t kill_after)
 {
     return job_may_run(job) ? launch(job, options, environment, false, kill_after) : NULL;
+}
+
+weir_run *wr_launch_still(weir_job *job, const weir_run_options *options,
+                          struct wr_environment *environment)
+{
+    return job_may_run(job) ? prepare(job, options, environment, false) : NULL;
 }
 
 weir_run *weir_run_start(weir_job *job, const weir_run_options *options)

@@ -55,6 +55,7 @@ struct wr_coordinator {
     // The coordinator's own.
     uint64_t                   current; // 0: none is under way
     uint64_t                   next;
+    uint64_t                   completed; // the last one; 0: none of this run
     int64_t                    began_us, began_wall_us, next_us;
     uint32_t                   captured_count;
     bool                       is_final; // of the current one: the last of the run
@@ -578,6 +579,7 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
     if (!prepared_commit(coordinator, done)) {
         return;
     }
+    coordinator->completed = done;
     coordinator_post(coordinator, WR_MESSAGE_COMPLETE, done);
     if (ends) {
         coordinator_end(coordinator);
@@ -630,6 +632,16 @@ int64_t wr_coordinator_wake_at(const struct wr_coordinator *coordinator)
 {
     return coordinator->current == 0 ? coordinator->next_us
                                      : coordinator->began_us + coordinator->timeout_us;
+}
+
+void wr_coordinator_hurry(struct wr_coordinator *coordinator)
+{
+    coordinator->next_us = now_us(coordinator);
+}
+
+uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator)
+{
+    return coordinator->completed;
 }
 
 static void coordinator_wait(struct wr_coordinator *coordinator)
