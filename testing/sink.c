@@ -210,8 +210,9 @@ static bool output_take_identity(struct wr_test_output *output, weir_stream in, 
             return false;
         }
         free(text);
-        output->identity                           = wr_realloc((void *)(uintptr_t)output->identity,
-                                                                (output->identity_count + 1) * sizeof(weir_field *));
+        const size_t fields = output->identity_count + 1;
+        output->identity =
+            wr_realloc((void *)(uintptr_t)output->identity, fields * sizeof(*output->identity));
         output->identity[output->identity_count++] = field;
         at += length + (at[length] != 0);
     }

@@ -185,8 +185,8 @@ void wr_simulation_reboot(struct wr_environment *environment, uint64_t seed);
 // The process is killed: its requests end, and from now on nothing that is left of it reaches the
 // disk; wr_simulation_restart or wr_simulation_reboot starts another.
 void wr_simulation_kill(struct wr_environment *environment);
-// The process is killed, if it was not, and started again: all that was written is there, as is shared memory;
-// descriptors and locks are gone.
+// The process is killed, if it was not, and started again: all that was written is there, as is
+// shared memory; descriptors and locks are gone.
 void wr_simulation_restart(struct wr_environment *environment);
 // The bytes of a file on the simulated disk, as a reader sees them; borrowed until the next change.
 // NULL: no such file. A test may damage them; what it changes is on the disk at once.

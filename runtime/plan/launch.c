@@ -85,6 +85,12 @@ static bool launch_open_store(weir_job *job, weir_run_options *options,
     if (manifest != NULL) {
         options->seed = manifest->hash_seed; // state is found by hash
     }
+    if (manifest != NULL && manifest->is_final && !manifest->is_stopped) {
+        (void)fprintf(stderr,
+                      "weir: %s: the job had ended with checkpoint %llu in %s; nothing is left to "
+                      "do: to run it anew, give another directory\n",
+                      job->name, (unsigned long long)manifest->checkpoint, options->checkpoints);
+    }
     return true;
 }
 

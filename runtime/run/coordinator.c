@@ -45,6 +45,11 @@ struct task_part {
     uint32_t              length_count;
 };
 
+// How far the sources had come.
+struct made {
+    uint64_t rows, late, rejected, watermark;
+};
+
 struct wr_coordinator {
     struct weir_run     *run;
     struct wr_store     *store;
@@ -60,7 +65,9 @@ struct wr_coordinator {
     uint32_t                   captured_count;
     bool                       is_final; // of the current one: the last of the run
     bool                       has_warned;
-    struct task_part          *parts; // a task each
+    bool                       is_asked;            // the next one is wanted, news or not
+    struct made                begun_at, published; // before the current one, the last one
+    struct task_part          *parts;               // a task each
     struct prepared           *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
 
@@ -580,6 +587,7 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
         return;
     }
     coordinator->completed = done;
+    coordinator->published = coordinator->begun_at;
     coordinator_post(coordinator, WR_MESSAGE_COMPLETE, done);
     if (ends) {
         coordinator_end(coordinator);
@@ -604,6 +612,43 @@ static bool coordinator_is_over(struct wr_coordinator *coordinator)
     return is_over || wr_run_has_failed_any(coordinator->run);
 }
 
+// What the sources had made when it was looked, so that a job that rests is left in peace.
+static struct made made_so_far(const struct weir_run *run)
+{
+    return (struct made){
+        .rows      = wr_run_counter_any(run, NULL, WR_ROWS_OUT),
+        .late      = wr_run_counter_any(run, NULL, WR_LATE),
+        .rejected  = wr_run_counter_any(run, NULL, WR_REJECTED),
+        .watermark = wr_run_counter_any(run, NULL, WR_WATERMARK),
+    };
+}
+
+// Whether there is anything that the last published checkpoint may not have.
+static bool has_news(const struct wr_coordinator *coordinator)
+{
+    const struct made now  = made_so_far(coordinator->run);
+    const struct made then = coordinator->published;
+    return coordinator->completed == 0 || now.rows != then.rows || now.late != then.late ||
+           now.rejected != then.rejected || now.watermark != then.watermark;
+}
+
+// Begins the next checkpoint if it is time, and there is a reason.
+static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_t now)
+{
+    const bool is_final = sources_have_ended(coordinator);
+    if (now < coordinator->next_us && (!is_final || coordinator->has_warned)) {
+        return 0;
+    }
+    if (!is_final && !coordinator->is_asked && !has_news(coordinator)) {
+        coordinator->next_us = now + coordinator->interval_us;
+        return 0;
+    }
+    coordinator->is_asked = false;
+    coordinator->begun_at = made_so_far(coordinator->run);
+    coordinator_begin(coordinator, is_final);
+    return 1;
+}
+
 uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
 {
     uint32_t work = coordinator_take_reports(coordinator);
@@ -612,12 +657,7 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
     }
     const int64_t now = now_us(coordinator);
     if (coordinator->current == 0) {
-        const bool is_final = sources_have_ended(coordinator);
-        if (is_final ? !coordinator->has_warned || now >= coordinator->next_us
-                     : now >= coordinator->next_us) {
-            coordinator_begin(coordinator, is_final);
-            work++;
-        }
+        work += coordinator_begin_due(coordinator, now);
     } else if (coordinator->captured_count == coordinator->run->task_count) {
         coordinator_publish(coordinator);
         work++;
@@ -636,7 +676,8 @@ int64_t wr_coordinator_wake_at(const struct wr_coordinator *coordinator)
 
 void wr_coordinator_hurry(struct wr_coordinator *coordinator)
 {
-    coordinator->next_us = now_us(coordinator);
+    coordinator->next_us  = now_us(coordinator);
+    coordinator->is_asked = true;
 }
 
 uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator)

@@ -52,7 +52,8 @@ void *wr_coordinator_main(void *coordinator); // the thread
 // Simulated: does what there is to do; how much. And when it wants to be stepped next.
 uint32_t wr_coordinator_step(struct wr_coordinator *coordinator);
 int64_t  wr_coordinator_wake_at(const struct wr_coordinator *coordinator);
-// Simulated: the next checkpoint is due now; and the last one of this run that is complete, 0: none.
+// Simulated: the next checkpoint is due now; and the last one of this run that is complete, 0:
+// none.
 void     wr_coordinator_hurry(struct wr_coordinator *coordinator);
 uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator);
 

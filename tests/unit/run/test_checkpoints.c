@@ -94,7 +94,6 @@ static weir_job *job_of(const struct variant *variant)
         .events     = EVENTS,
         .partitions = 2,
         .rate       = variant->rate,
-        .start      = variant->rate > 0 ? 1 : 0,
         .time       = { .field = "at" },
     };
     weir_job                  *job = weir_job_open(variant->job != NULL ? variant->job : "tested");
@@ -204,6 +203,37 @@ Test(checkpoints, of_a_job_that_had_ended_leave_nothing_to_do)
     run_to_the_end(&plain, 2);
     run_to_the_end(&plain, 3);
     every_event_counted_once();
+}
+
+// The greatest number of a checkpoint in the directory.
+static uint64_t newest;
+static int      note_newest(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    const char *name = strstr(path, "/manifest-");
+    if (name != NULL) {
+        const uint64_t number = strtoull(name + strlen("/manifest-"), NULL, 10);
+        newest                = number > newest ? number : newest;
+    }
+    return 0;
+}
+
+Test(checkpoints, are_not_taken_while_a_job_rests)
+{
+    const struct variant   slow    = { .rate = 0.001 }; // one event, then nothing for long
+    weir_job              *job     = job_of(&slow);
+    const weir_run_options options = options_of(1);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    cr_assert_eq(weir_run_wait(run, 400000), WEIR_TIMED_OUT); // some 200 intervals
+    weir_run_stop_any(run, false);
+    cr_assert_eq(weir_run_close(run), WEIR_OK);
+    weir_job_close(job);
+    (void)nftw(directory, note_newest, 16, FTW_PHYS);
+    cr_assert_gt(newest, 0);
+    cr_assert_lt(newest, 20, "%llu", (unsigned long long)newest);
 }
 
 Test(checkpoints, are_held_by_one_run_at_a_time)
