@@ -210,10 +210,10 @@ static bool output_take_identity(struct wr_test_output *output, weir_stream in, 
             return false;
         }
         free(text);
-        const size_t fields = output->identity_count + 1;
-        output->identity =
-            wr_realloc((void *)(uintptr_t)output->identity, fields * sizeof(*output->identity));
-        output->identity[output->identity_count++] = field;
+        const uint32_t at_field    = output->identity_count++;
+        output->identity           = wr_realloc((void *)(uintptr_t)output->identity,
+                                                output->identity_count * sizeof(weir_field *));
+        output->identity[at_field] = field;
         at += length + (at[length] != 0);
     }
     if (output->identity_count == 0 && wr_stream_sends_changes(in)) {

@@ -11,7 +11,7 @@
 //   weir_test_crash(test, WEIR_TEST_POWER_CUT, 0);
 //   weir_test_restore(test, 3);
 //   weir_test_finish(test);
-//   puts(weir_test_expect(test, "counts", &count_type, expected, 2, WEIR_TEST_ANY_ORDER));
+//   wrong = weir_test_expect(test, "counts", &count_type, expected, 2, WEIR_TEST_ANY_ORDER);
 //   weir_test_close(test);
 //
 // The job runs on the calling thread, on a virtual clock and a disk in memory, with as many workers
@@ -19,7 +19,8 @@
 // called from within the calls below. Sources and sinks are found by the names of their operators.
 //
 // Mistakes are sticky: the first one, of the test or of the job, is kept; later calls do nothing,
-// and whatever judges has that sentence to say. No call returns NULL for want of memory.
+// and weir_test_expect has that sentence to say. Other sources and sinks work too: files are read
+// from the real disk, what is written stays in memory.
 //
 // Not in weir.h: a program that ships has no use for it.
 #ifndef WEIR_TEST_H

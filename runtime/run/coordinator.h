@@ -35,6 +35,7 @@ void wr_graph_text_fini(struct wr_graph_text *text);
 
 struct wr_coordinator_options {
     struct wr_store     *store; // handed
+    struct wr_store     *savepoint; // what to go on from instead; handed; NULL: of `store`
     int64_t              interval_us, timeout_us;
     const char          *job;   // copied
     struct wr_graph_text graph; // handed
@@ -56,6 +57,11 @@ int64_t  wr_coordinator_wake_at(const struct wr_coordinator *coordinator);
 // none.
 void     wr_coordinator_hurry(struct wr_coordinator *coordinator);
 uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator);
+
+// Takes a checkpoint now and copies it whole into `directory`, which is made, or empty. Any thread
+// but the coordinator's; waits up to timeout_us (< 0: no limit). Not of a simulated run.
+weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
+                                         int64_t timeout_us, struct wr_error *error);
 
 // ---- for tasks, from any thread ----
 
