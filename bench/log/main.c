@@ -87,7 +87,7 @@ static void print_rate(const struct options *o, const struct machine *machine, c
 static void print_latency(const struct options *o, const char *job, double rate,
                           struct percentiles *all)
 {
-    const double p50  = median(all->p50.values, o->runs), p99 = median(all->p99.values, o->runs),
+    const double p50 = median(all->p50.values, o->runs), p99 = median(all->p99.values, o->runs),
                  p999 = median(all->p999.values, o->runs), max = median(all->max.values, o->runs);
     if (o->is_json) {
         printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"runs\":%u,\"p50_us\":%.1f,"
@@ -155,8 +155,8 @@ static bool measure_sustained(const struct options *o, const struct log_bench *b
     return is_good;
 }
 
-static bool measure_commit(const struct options *o, const struct log_bench *bench,
-                           double sustained, unsigned share)
+static bool measure_commit(const struct options *o, const struct log_bench *bench, double sustained,
+                           unsigned share)
 {
     struct percentiles ours = { .p50 = { { 0 } } }, roof = ours;
     const double       rate = sustained / share;
@@ -211,19 +211,18 @@ static bool measure(const struct options *o, const char *directory)
 {
     struct machine   machine;
     double           sustained = 0;
-    struct log_bench bench        = { .directory     = directory,
-                                      .records       = o->is_small ? 20000 : 5000000,
-                                      .threads       = 2,
-                                      .group         = 100,
-                                      .paced_seconds = o->is_small ? 0.2 : 5 };
+    struct log_bench bench     = { .directory     = directory,
+                                   .records       = o->is_small ? 20000 : 5000000,
+                                   .threads       = 2,
+                                   .group         = 100,
+                                   .paced_seconds = o->is_small ? 0.2 : 5 };
     machine_read(&machine);
     if (!o->is_json) {
         printf("%s; %s; median of %u runs\n", machine.cpu, machine.compiler, o->runs);
     }
-    return measure_append(o, &machine, &bench) &&
-           measure_append_os(o, &machine, &bench) && measure_sustained(o, &bench, &sustained) &&
-           measure_commit(o, &bench, sustained, 16) && measure_commit(o, &bench, sustained, 4) &&
-           measure_read(o, &machine, &bench);
+    return measure_append(o, &machine, &bench) && measure_append_os(o, &machine, &bench) &&
+           measure_sustained(o, &bench, &sustained) && measure_commit(o, &bench, sustained, 16) &&
+           measure_commit(o, &bench, sustained, 4) && measure_read(o, &machine, &bench);
 }
 
 int main(int argc, char **argv)

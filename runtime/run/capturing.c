@@ -35,7 +35,7 @@ struct wr_capturing {
 
     struct wr_index_file *files; // those that segments lie in, oldest first
     uint32_t              file_count;
-    uint32_t              file_number; // of the file of the checkpoint under way, or the last
+    uint32_t              file_number;       // of the file of the checkpoint under way, or the last
     uint64_t              marked, completed; // the last checkpoint that was
 };
 
@@ -123,11 +123,11 @@ static void chunk_report(struct wr_capturing *capturing)
     capturing->chunk = NULL;
     capturing->written += chunk->filled;
     wr_coordinator_report_any(capturing->coordinator,
-                              &(struct wr_report){ .kind       = WR_REPORT_CHUNK,
-                                                   .task       = capturing->task,
-                                                   .checkpoint = capturing->checkpoint,
+                              &(struct wr_report){ .kind        = WR_REPORT_CHUNK,
+                                                   .task        = capturing->task,
+                                                   .checkpoint  = capturing->checkpoint,
                                                    .file_number = capturing->file_number,
-                                                   .chunk      = chunk });
+                                                   .chunk       = chunk });
 }
 
 // Behind room for a block's header.
@@ -141,7 +141,7 @@ static void *image_room(void *opaque, size_t bytes)
         chunk_report(capturing);
     }
     if (capturing->chunk == NULL) {
-        capturing->chunk = wr_coordinator_take_chunk_any(capturing->coordinator, needed);
+        capturing->chunk         = wr_coordinator_take_chunk_any(capturing->coordinator, needed);
         capturing->chunk->offset = capturing->written;
     }
     return capturing->chunk->bytes + capturing->chunk->filled + WR_BLOCK_HEADER_BYTES;
@@ -149,11 +149,11 @@ static void *image_room(void *opaque, size_t bytes)
 
 static void image_seal(struct capture *capture, struct wr_image *image)
 {
-    struct wr_capturing   *capturing = capture->capturing;
-    struct wr_chunk       *chunk     = capturing->chunk;
-    const uint64_t         offset    = capturing->written + chunk->filled;
-    const struct wr_file_id id       = wr_coordinator_file_id(
-              capturing->coordinator, capturing->task, capturing->checkpoint);
+    struct wr_capturing    *capturing = capture->capturing;
+    struct wr_chunk        *chunk     = capturing->chunk;
+    const uint64_t          offset    = capturing->written + chunk->filled;
+    const struct wr_file_id id =
+        wr_coordinator_file_id(capturing->coordinator, capturing->task, capturing->checkpoint);
     struct wr_block_header header = {
         .prefix  = image->prefix,
         .depth   = image->depth,
@@ -185,8 +185,8 @@ static void image_put(void *opaque, struct wr_image *image)
             wr_realloc(capture->segments, capture->segment_capacity * sizeof(*capture->segments));
     }
     capture->segments[capture->segment_count++] = (struct wr_index_segment){
-        .place  = { image->place.file, image->place.bytes, image->place.offset,
-                    image->place.entries, image->place.crc },
+        .place = { image->place.file, image->place.bytes, image->place.offset, image->place.entries,
+                   image->place.crc },
         .prefix = image->prefix,
         .depth  = image->depth,
     };
@@ -238,9 +238,9 @@ static struct wr_index_table table_outline(const struct wr_kept_table *kept,
                 .types       = wr_table_types(&kept->shape),
     };
     if (options.value_strings != NULL) {
-        outline.string_count   = options.value_strings->count;
-        outline.string_offsets = copy_bytes(
-            options.value_strings->offsets, outline.string_count * sizeof(uint32_t));
+        outline.string_count = options.value_strings->count;
+        outline.string_offsets =
+            copy_bytes(options.value_strings->offsets, outline.string_count * sizeof(uint32_t));
     }
     return outline;
 }
@@ -249,8 +249,8 @@ static void operator_add_table(struct wr_capturing *capturing, struct wr_index_o
                                const struct wr_kept_table *kept, struct wr_table *table,
                                const weir_time *member)
 {
-    struct wr_index_table *tables = wr_realloc((void *)(uintptr_t)to->tables,
-                                               (to->table_count + 1) * sizeof(*to->tables));
+    struct wr_index_table *tables =
+        wr_realloc((void *)(uintptr_t)to->tables, (to->table_count + 1) * sizeof(*to->tables));
     tables[to->table_count] = table_outline(kept, table, capturing->capture_count);
     if (member != NULL) {
         tables[to->table_count].has_member = true;
@@ -298,8 +298,7 @@ static void operator_take(struct wr_capturing *capturing, struct wr_index_operat
     operator_add_counters(to, node);
     for (uint32_t i = 0; kept != NULL && i < kept->cell_count; i++) {
         const struct wr_kept_cell *cell = &kept->cells[i];
-        wr_index_add_cell(capturing->index, to->name, cell->name, cell->key, cell->at,
-                          cell->bytes);
+        wr_index_add_cell(capturing->index, to->name, cell->name, cell->key, cell->at, cell->bytes);
     }
     for (uint32_t i = 0; kept != NULL && i < kept->table_count; i++) {
         operator_add_tables(capturing, to, &kept->tables[i]);
@@ -308,14 +307,13 @@ static void operator_take(struct wr_capturing *capturing, struct wr_index_operat
 
 static void capturing_begin_index(struct wr_capturing *capturing)
 {
-    const struct wr_task *task      = capturing->task;
-    struct wr_index      *index     = wr_alloc(sizeof(*index));
-    struct wr_index_operator *operators =
-        wr_alloc((task->node_count + 1) * sizeof(*operators));
-    index->stage      = task->stage;
-    index->stage_name = task->nodes[0]->spec->name;
-    index->instance   = task->instance;
-    index->operators  = operators;
+    const struct wr_task     *task      = capturing->task;
+    struct wr_index          *index     = wr_alloc(sizeof(*index));
+    struct wr_index_operator *operators = wr_alloc((task->node_count + 1) * sizeof(*operators));
+    index->stage                        = task->stage;
+    index->stage_name                   = task->nodes[0]->spec->name;
+    index->instance                     = task->instance;
+    index->operators                    = operators;
     wr_task_cells(task, &index->first_cell, &index->end_cell);
     capturing->index = index;
     for (uint32_t i = 0; i < task->node_count; i++) {
@@ -390,8 +388,8 @@ static void files_add(struct wr_capturing *capturing, uint64_t checkpoint)
         wr_coordinator_file_id(capturing->coordinator, capturing->task, checkpoint);
     char name[WR_STATE_NAME_BYTES];
     wr_state_name(&id, name);
-    capturing->files = wr_realloc(capturing->files,
-                                  (capturing->file_count + 1) * sizeof(*capturing->files));
+    capturing->files =
+        wr_realloc(capturing->files, (capturing->file_count + 1) * sizeof(*capturing->files));
     capturing->files[capturing->file_count++] =
         (struct wr_index_file){ .number = ++capturing->file_number, .name = wr_copy_text(name) };
 }
@@ -447,10 +445,9 @@ void wr_task_mark(struct wr_task *task)
     if (capturing == NULL) {
         return;
     }
-    wr_coordinator_report_any(capturing->coordinator,
-                              &(struct wr_report){ .kind       = WR_REPORT_PASSED,
-                                                   .task       = task,
-                                                   .checkpoint = task->barrier });
+    wr_coordinator_report_any(
+        capturing->coordinator,
+        &(struct wr_report){ .kind = WR_REPORT_PASSED, .task = task, .checkpoint = task->barrier });
     if (task->barrier <= task->given_up) {
         return;
     }
@@ -472,9 +469,9 @@ static void capturing_end(struct wr_capturing *capturing)
     struct wr_index *index = capturing->index;
     for (uint32_t i = 0; i < capturing->capture_count; i++) {
         struct capture        *capture = capturing->captures[i];
-        struct wr_index_table *table   = (struct wr_index_table *)(uintptr_t)&index
-                                           ->operators[capture->operator_at]
-                                           .tables[capture->table_at];
+        struct wr_index_table *table =
+            (struct wr_index_table *)(uintptr_t)&index->operators[capture->operator_at]
+                .tables[capture->table_at];
         table->segments      = capture->segments;
         table->segment_count = capture->segment_count;
         table->entries       = capture->entries;
@@ -486,11 +483,11 @@ static void capturing_end(struct wr_capturing *capturing)
     capturing->files[capturing->file_count - 1].bytes = capturing->written;
     capturing_note_files(capturing);
     wr_coordinator_report_any(capturing->coordinator,
-                              &(struct wr_report){ .kind       = WR_REPORT_CAPTURED,
-                                                   .task       = capturing->task,
-                                                   .checkpoint = capturing->checkpoint,
+                              &(struct wr_report){ .kind        = WR_REPORT_CAPTURED,
+                                                   .task        = capturing->task,
+                                                   .checkpoint  = capturing->checkpoint,
                                                    .file_number = capturing->file_number,
-                                                   .index      = index });
+                                                   .index       = index });
     capturing->index      = NULL;
     capturing->checkpoint = 0;
 }
