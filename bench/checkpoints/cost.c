@@ -69,8 +69,12 @@ static double side_run(const struct bench *bench, struct cost *cost, bool has_ch
     struct seen         seen;
     static struct taken taken;
     seen_start(&seen, 0);
-    weir_job     *job      = cost->job->is_tumbling ? tumbling_open(bench, cost->events, &seen)
-                                                    : running_open(bench, cost->events, false, &seen);
+    weir_job *job = NULL;
+    if (cost->job->is_tumbling) {
+        job = tumbling_open(bench, cost->events, &seen);
+    } else {
+        job = running_open(bench, cost->events, false, &seen);
+    }
     const int64_t start_ns = clock_now_ns();
     const double  before   = cpu_seconds();
     const bool    is_good  = plan_run(&plan, job, &taken);

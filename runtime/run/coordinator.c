@@ -19,10 +19,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#define CHUNKS_AT_REST 32u      // kept for the next checkpoint
-#define CHUNKS_QUEUED  24u      // on their way to the disk, until capturing waits
-#define FEW_QUEUED     1u       // the same in the simulation, whose states are small
-#define AGAIN_US       1000000  // after a checkpoint that failed
+#define CHUNKS_AT_REST 32u     // kept for the next checkpoint
+#define CHUNKS_QUEUED  24u     // on their way to the disk, until capturing waits
+#define FEW_QUEUED     1u      // the same in the simulation, whose states are small
+#define AGAIN_US       1000000 // after a checkpoint that failed
 
 // What a sink has set aside, prepared and not yet known to be shown.
 struct prepared {
@@ -46,36 +46,34 @@ struct task_part {
 };
 
 struct wr_coordinator {
-    struct weir_run *run;
-    struct wr_store *store;
-    int64_t          interval_us, timeout_us;
-    char            *job;
+    struct weir_run     *run;
+    struct wr_store     *store;
+    int64_t              interval_us, timeout_us;
+    char                *job;
     struct wr_graph_text graph;
 
     // The coordinator's own.
-    uint64_t          current; // 0: none is under way
-    uint64_t          next;
-    int64_t           began_us, began_wall_us, next_us;
-    uint32_t          captured_count;
-    bool              is_final; // of the current one: the last of the run
-    bool              has_warned;
-    struct task_part *parts; // a task each
-    struct prepared  *prepared;
+    uint64_t                   current; // 0: none is under way
+    uint64_t                   next;
+    int64_t                    began_us, began_wall_us, next_us;
+    uint32_t                   captured_count;
+    bool                       is_final; // of the current one: the last of the run
+    bool                       has_warned;
+    struct task_part          *parts; // a task each
+    struct prepared           *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
-
-    int64_t  busy_until_us; // atomic; a hint for who watches
-    uint32_t queued_count;  // chunks; written under the lock, a hint without it
-    uint32_t queued_most;
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
     struct wr_report *first, **last;
     struct wr_chunk  *chunks; // at rest
     uint32_t          chunk_count;
+    uint32_t          queued_count, queued_most; // chunks that are reported and not yet written
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
-    bool              is_over; // the final checkpoint is durable
+    bool              is_over;                   // the final checkpoint is durable
     bool              is_woken;
     struct wr_checkpoint_facts facts;
+    int64_t                    busy_until_us;
 };
 
 static int64_t now_us(const struct wr_coordinator *coordinator)
@@ -98,17 +96,12 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
-// Under the lock.
-static void coordinator_note_queued(struct wr_coordinator *coordinator, int32_t more)
+bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator)
 {
-    __atomic_store_n(&coordinator->queued_count, coordinator->queued_count + (uint32_t)more,
-                     __ATOMIC_RELAXED);
-}
-
-// Who sees too old a count comes again: he has work, or is woken.
-bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator)
-{
-    return __atomic_load_n(&coordinator->queued_count, __ATOMIC_RELAXED) < coordinator->queued_most;
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const bool has_room = coordinator->queued_count < coordinator->queued_most;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return has_room;
 }
 
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report)
@@ -119,7 +112,7 @@ void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct 
     (void)pthread_mutex_lock(&coordinator->lock);
     *coordinator->last = copy;
     coordinator->last  = &copy->next;
-    coordinator_note_queued(coordinator, report->chunk != NULL ? 1 : 0);
+    coordinator->queued_count += report->chunk != NULL;
     coordinator_signal(coordinator);
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -152,7 +145,7 @@ struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinato
         chunk                 = wr_alloc(sizeof(*chunk) + capacity);
         chunk->capacity       = capacity;
     }
-    chunk->next   = NULL;
+    chunk->next        = NULL;
     chunk->filled      = 0;
     chunk->block_count = 0;
     return chunk;
@@ -178,7 +171,7 @@ static void chunk_give(struct wr_coordinator *coordinator, struct wr_chunk *chun
         coordinator->chunks = chunk;
         coordinator->chunk_count++;
     }
-    coordinator_note_queued(coordinator, -1);
+    coordinator->queued_count--;
     const bool has_room_again = coordinator->queued_count == coordinator->queued_most / 2;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (!is_kept) {
@@ -198,14 +191,19 @@ void wr_coordinator_facts_any(struct wr_coordinator *coordinator, struct wr_chec
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
-int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator)
+int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator)
 {
-    return __atomic_load_n(&coordinator->busy_until_us, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const int64_t until_us = coordinator->busy_until_us;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return until_us;
 }
 
 static void coordinator_tell_busy_until(struct wr_coordinator *coordinator, int64_t until_us)
 {
-    __atomic_store_n(&coordinator->busy_until_us, until_us, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    coordinator->busy_until_us = until_us;
+    (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
 static void facts_add(struct wr_checkpoint_facts *facts, const struct wr_index *index,
@@ -456,8 +454,8 @@ static bool part_open(struct wr_coordinator *coordinator, const struct wr_report
 {
     struct task_part *part = &coordinator->parts[number];
     return part->file != NULL ||
-           wr_store_file_open(coordinator->store, coordinator->current, number,
-                              report->file_number, &part->file, error) == WEIR_OK;
+           wr_store_file_open(coordinator->store, coordinator->current, number, report->file_number,
+                              &part->file, error) == WEIR_OK;
 }
 
 static void part_set_lengths(struct task_part *part, struct wr_index *index)
@@ -530,8 +528,8 @@ static uint32_t coordinator_take_reports(struct wr_coordinator *coordinator)
     for (struct wr_report *report = reports_take(coordinator); report != NULL; report = next) {
         struct wr_error error = { .status = WEIR_OK };
         next                  = report->next;
-        const bool counts     = report->checkpoint == coordinator->current ||
-                            report->kind == WR_REPORT_PASSED;
+        const bool counts =
+            report->checkpoint == coordinator->current || report->kind == WR_REPORT_PASSED;
         if (counts && !wr_run_has_failed_any(coordinator->run) &&
             !report_take(coordinator, report, &error)) {
             coordinator_meet(coordinator, &error);
@@ -554,8 +552,8 @@ static void coordinator_end(struct wr_coordinator *coordinator)
 
 static void coordinator_publish(struct wr_coordinator *coordinator)
 {
-    struct wr_error         error    = { .status = WEIR_OK };
-    const uint64_t          done     = coordinator->current;
+    struct wr_error          error    = { .status = WEIR_OK };
+    const uint64_t           done     = coordinator->current;
     const struct wr_manifest manifest = {
         .is_final       = coordinator->is_final,
         .is_stopped     = coordinator->is_final && wr_run_is_stopping_any(coordinator->run),
@@ -571,8 +569,8 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
         return;
     }
     facts_publish(coordinator);
-    const int64_t due = coordinator->began_us + coordinator->interval_us;
-    const bool    ends = coordinator->is_final;
+    const int64_t due       = coordinator->began_us + coordinator->interval_us;
+    const bool    ends      = coordinator->is_final;
     coordinator->has_warned = false;
     coordinator_rest(coordinator, due > now_us(coordinator) ? due : now_us(coordinator));
     if (!prepared_commit(coordinator, done)) {
@@ -634,8 +632,8 @@ int64_t wr_coordinator_wake_at(const struct wr_coordinator *coordinator)
 
 static void coordinator_wait(struct wr_coordinator *coordinator)
 {
-    const int64_t         due   = wr_coordinator_wake_at(coordinator);
-    const struct timespec until = { .tv_sec = due / 1000000, .tv_nsec = due % 1000000 * 1000 };
+    const int64_t         due    = wr_coordinator_wake_at(coordinator);
+    const struct timespec until  = { .tv_sec = due / 1000000, .tv_nsec = due % 1000000 * 1000 };
     int                   waited = 0;
     (void)pthread_mutex_lock(&coordinator->lock);
     while (!coordinator->is_woken && waited == 0) {
@@ -663,7 +661,7 @@ static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node 
     uint32_t         count    = 0;
     char            *sentence = NULL;
     struct wr_token *tokens   = wr_restore_tokens(coordinator->store, node->spec->name, &count);
-    const bool is_good = node->ops->committer->recover(node, tokens, count, &sentence);
+    const bool       is_good  = node->ops->committer->recover(node, tokens, count, &sentence);
     wr_free(tokens);
     if (!is_good) {
         node_fail(node, sentence);
@@ -678,9 +676,9 @@ void wr_coordinator_recover(struct wr_coordinator *coordinator)
     for (uint32_t i = 0; i < run->task_count; i++) {
         for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
             struct wr_node *node = run->tasks[i]->nodes[k];
-            if (wr_run_has_failed_any(run) || (node->ops->committer != NULL &&
-                                               node->instance == 0 &&
-                                               !operator_recover(coordinator, node))) {
+            if (wr_run_has_failed_any(run) ||
+                (node->ops->committer != NULL && node->instance == 0 &&
+                 !operator_recover(coordinator, node))) {
                 return;
             }
         }

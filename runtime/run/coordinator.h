@@ -68,14 +68,15 @@ struct wr_checkpoint_facts {
     uint64_t count; // published by this run
     uint64_t id;    // 0: none yet, and nothing below means anything
     int64_t  began_us, ended_us;
-    uint64_t bytes;            // written, of state files
+    uint64_t bytes;             // written, of state files
     uint64_t entries, segments; // that it consists of
-    uint64_t packed_segments;  // of these, new in it; the others lie in files of earlier ones
+    uint64_t packed_segments;   // of these, new in it; the others lie in files of earlier ones
 };
-void wr_coordinator_facts_any(struct wr_coordinator *coordinator, struct wr_checkpoint_facts *facts);
+void wr_coordinator_facts_any(struct wr_coordinator      *coordinator,
+                              struct wr_checkpoint_facts *facts);
 // When the last checkpoint was over, published or given up; INT64_MAX: one is under way; 0: there
 // was none.
-int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator);
+int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator);
 
 // ---- for tasks, from any thread: files ----
 
@@ -94,7 +95,7 @@ struct wr_chunk {
 struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinator, size_t bytes);
 // Whether more should be captured now; not where the disk is behind. Then all workers are woken
 // when it should.
-bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator);
+bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator);
 
 enum wr_report_kind {
     WR_REPORT_PASSED,  // the task has passed the barrier: its sinks may be prepared
@@ -107,8 +108,8 @@ struct wr_report {
     struct wr_task     *task;
     uint64_t            checkpoint;
     uint32_t            file_number; // of the task's file of this checkpoint
-    struct wr_chunk    *chunk; // handed
-    struct wr_index    *index; // handed
+    struct wr_chunk    *chunk;       // handed
+    struct wr_index    *index;       // handed
 };
 // Copied.
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report);
