@@ -71,19 +71,17 @@ struct wr_coordinator {
     struct prepared           *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
 
-    int64_t  busy_until_us; // atomic; a hint for who watches
-    uint32_t queued_count;  // chunks; written under the lock, a hint without it
-    uint32_t queued_most;
-
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
     struct wr_report *first, **last;
     struct wr_chunk  *chunks; // at rest
     uint32_t          chunk_count;
+    uint32_t          queued_count, queued_most; // chunks that are reported and not yet written
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over;                   // the final checkpoint is durable
     bool              is_woken;
     struct wr_checkpoint_facts facts;
+    int64_t                    busy_until_us;
 };
 
 static int64_t now_us(const struct wr_coordinator *coordinator)
@@ -106,17 +104,12 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
-// Under the lock.
-static void coordinator_note_queued(struct wr_coordinator *coordinator, int32_t more)
+bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator)
 {
-    __atomic_store_n(&coordinator->queued_count, coordinator->queued_count + (uint32_t)more,
-                     __ATOMIC_RELAXED);
-}
-
-// Who sees too old a count comes again: he has work, or is woken.
-bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator)
-{
-    return __atomic_load_n(&coordinator->queued_count, __ATOMIC_RELAXED) < coordinator->queued_most;
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const bool has_room = coordinator->queued_count < coordinator->queued_most;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return has_room;
 }
 
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report)
@@ -127,7 +120,7 @@ void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct 
     (void)pthread_mutex_lock(&coordinator->lock);
     *coordinator->last = copy;
     coordinator->last  = &copy->next;
-    coordinator_note_queued(coordinator, report->chunk != NULL ? 1 : 0);
+    coordinator->queued_count += report->chunk != NULL;
     coordinator_signal(coordinator);
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -186,7 +179,7 @@ static void chunk_give(struct wr_coordinator *coordinator, struct wr_chunk *chun
         coordinator->chunks = chunk;
         coordinator->chunk_count++;
     }
-    coordinator_note_queued(coordinator, -1);
+    coordinator->queued_count--;
     const bool has_room_again = coordinator->queued_count == coordinator->queued_most / 2;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (!is_kept) {
@@ -206,14 +199,19 @@ void wr_coordinator_facts_any(struct wr_coordinator *coordinator, struct wr_chec
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
-int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator)
+int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator)
 {
-    return __atomic_load_n(&coordinator->busy_until_us, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const int64_t until_us = coordinator->busy_until_us;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return until_us;
 }
 
 static void coordinator_tell_busy_until(struct wr_coordinator *coordinator, int64_t until_us)
 {
-    __atomic_store_n(&coordinator->busy_until_us, until_us, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    coordinator->busy_until_us = until_us;
+    (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
 static void facts_add(struct wr_checkpoint_facts *facts, const struct wr_index *index,

@@ -86,7 +86,7 @@ void wr_coordinator_facts_any(struct wr_coordinator      *coordinator,
                               struct wr_checkpoint_facts *facts);
 // When the last checkpoint was over, published or given up; INT64_MAX: one is under way; 0: there
 // was none.
-int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator);
+int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator);
 
 // ---- for tasks, from any thread: files ----
 
@@ -105,7 +105,7 @@ struct wr_chunk {
 struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinator, size_t bytes);
 // Whether more should be captured now; not where the disk is behind. Then all workers are woken
 // when it should.
-bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator);
+bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator);
 
 enum wr_report_kind {
     WR_REPORT_PASSED,  // the task has passed the barrier: its sinks may be prepared
