@@ -141,7 +141,6 @@ static bool paced_run(const struct bench *bench, double rate, struct lateness *l
                                             .interval_us = bench->is_small ? 100000 : 1000000 };
     const uint64_t         events       = (uint64_t)(rate * (warm_seconds + seconds));
     const weir_time        start_us     = wall_us() + 500000;
-    const uint64_t         events       = (uint64_t)(rate * (warm_seconds + seconds));
     weir_generator_options generator    = { .name       = "payments",
                                             .events     = events,
                                             .partitions = bench->workers,

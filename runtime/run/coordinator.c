@@ -45,6 +45,13 @@ struct task_part {
     uint32_t              length_count;
 };
 
+// A savepoint that somebody waits for; under the coordinator's lock.
+struct savepoint {
+    char           *directory;
+    bool            is_done;
+    struct wr_error error;
+};
+
 // How far the sources had come.
 struct made {
     uint64_t rows, late, rejected, watermark;
@@ -53,6 +60,7 @@ struct made {
 struct wr_coordinator {
     struct weir_run     *run;
     struct wr_store     *store;
+    struct wr_store     *restored; // a savepoint that the run goes on from; NULL
     int64_t              interval_us, timeout_us;
     char                *job;
     struct wr_graph_text graph;
@@ -79,6 +87,8 @@ struct wr_coordinator {
     uint32_t          queued_count, queued_most; // chunks that are reported and not yet written
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over;                   // the final checkpoint is durable
+    struct savepoint *savepoint;                 // asked for; NULL: none is
+    pthread_cond_t    has_saved;
     bool              is_woken;
     struct wr_checkpoint_facts facts;
     int64_t                    busy_until_us;
@@ -259,6 +269,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     struct wr_coordinator *coordinator = wr_alloc(sizeof(*coordinator));
     coordinator->run                   = run;
     coordinator->store                 = options->store;
+    coordinator->restored              = options->savepoint;
     coordinator->next                  = wr_store_next(options->store);
     coordinator->interval_us           = options->interval_us;
     coordinator->timeout_us            = options->timeout_us;
@@ -273,6 +284,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     }
     (void)pthread_mutex_init(&coordinator->lock, NULL);
     wr_condition_init(&coordinator->has_work);
+    wr_condition_init(&coordinator->has_saved);
     return coordinator;
 }
 
@@ -308,7 +320,9 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
     for (uint32_t i = 0; i < coordinator->run->task_count; i++) {
         wr_free(coordinator->parts[i].lengths);
     }
+    wr_store_close(coordinator->restored);
     wr_store_close(coordinator->store);
+    (void)pthread_cond_destroy(&coordinator->has_saved);
     (void)pthread_cond_destroy(&coordinator->has_work);
     (void)pthread_mutex_destroy(&coordinator->lock);
     wr_free(coordinator->parts);
@@ -548,6 +562,76 @@ static uint32_t coordinator_take_reports(struct wr_coordinator *coordinator)
     return count;
 }
 
+// ---- savepoints ----
+
+weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
+                                         int64_t timeout_us, struct wr_error *error)
+{
+    const int64_t    begin_us = now_us(coordinator);
+    struct savepoint own      = { .directory = wr_copy_text(directory) };
+    bool             is_over  = false;
+    bool             is_late  = false;
+    (void)pthread_mutex_lock(&coordinator->lock);
+    while (!own.is_done && !is_over && !is_late) {
+        if (coordinator->savepoint == NULL) { // one at a time
+            coordinator->savepoint = &own;
+            coordinator_signal(coordinator);
+        }
+        // In pieces, so that the end of the run is seen.
+        const int64_t         until_us = now_us(coordinator) + 100000;
+        const struct timespec until    = { .tv_sec  = until_us / 1000000,
+                                           .tv_nsec = until_us % 1000000 * 1000 };
+        (void)pthread_cond_timedwait(&coordinator->has_saved, &coordinator->lock, &until);
+        is_late = timeout_us >= 0 && now_us(coordinator) - begin_us >= timeout_us;
+        is_over = coordinator->is_over || wr_run_has_failed_any(coordinator->run);
+    }
+    if (coordinator->savepoint == &own) {
+        coordinator->savepoint = NULL;
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    if (!own.is_done) {
+        (void)wr_error_set(&own.error, is_over ? WEIR_CONFLICT : WEIR_TIMED_OUT, "savepoint %s: %s",
+                           directory,
+                           is_over ? "the run has ended" : "it was not made in the time given");
+    }
+    wr_free(own.directory);
+    *error = own.error;
+    return error->status;
+}
+
+static bool savepoint_is_wanted(struct wr_coordinator *coordinator)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const bool is_wanted = coordinator->savepoint != NULL;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return is_wanted;
+}
+
+// Of the checkpoint just published, if somebody waits for one, who may give up meanwhile.
+static void savepoint_make(struct wr_coordinator *coordinator)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const struct savepoint *asked     = coordinator->savepoint;
+    char                   *directory = asked != NULL ? wr_copy_text(asked->directory) : NULL;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    if (directory == NULL) {
+        return;
+    }
+    (void)wr_store_savepoint(coordinator->store, directory, &error);
+    wr_free(directory);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->savepoint == asked) {
+        coordinator->savepoint->error   = error;
+        coordinator->savepoint->is_done = true;
+        coordinator->savepoint          = NULL;
+        (void)pthread_cond_broadcast(&coordinator->has_saved);
+    } else {
+        wr_error_fini(&error);
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
 // ---- publishing ----
 
 static void coordinator_end(struct wr_coordinator *coordinator)
@@ -587,6 +671,7 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
     coordinator->completed = done;
     coordinator->published = coordinator->begun_at;
     coordinator_post(coordinator, WR_MESSAGE_COMPLETE, done);
+    savepoint_make(coordinator);
     if (ends) {
         coordinator_end(coordinator);
     }
@@ -634,6 +719,10 @@ static bool has_news(const struct wr_coordinator *coordinator)
 static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_t now)
 {
     const bool is_final = sources_have_ended(coordinator);
+    if (savepoint_is_wanted(coordinator)) {
+        coordinator->is_asked = true;
+        coordinator->next_us  = coordinator->has_warned ? coordinator->next_us : now;
+    }
     if (now < coordinator->next_us && (!is_final || coordinator->has_warned)) {
         return 0;
     }
@@ -709,12 +798,18 @@ void *wr_coordinator_main(void *opaque)
 
 // ---- after a crash ----
 
+static struct wr_store *store_restored(const struct wr_coordinator *coordinator)
+{
+    return coordinator->restored != NULL ? coordinator->restored : coordinator->store;
+}
+
 static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node *node)
 {
     uint32_t         count    = 0;
     char            *sentence = NULL;
-    struct wr_token *tokens   = wr_restore_tokens(coordinator->store, node->spec->name, &count);
-    const bool       is_good  = node->ops->committer->recover(node, tokens, count, &sentence);
+    struct wr_token *tokens =
+        wr_restore_tokens(store_restored(coordinator), node->spec->name, &count);
+    const bool is_good = node->ops->committer->recover(node, tokens, count, &sentence);
     wr_free(tokens);
     if (!is_good) {
         node_fail(node, sentence);
@@ -725,7 +820,7 @@ static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node 
 void wr_coordinator_recover(struct wr_coordinator *coordinator)
 {
     struct weir_run *run = coordinator->run;
-    wr_run_restore(run, coordinator->store);
+    wr_run_restore(run, store_restored(coordinator));
     for (uint32_t i = 0; i < run->task_count; i++) {
         for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
             struct wr_node *node = run->tasks[i]->nodes[k];

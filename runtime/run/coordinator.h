@@ -34,7 +34,7 @@ struct wr_graph_text {
 void wr_graph_text_fini(struct wr_graph_text *text);
 
 struct wr_coordinator_options {
-    struct wr_store     *store; // handed
+    struct wr_store     *store;     // handed
     struct wr_store     *savepoint; // what to go on from instead; handed; NULL: of `store`
     int64_t              interval_us, timeout_us;
     const char          *job;   // copied

@@ -278,13 +278,56 @@ Test(checkpoints, that_are_not_there_cannot_be_chosen)
     weir_job_close(job);
 }
 
+// From a savepoint the part behind it is made again.
+Test(checkpoints, that_are_savepoints_are_gone_on_from_in_another_directory)
+{
+    const struct variant   paced   = { .rate = 400000 };
+    weir_job              *job     = job_of(&paced);
+    const weir_run_options options = options_of(2);
+    weir_run              *run     = weir_run_start(job, &options);
+    char                   saved[80], other[80];
+    char                  *sentence = NULL;
+    (void)snprintf(saved, sizeof(saved), "%s/saved", directory);
+    (void)snprintf(other, sizeof(other), "%s/other", directory);
+    nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+    cr_assert_eq(weir_run_savepoint_any(run, saved, -1, &sentence), WEIR_OK, "%s", sentence);
+    cr_assert_eq(weir_run_savepoint_any(run, saved, -1, &sentence), WEIR_CONFLICT);
+    cr_assert_not_null(strstr(sentence, saved), "%s", sentence);
+    free(sentence);
+    cr_assert_eq(weir_run_close(run), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+    every_event_counted_once();
+
+    external.row_count     = 0;
+    weir_job        *again = job_of(&plain);
+    weir_run_options from  = options_of(3);
+    from.restore           = saved;
+    cr_assert_eq(weir_job_run(again, &from), WEIR_CONFLICT, "%s", weir_job_error(again));
+    weir_job_close(again);
+    again            = job_of(&plain);
+    from.checkpoints = other;
+    cr_assert_eq(weir_job_run(again, &from), WEIR_OK, "%s", weir_job_error(again));
+    weir_job_close(again);
+    cr_assert_gt(external.row_count, 0);
+    cr_assert_lt(external.row_count, EVENTS);
+    uint64_t counts[1000] = { 0 };
+    for (uint64_t i = 0; i < external.row_count; i++) {
+        const outcome *o = (const outcome *)(const void *)(external.rows + i * sizeof(*o));
+        cr_assert(counts[o->key] == 0 || o->count == counts[o->key] + 1);
+        counts[o->key] = o->count;
+    }
+    for (uint64_t key = 0; key < 1000; key++) {
+        cr_assert_eq(counts[key], EVENTS / 1000);
+    }
+}
+
 Test(checkpoints, are_chosen_by_number_or_latest)
 {
     weir_job        *job     = job_of(&plain);
     weir_run_options options = options_of(2);
-    options.restore          = "newest";
+    options.restore          = "0";
     cr_assert_eq(weir_job_run(job, &options), WEIR_USAGE);
-    cr_assert_not_null(strstr(weir_job_error(job), "\"latest\" or the number"), "%s",
+    cr_assert_not_null(strstr(weir_job_error(job), "\"latest\", the number"), "%s",
                        weir_job_error(job));
     weir_job_close(job);
 }
