@@ -1,4 +1,5 @@
-// weir: dataflow over unbounded streams, in your own process. All of it, in reading order.
+// weir: dataflow over unbounded streams, in your own process. All of it, in reading order, but for
+// weir/test.h, which tests include.
 #ifndef WEIR_H
 #define WEIR_H
 

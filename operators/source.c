@@ -117,6 +117,7 @@ static bool source_open_partition(struct source_node *source, uint32_t number)
     reader->partition        = number;
     reader->wake_at_us       = INT64_MAX;
     reader->next_offset      = UINT64_MAX;
+    reader->watermark        = WEIR_TIME_MIN;
     *partition               = (struct partition){
                       .reader         = reader,
                       .latest         = WEIR_TIME_MIN,
@@ -206,6 +207,17 @@ static void partition_set_watermark(struct source_node *source, struct partition
     source_take_note(source);
 }
 
+// What the outside says about time itself.
+static void partition_take_watermark(struct source_node *source, struct partition *partition)
+{
+    const weir_time watermark = partition->reader->watermark;
+    if (source->has_time && watermark > partition->watermark) {
+        partition->watermark = watermark < WEIR_TIME_MAX ? watermark : WEIR_TIME_MAX;
+        partition_publish(source, partition, WR_PARTITION_READING);
+        partition_set_watermark(source, partition);
+    }
+}
+
 // After its rows.
 static void partition_say_reading(struct source_node *source, struct partition *partition)
 {
@@ -240,6 +252,14 @@ static void partition_wish(struct source_node *source, int64_t wake_at_us)
     node->wake_at_us     = wake_at_us < node->wake_at_us ? wake_at_us : node->wake_at_us;
 }
 
+static void partition_become_idle(struct source_node *source, struct partition *partition)
+{
+    partition->is_idle = true;
+    partition_publish(source, partition, WR_PARTITION_IDLE);
+    (void)wr_watermarks_set_idle(&source->watermarks, partition_index(source, partition));
+    source_take_note(source);
+}
+
 // Its reader has nothing to read. True if it just became idle.
 static bool partition_rest(struct source_node *source, struct partition *partition)
 {
@@ -255,10 +275,7 @@ static bool partition_rest(struct source_node *source, struct partition *partiti
                        (int64_t)weir_time_add(partition->quiet_since_us, source->idle_after));
         return false;
     }
-    partition->is_idle = true;
-    partition_publish(source, partition, WR_PARTITION_IDLE);
-    (void)wr_watermarks_set_idle(&source->watermarks, partition_index(source, partition));
-    source_take_note(source);
+    partition_become_idle(source, partition);
     return true;
 }
 
@@ -565,10 +582,7 @@ static bool partition_restore(struct source_node *source, struct partition *part
     if (kept->is_ended) {
         partition_end(source, partition);
     } else if (kept->is_idle) {
-        partition->is_idle = true;
-        partition_publish(source, partition, WR_PARTITION_IDLE);
-        (void)wr_watermarks_set_idle(&source->watermarks, partition_index(source, partition));
-        source_take_note(source);
+        partition_become_idle(source, partition);
     }
     return true;
 }
@@ -607,7 +621,10 @@ static bool source_read(struct source_node *source, struct partition *partition)
     }
     switch (outcome) {
     case WR_READ_ROWS:
-    case WR_READ_FULL: partition_wake(source, partition); return true;
+    case WR_READ_FULL:
+        partition_wake(source, partition);
+        partition_take_watermark(source, partition);
+        return true;
     case WR_READ_LATER:
         partition_wake(source, partition);
         partition_wish(source, reader->wake_at_us);
@@ -615,6 +632,11 @@ static bool source_read(struct source_node *source, struct partition *partition)
     case WR_READ_QUIET:
         partition_wish(source, reader->wake_at_us);
         return partition_rest(source, partition);
+    case WR_READ_IDLE:
+        if (!partition->is_idle) {
+            partition_become_idle(source, partition);
+        }
+        return true;
     case WR_READ_END: partition_end(source, partition); return true;
     }
     return false;

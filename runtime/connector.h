@@ -21,6 +21,7 @@ enum wr_read {
                    // is set
     WR_READ_QUIET, // nothing now and nothing under way: the outside has nothing to read (may go
                    // idle)
+    WR_READ_IDLE,  // the outside says that nothing will come for now: it is idle at once
     WR_READ_END    // nothing more, ever
 };
 
@@ -51,6 +52,9 @@ struct wr_reader {
     // Where it stands, if records of the partition can be read again: the offset of the one that
     // comes after all that were added before this read. UINT64_MAX: unknown.
     uint64_t next_offset;
+    // The outside itself says that nothing before it comes any more; looked at after a read that
+    // added no row. WEIR_TIME_MIN: it says nothing.
+    weir_time watermark;
 };
 
 struct wr_connector {

@@ -17,6 +17,7 @@ RUNTIME = ["base", "watch", "progress", "flow", "state", "checkpoint", "run", "g
 MAY_INCLUDE = {
     "operators": ["runtime/base", "runtime/progress", "runtime/flow", "runtime/state",
                   "runtime/operator.h", "runtime/connector.h"],
+    "testing": ["runtime", "connectors"],
     "connectors": ["runtime/base", "runtime/operator.h", "runtime/connector.h", "log"],
     "examples": [],
     "include": [],

@@ -13,6 +13,7 @@ CRITERION = re.compile(
     r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)"
 )
 CRITERION_SKIPPED = re.compile(r"\[SKIP\]")
+LEAK = re.compile(r"detected memory leaks")
 CASES = re.compile(r"^cases: (\d+)$", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -45,6 +46,10 @@ def count_program(entry):
         for tested, passing, failing, crashing in criterion:
             count.passed += int(passing)
             count.failed += int(tested) - int(passing)
+        # Criterion lets a test pass whose process leaked.
+        leaking = len(LEAK.findall(output))
+        count.passed -= leaking
+        count.failed += leaking
         count.skipped = len(CRITERION_SKIPPED.findall(output))
     elif entry["result"] == "OK":
         count.passed = sum(map(int, cases)) if cases else 1

@@ -29,6 +29,7 @@ struct bench {
     unsigned       workers;
     unsigned       runs;
     uint64_t       events; // 0: each job's own number
+    double         rate;   // of w6_latency, events a second; 0: half of its peak
     bool           is_small, is_json;
 };
 

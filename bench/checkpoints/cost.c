@@ -69,13 +69,16 @@ static double side_run(const struct bench *bench, struct cost *cost, bool has_ch
     struct seen         seen;
     static struct taken taken;
     seen_start(&seen, 0);
-    const uint64_t events   = cost->events;
-    weir_job      *job      = cost->job->is_tumbling ? tumbling_open(bench, events, &seen)
-                                                     : running_open(bench, events, false, &seen);
-    const int64_t  start_ns = clock_now_ns();
-    const double   before   = cpu_seconds();
-    const bool     is_good  = plan_run(&plan, job, &taken);
-    *cpu_ns                 = (cpu_seconds() - before) * 1e9 / (double)cost->events;
+    weir_job *job = NULL;
+    if (cost->job->is_tumbling) {
+        job = tumbling_open(bench, cost->events, &seen);
+    } else {
+        job = running_open(bench, cost->events, false, &seen);
+    }
+    const int64_t start_ns = clock_now_ns();
+    const double  before   = cpu_seconds();
+    const bool    is_good  = plan_run(&plan, job, &taken);
+    *cpu_ns                = (cpu_seconds() - before) * 1e9 / (double)cost->events;
     if (has_checkpoints) {
         path_remove_all(path);
         cost_note(cost, &taken);

@@ -109,8 +109,8 @@ static const weir_sink_binding measure_lateness = { .name       = "measure_laten
 
 // ---- measuring ----
 
-// Events a second that the job reaches by itself, as cost.c measures it.
-static bool peak_measure(const struct bench *bench, double *peak)
+// Of what the job reaches by itself, as cost.c measures it.
+static bool half_of_peak(const struct bench *bench, double *rate)
 {
     const struct plan plan = { .workers = bench->workers };
     double            rates[RUNS_MAX];
@@ -126,7 +126,7 @@ static bool peak_measure(const struct bench *bench, double *peak)
         }
         rates[run] = (double)events / ((double)(seen.last_ns - start_ns) / 1e9);
     }
-    *peak = median(rates, bench->runs);
+    *rate = median(rates, bench->runs) / 2;
     return true;
 }
 
@@ -139,8 +139,8 @@ static bool paced_run(const struct bench *bench, double rate, struct lateness *l
     const struct plan      plan         = { .workers     = bench->workers,
                                             .checkpoints = path,
                                             .interval_us = bench->is_small ? 100000 : 1000000 };
-    const weir_time        start_us     = wall_us() + 500000;
     const uint64_t         events       = (uint64_t)(rate * (warm_seconds + seconds));
+    const weir_time        start_us     = wall_us() + 500000;
     weir_generator_options generator    = { .name       = "payments",
                                             .events     = events,
                                             .partitions = bench->workers,
@@ -185,9 +185,10 @@ static void lateness_print(const struct bench *bench, const char *name, const st
 static void all_print(const struct bench *bench, const char *job, double rate,
                       const struct lateness *late, struct taken *taken)
 {
-    const double took  = median(taken->took_ms, taken->count), // sorted now
-        longest        = taken->took_ms[taken->count - 1];
-    const double ratio = percentile_us(&late->during, 99.9) / percentile_us(&late->outside, 99.9);
+    const double took    = median(taken->took_ms, taken->count), // sorted now
+        longest          = taken->took_ms[taken->count - 1];
+    const double outside = percentile_us(&late->outside, 99.9); // 0: none came outside
+    const double ratio   = outside > 0 ? percentile_us(&late->during, 99.9) / outside : 0;
     if (bench->is_json) {
         printf("{\"job\":\"%s\",\"events_per_second\":%.0f,\"p99_9_ratio\":%.3f,"
                "\"checkpoints\":%u,\"median_ms\":%.1f,\"longest_ms\":%.1f,\"workers\":%u,"
@@ -209,12 +210,12 @@ bool bench_latency(const struct bench *bench, const char *job)
 {
     static struct taken taken;
     struct lateness     late = { .is_open = false };
-    double              peak = 0;
+    double              rate = bench->rate;
     lateness_open(&late);
-    const bool is_good = late.is_open && peak_measure(bench, &peak) &&
-                         paced_run(bench, peak / 2, &late, &taken) && taken.count > 0;
+    const bool is_good = late.is_open && (rate > 0 || half_of_peak(bench, &rate)) &&
+                         paced_run(bench, rate, &late, &taken) && taken.count > 0;
     if (is_good) {
-        all_print(bench, job, peak / 2, &late, &taken);
+        all_print(bench, job, rate, &late, &taken);
         line_end(bench);
     }
     histogram_close(&late.during);

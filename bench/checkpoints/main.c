@@ -25,6 +25,7 @@ static const char usage[] =
     "  --runs N         runs of each side, alternating; the median counts (default 5)\n"
     "  --threads N      workers (default 2)\n"
     "  --events N       events a run of w6_1m, w6_10m and w6_w2_100k, instead of its own number\n"
+    "  --rate N         events a second of w6_latency, instead of half of what it reaches\n"
     "  --small          small sizes: says whether it works, not how fast it is\n"
     "  --json           one JSON object a line, instead of a table\n"
     "  --help           this\n";
@@ -71,15 +72,11 @@ static uint64_t number_parse(const char *option, const char *text, uint64_t most
 static void options_parse(struct bench *bench, const char **list, int argc, char **argv)
 {
     static const struct option known[] = {
-        { "jobs", required_argument, NULL, 'j' },
-        { "directory", required_argument, NULL, 'd' },
-        { "runs", required_argument, NULL, 'r' },
-        { "threads", required_argument, NULL, 't' },
-        { "events", required_argument, NULL, 'e' },
-        { "small", no_argument, NULL, 's' },
-        { "json", no_argument, NULL, 'o' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "jobs", required_argument, NULL, 'j' },   { "directory", required_argument, NULL, 'd' },
+        { "runs", required_argument, NULL, 'r' },   { "threads", required_argument, NULL, 't' },
+        { "events", required_argument, NULL, 'e' }, { "small", no_argument, NULL, 's' },
+        { "rate", required_argument, NULL, 'a' },   { "json", no_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
     for (int letter; (letter = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (letter) {
@@ -88,6 +85,7 @@ static void options_parse(struct bench *bench, const char **list, int argc, char
         case 'r': bench->runs = (unsigned)number_parse("runs", optarg, RUNS_MAX); break;
         case 't': bench->workers = (unsigned)number_parse("threads", optarg, 64); break;
         case 'e': bench->events = number_parse("events", optarg, UINT64_C(1) << 40); break;
+        case 'a': bench->rate = (double)number_parse("rate", optarg, 1000000000); break;
         case 's': bench->is_small = true; break;
         case 'o': bench->is_json = true; break;
         case 'h': fputs(usage, stdout); exit(0);

@@ -15,7 +15,7 @@ static struct wr_coordinator *watched; // of the run under way
 int64_t run_busy_until_us_any(void)
 {
     // Pairs with the release in plan_run.
-    const struct wr_coordinator *coordinator = __atomic_load_n(&watched, __ATOMIC_ACQUIRE);
+    struct wr_coordinator *coordinator = __atomic_load_n(&watched, __ATOMIC_ACQUIRE);
     return coordinator != NULL ? wr_coordinator_busy_until_any(coordinator) : 0;
 }
 

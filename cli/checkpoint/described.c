@@ -153,7 +153,8 @@ static void reading_begin(struct reading *reading, const char *word, const char 
     const bool           is_own    = word[0] == '+';
     const bool           is_key    = strncmp(word + is_own, "key ", 4) == 0;
     const bool           is_simple = is_key && !is_own;
-    const char          *from      = line + strcspn(line, " ") + 1;
+    const char          *space     = line + strcspn(line, " \n");
+    const char          *from      = space + (*space == ' ');
     const size_t         length    = strcspn(from, " \n");
     size_t               digits;
     uint32_t             number = 0;

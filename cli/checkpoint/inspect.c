@@ -133,6 +133,17 @@ static void cells_each(const struct wr_store *store, const char *operator_name,
 
 // ---- for people ----
 
+// A transaction that lies prepared is a sentence of its connector's, mostly of plain letters.
+static bool is_readable(const struct wr_index_cell *cell)
+{
+    const unsigned char *bytes = cell->bytes;
+    bool                 is    = cell->key != NULL && cell->length > 0;
+    for (uint32_t i = 0; is && i < cell->length; i++) {
+        is = bytes[i] >= ' ' && bytes[i] <= '~';
+    }
+    return is;
+}
+
 static void print_cell(void *opaque, uint32_t task, const struct wr_index_cell *cell)
 {
     struct wr_partition_kept kept;
@@ -148,7 +159,11 @@ static void print_cell(void *opaque, uint32_t task, const struct wr_index_cell *
     }
     (void)printf("    %s%s%s of task %" PRIu32 ": ", cell->name, cell->key != NULL ? " " : "",
                  cell->key != NULL ? cell->key : "", task);
-    wr_cell_json(stdout, cell);
+    if (is_readable(cell)) {
+        (void)printf("%.*s", (int)cell->length, (const char *)cell->bytes);
+    } else {
+        wr_cell_json(stdout, cell);
+    }
     (void)printf("\n");
 }
 

@@ -40,12 +40,14 @@ typedef struct weir_run_options {
     // A directory in which checkpoints of the job are kept, and from the newest of which it goes on
     // when it is run again; NULL: none are taken, and each run begins anew. Made if missing; held
     // by one run at a time.
-    const char  *checkpoints;
-    weir_time    checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
-    weir_time    checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
-    uint32_t     checkpoints_kept;    // the last so many; 0: 3
-    const char  *restore;             // NULL or "latest": the newest; or a checkpoint's number
-    weir_restart restart_rule;        // of weir_job_run
+    const char *checkpoints;
+    weir_time   checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
+    weir_time   checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
+    uint32_t    checkpoints_kept;    // the last so many; 0: 3
+    // What to go on from: NULL or "latest": the newest checkpoint; a number: that one of
+    // `checkpoints`; else a savepoint's directory, and `checkpoints` must not have any.
+    const char  *restore;
+    weir_restart restart_rule; // of weir_job_run
     int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never
 } weir_run_options;
 
@@ -86,6 +88,16 @@ WEIR_API weir_status weir_run_close(weir_run *run); // waits for the end; the ru
 // Asks the sources to end. With `drain` time runs to its end: windows close and timers fire.
 // Any thread, also a signal handler.
 WEIR_API void weir_run_stop_any(weir_run *run, bool drain);
+
+// Takes a checkpoint now and copies it, whole, into `directory`, which is made, or empty: a
+// savepoint, which no run deletes. The run goes on. Any thread but a worker's; waits up to
+// timeout_us (< 0: no limit). What went wrong is in *sentence (to be freed with free(); `sentence`
+// may be NULL).
+//   WEIR_USAGE     the run takes no checkpoints
+//   WEIR_CONFLICT  the directory is not empty, or the run has ended
+//   WEIR_TIMED_OUT, WEIR_FULL, WEIR_DISK_FAILED, WEIR_UNREACHABLE
+WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory,
+                                            int64_t timeout_us, char **sentence);
 
 // A counter of the operator of that name, summed over its tasks (of a watermark: the least), of the
 // job's running or last run; 0 if there is no such operator. Any thread.

@@ -139,6 +139,8 @@ bool wr_simulation_advance(struct wr_environment *environment, int64_t until_us)
 void wr_simulation_spend(struct wr_environment *environment, int64_t span_us);
 // Requests submitted and not yet completed.
 uint32_t wr_simulation_pending(const struct wr_environment *environment);
+// When the next of them completes that is no WAIT; INT64_MAX: there is none.
+int64_t wr_simulation_due(struct wr_environment *environment);
 // Copies every file of the simulated disk to the real file system at its own path, making
 // directories as needed. 0 or -errno.
 int wr_simulation_export(struct wr_environment *environment);
@@ -180,8 +182,11 @@ bool wr_simulation_has_stopped(const struct wr_environment *environment);
 // new survive, drawn from `seed`; likewise each change of a directory that was not synced, and a
 // file's size. Descriptors, locks and shared memory are gone; `boot` is another.
 void wr_simulation_reboot(struct wr_environment *environment, uint64_t seed);
-// The process is killed and started again: all that was written is there, as is shared memory;
-// descriptors and locks are gone.
+// The process is killed: its requests end, and from now on nothing that is left of it reaches the
+// disk; wr_simulation_restart or wr_simulation_reboot starts another.
+void wr_simulation_kill(struct wr_environment *environment);
+// The process is killed, if it was not, and started again: all that was written is there, as is
+// shared memory; descriptors and locks are gone.
 void wr_simulation_restart(struct wr_environment *environment);
 // The bytes of a file on the simulated disk, as a reader sees them; borrowed until the next change.
 // NULL: no such file. A test may damage them; what it changes is on the disk at once.

@@ -227,6 +227,19 @@ uint32_t wr_simulation_pending(const struct wr_environment *environment)
     return ((const struct wr_simulated *)environment)->pending_count;
 }
 
+int64_t wr_simulation_due(struct wr_environment *environment)
+{
+    const struct wr_simulated *self   = wr_simulated_of(environment);
+    int64_t                    due_us = INT64_MAX;
+    for (uint32_t i = 0; i < self->pending_count; i++) {
+        const struct wr_simulated_pending *pending = &self->pending[i];
+        if (pending->request->verb != WR_REQUEST_WAIT && pending->due_us < due_us) {
+            due_us = pending->due_us;
+        }
+    }
+    return due_us;
+}
+
 // ---- opening and closing ----
 
 static void waits_cancel(struct wr_simulated *self)

@@ -7,7 +7,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define TEXT_BYTES 48u // always as many, so that a shorter one leaves nothing of a longer
+#define TEXT_BYTES 48u     // always as many, so that a shorter one leaves nothing of a longer
+#define PATIENCE   100u    // tries for a lock that another process has
+#define PAUSE_US   10000ll // between two of them
 
 static void text_write(struct wr_environment *environment, int file)
 {
@@ -19,7 +21,7 @@ static void text_write(struct wr_environment *environment, int file)
 }
 
 // "process 812", as far as the text is there and of this boot.
-static char *holder_read(struct wr_environment *environment, int file)
+static char *holder_read(struct wr_environment *environment, int file, bool *is_self)
 {
     char          text[TEXT_BYTES + 1] = { 0 };
     const int64_t got     = environment->ops->read_at(environment, file, text, TEXT_BYTES, 0);
@@ -31,12 +33,32 @@ static char *holder_read(struct wr_environment *environment, int file)
     is_known = is_known && wr_text_take_word(&at, "boot ") &&
                wr_text_take_number(&at, UINT64_MAX, &boot) &&
                boot == environment->ops->boot(environment);
+    *is_self = is_known && process == environment->ops->process(environment);
     if (!is_known) {
         return wr_copy_text("another process");
     }
-    return process == environment->ops->process(environment)
-               ? wr_format("this process (%" PRIu64 ")", process)
-               : wr_format("process %" PRIu64, process);
+    return *is_self ? wr_format("this process (%" PRIu64 ")", process)
+                    : wr_format("process %" PRIu64, process);
+}
+
+// A process that was killed keeps its locks until the kernel has taken its memory apart; who starts
+// the next one at once had better wait a little. 0, -EWOULDBLOCK with the holder, else -errno.
+static int lock_patiently(struct wr_environment *environment, int file, char **holder)
+{
+    int status = environment->ops->lock(environment, file);
+    for (uint32_t tries = 1; status == -EWOULDBLOCK; tries++) {
+        bool        is_self = false;
+        char *const name    = holder_read(environment, file, &is_self);
+        if (is_self || environment->is_simulated || tries >= PATIENCE) {
+            *holder = name;
+            break;
+        }
+        wr_free(name);
+        const uint32_t nobody_wakes = 0;
+        environment->ops->wait_word(environment, &nobody_wakes, 0, PAUSE_US);
+        status = environment->ops->lock(environment, file);
+    }
+    return status;
 }
 
 int wr_lock_file_take(struct wr_environment *environment, const char *path, int *file,
@@ -47,9 +69,8 @@ int wr_lock_file_take(struct wr_environment *environment, const char *path, int 
     if (opened < 0) {
         return opened;
     }
-    const int status = environment->ops->lock(environment, opened);
+    const int status = lock_patiently(environment, opened, holder);
     if (status < 0) {
-        *holder = status == -EWOULDBLOCK ? holder_read(environment, opened) : NULL;
         environment->ops->close(environment, opened);
         return status;
     }

@@ -74,6 +74,7 @@ struct wr_simulated {
     uint64_t                        change_count;
     bool                            is_full;
     bool                            has_stopped;
+    bool                            is_killed; // it was not the machine that stopped
 
     uint64_t seed;
     uint32_t reboot_count;

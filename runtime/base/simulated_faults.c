@@ -131,6 +131,7 @@ void wr_simulation_reboot(struct wr_environment *environment, uint64_t seed)
 {
     struct wr_simulated *self = wr_simulated_of(environment);
     process_end(self);
+    self->is_killed = false;
     wr_disk_crash(&self->disk, seed);
     self->reboot_count++;
 }
@@ -138,6 +139,15 @@ void wr_simulation_reboot(struct wr_environment *environment, uint64_t seed)
 void wr_simulation_restart(struct wr_environment *environment)
 {
     struct wr_simulated *self = wr_simulated_of(environment);
-    WR_ASSERT(!self->has_stopped);
+    WR_ASSERT(!self->has_stopped || self->is_killed);
     process_end(self);
+    self->is_killed = false;
+}
+
+void wr_simulation_kill(struct wr_environment *environment)
+{
+    struct wr_simulated *self = wr_simulated_of(environment);
+    self->is_killed           = !self->has_stopped;
+    self->has_stopped         = true;
+    wr_simulated_abandon(self);
 }

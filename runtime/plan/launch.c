@@ -43,7 +43,8 @@ static bool restore_number(weir_job *job, const char *restore, uint64_t *checkpo
     *checkpoint = strtoull(restore, &end, 10);
     if (end == restore || *end != 0 || *checkpoint == 0) {
         wr_job_mistake(job, WEIR_USAGE,
-                       "restore \"%s\": it must be \"latest\" or the number of a checkpoint",
+                       "restore \"%s\": it must be \"latest\", the number of a checkpoint, or a "
+                       "savepoint's directory",
                        restore);
         return false;
     }
@@ -56,43 +57,108 @@ static void warn(void *opaque, const char *sentence)
     (void)fprintf(stderr, "weir: %s: %s\n", job->name, sentence);
 }
 
-// Opens the store that the options name, and says by its manifest what must stay as it was. False:
-// the job has the mistake. *store is NULL where no checkpoints are wanted.
-static bool launch_open_store(weir_job *job, weir_run_options *options,
-                              struct wr_environment *environment, struct wr_store **store)
+// Where a run's checkpoints go, and what it goes on from.
+struct stores {
+    struct wr_store *own;
+    struct wr_store *savepoint; // NULL: it goes on from its own, if there is one
+};
+
+static void stores_close(struct stores *stores)
 {
-    struct wr_error         error = { .status = WEIR_OK };
-    struct wr_store_options open  = {
-         .writes  = true,
-         .creates = true,
-         .keeps   = options->checkpoints_kept,
-         .warn    = warn,
-         .opaque  = job,
-    };
-    *store = NULL;
-    if (options->checkpoints == NULL) {
-        return true;
-    }
-    if (!restore_number(job, options->restore, &open.checkpoint)) {
-        return false;
-    }
-    if (wr_store_open(environment, options->checkpoints, &open, store, &error) != WEIR_OK) {
+    wr_store_close(stores->savepoint);
+    wr_store_close(stores->own);
+}
+
+static bool is_savepoint(const char *restore)
+{
+    return restore != NULL && strcmp(restore, "latest") != 0 &&
+           restore[strspn(restore, "0123456789")] != 0;
+}
+
+static bool open_store(weir_job *job, struct wr_environment *environment, const char *directory,
+                       const struct wr_store_options *options, struct wr_store **store)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    if (wr_store_open(environment, directory, options, store, &error) != WEIR_OK) {
         wr_job_mistake(job, error.status, "%s", error.sentence);
         wr_error_fini(&error);
         return false;
     }
-    const struct wr_manifest *manifest = wr_store_manifest(*store);
+    return true;
+}
+
+// The savepoint, beside a store that has nothing yet.
+static bool open_savepoint(weir_job *job, const weir_run_options *options,
+                           struct wr_environment *environment, struct stores *stores)
+{
+    const struct wr_store_options reading = { .writes = false };
+    if (wr_store_manifest(stores->own) != NULL) {
+        wr_job_mistake(job, WEIR_CONFLICT,
+                       "%s has checkpoints of its own; to go on from the savepoint %s give another "
+                       "directory",
+                       options->checkpoints, options->restore);
+        return false;
+    }
+    if (!open_store(job, environment, options->restore, &reading, &stores->savepoint)) {
+        return false;
+    }
+    if (wr_store_manifest(stores->savepoint) == NULL) {
+        wr_job_mistake(job, WEIR_NOT_FOUND, "%s: there is no savepoint in it", options->restore);
+        return false;
+    }
+    return true;
+}
+
+static void tell_of_end(const weir_job *job, const weir_run_options *options,
+                        const struct wr_manifest *manifest)
+{
+    if (manifest->is_final && !manifest->is_stopped) {
+        (void)fprintf(stderr,
+                      "weir: %s: the job had ended with checkpoint %llu in %s; nothing is left to "
+                      "do: to run it anew, give another directory\n",
+                      job->name, (unsigned long long)manifest->checkpoint, options->checkpoints);
+    }
+}
+
+// Opens the stores that the options name, and says by the manifest what must stay as it was. False:
+// the job has the mistake. stores->own is NULL where no checkpoints are wanted.
+static bool launch_open_stores(weir_job *job, weir_run_options *options,
+                               struct wr_environment *environment, struct stores *stores)
+{
+    struct wr_store_options open = {
+        .writes  = true,
+        .creates = true,
+        .keeps   = options->checkpoints_kept,
+        .warn    = warn,
+        .opaque  = job,
+    };
+    *stores = (struct stores){ .own = NULL };
+    if (options->checkpoints == NULL) {
+        return true;
+    }
+    const bool goes_on_from_savepoint = is_savepoint(options->restore);
+    if (!goes_on_from_savepoint && !restore_number(job, options->restore, &open.checkpoint)) {
+        return false;
+    }
+    if (!open_store(job, environment, options->checkpoints, &open, &stores->own) ||
+        (goes_on_from_savepoint && !open_savepoint(job, options, environment, stores))) {
+        return false;
+    }
+    const struct wr_manifest *manifest =
+        wr_store_manifest(stores->savepoint != NULL ? stores->savepoint : stores->own);
     if (manifest != NULL) {
         options->seed = manifest->hash_seed; // state is found by hash
+        tell_of_end(job, options, manifest);
     }
     return true;
 }
 
 static void launch_take_checkpoints(const weir_job *job, const weir_run_options *options,
-                                    struct weir_run *run, struct wr_store *store)
+                                    struct weir_run *run, const struct stores *stores)
 {
     const struct wr_coordinator_options coordinator = {
-        .store = store,
+        .store     = stores->own,
+        .savepoint = stores->savepoint,
         .interval_us =
             options->checkpoint_interval > 0 ? options->checkpoint_interval : INTERVAL_US,
         .timeout_us = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
@@ -104,31 +170,40 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
 
 // ---- launching ----
 
+// Everything but the start.
+static weir_run *prepare(weir_job *job, const weir_run_options *options,
+                         struct wr_environment *environment, bool owns_environment)
+{
+    weir_run_options own = options != NULL ? *options : (weir_run_options){ .workers = 0 };
+    struct stores    stores;
+    struct wr_plan  *plan = launch_open_stores(job, &own, environment, &stores)
+                                ? wr_plan_open(job, &own, environment)
+                                : NULL;
+    if (plan == NULL) {
+        stores_close(&stores);
+        return NULL;
+    }
+    struct weir_run *run = wr_plan_build(plan, environment, owns_environment);
+    run->plan            = plan;
+    job->run             = run;
+    if (stores.own != NULL) {
+        launch_take_checkpoints(job, &own, run, &stores);
+    }
+    wr_run_prepare(run);
+    return run;
+}
+
 static weir_run *launch(weir_job *job, const weir_run_options *options,
                         struct wr_environment *environment, bool owns_environment,
                         uint64_t kill_after)
 {
-    weir_run_options own   = options != NULL ? *options : (weir_run_options){ .workers = 0 };
-    struct wr_store *store = NULL;
-    if (!launch_open_store(job, &own, environment, &store)) {
+    struct weir_run *run = prepare(job, options, environment, owns_environment);
+    if (run == NULL) {
         return NULL;
     }
-    struct wr_plan *plan = wr_plan_open(job, &own, environment);
-    if (plan == NULL) {
-        wr_store_close(store);
-        return NULL;
-    }
-    const uint64_t   seed = options != NULL ? options->seed : 0;
-    struct weir_run *run  = wr_plan_build(plan, environment, owns_environment);
-    run->plan             = plan;
-    job->run              = run;
-    if (store != NULL) {
-        launch_take_checkpoints(job, &own, run, store);
-    }
-    wr_run_prepare(run);
     run->kill_after = kill_after;
-    if (own.is_simulated) {
-        wr_run_start_simulation(run, seed);
+    if (options != NULL && options->is_simulated) {
+        wr_run_start_simulation(run, options->seed);
     } else {
         wr_run_start(run);
     }
@@ -148,6 +223,12 @@ weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
                        struct wr_environment *environment, uint64_t kill_after)
 {
     return job_may_run(job) ? launch(job, options, environment, false, kill_after) : NULL;
+}
+
+weir_run *wr_launch_still(weir_job *job, const weir_run_options *options,
+                          struct wr_environment *environment)
+{
+    return job_may_run(job) ? prepare(job, options, environment, false) : NULL;
 }
 
 weir_run *weir_run_start(weir_job *job, const weir_run_options *options)

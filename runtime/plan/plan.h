@@ -82,6 +82,9 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
 // run is killed after so many turns of its executor; 0: it is not.
 weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
                        struct wr_environment *environment, uint64_t kill_after);
+// The same up to its start: the caller takes its turns (struct wr_turns), then closes it.
+weir_run *wr_launch_still(weir_job *job, const weir_run_options *options,
+                          struct wr_environment *environment);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
 uint64_t wr_plan_memory_bound(const struct wr_plan *plan);

@@ -45,9 +45,22 @@ struct task_part {
     uint32_t              length_count;
 };
 
+// A savepoint that somebody waits for; under the coordinator's lock.
+struct savepoint {
+    char           *directory;
+    bool            is_done;
+    struct wr_error error;
+};
+
+// How far the sources had come.
+struct made {
+    uint64_t rows, late, rejected, watermark;
+};
+
 struct wr_coordinator {
     struct weir_run     *run;
     struct wr_store     *store;
+    struct wr_store     *restored; // a savepoint that the run goes on from; NULL
     int64_t              interval_us, timeout_us;
     char                *job;
     struct wr_graph_text graph;
@@ -55,27 +68,30 @@ struct wr_coordinator {
     // The coordinator's own.
     uint64_t                   current; // 0: none is under way
     uint64_t                   next;
+    uint64_t                   completed; // the last one; 0: none of this run
     int64_t                    began_us, began_wall_us, next_us;
     uint32_t                   captured_count;
     bool                       is_final; // of the current one: the last of the run
     bool                       has_warned;
-    struct task_part          *parts; // a task each
+    bool                       is_asked;            // the next one is wanted, news or not
+    struct made                begun_at, published; // before the current one, the last one
+    struct task_part          *parts;               // a task each
     struct prepared           *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
-
-    int64_t  busy_until_us; // atomic; a hint for who watches
-    uint32_t queued_count;  // chunks; written under the lock, a hint without it
-    uint32_t queued_most;
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
     struct wr_report *first, **last;
     struct wr_chunk  *chunks; // at rest
     uint32_t          chunk_count;
+    uint32_t          queued_count, queued_most; // chunks that are reported and not yet written
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over;                   // the final checkpoint is durable
+    struct savepoint *savepoint;                 // asked for; NULL: none is
+    pthread_cond_t    has_saved;
     bool              is_woken;
     struct wr_checkpoint_facts facts;
+    int64_t                    busy_until_us;
 };
 
 static int64_t now_us(const struct wr_coordinator *coordinator)
@@ -98,17 +114,12 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
-// Under the lock.
-static void coordinator_note_queued(struct wr_coordinator *coordinator, int32_t more)
+bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator)
 {
-    __atomic_store_n(&coordinator->queued_count, coordinator->queued_count + (uint32_t)more,
-                     __ATOMIC_RELAXED);
-}
-
-// Who sees too old a count comes again: he has work, or is woken.
-bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator)
-{
-    return __atomic_load_n(&coordinator->queued_count, __ATOMIC_RELAXED) < coordinator->queued_most;
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const bool has_room = coordinator->queued_count < coordinator->queued_most;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return has_room;
 }
 
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report)
@@ -119,7 +130,7 @@ void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct 
     (void)pthread_mutex_lock(&coordinator->lock);
     *coordinator->last = copy;
     coordinator->last  = &copy->next;
-    coordinator_note_queued(coordinator, report->chunk != NULL ? 1 : 0);
+    coordinator->queued_count += report->chunk != NULL;
     coordinator_signal(coordinator);
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -178,7 +189,7 @@ static void chunk_give(struct wr_coordinator *coordinator, struct wr_chunk *chun
         coordinator->chunks = chunk;
         coordinator->chunk_count++;
     }
-    coordinator_note_queued(coordinator, -1);
+    coordinator->queued_count--;
     const bool has_room_again = coordinator->queued_count == coordinator->queued_most / 2;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (!is_kept) {
@@ -198,14 +209,19 @@ void wr_coordinator_facts_any(struct wr_coordinator *coordinator, struct wr_chec
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
-int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator)
+int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator)
 {
-    return __atomic_load_n(&coordinator->busy_until_us, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const int64_t until_us = coordinator->busy_until_us;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return until_us;
 }
 
 static void coordinator_tell_busy_until(struct wr_coordinator *coordinator, int64_t until_us)
 {
-    __atomic_store_n(&coordinator->busy_until_us, until_us, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    coordinator->busy_until_us = until_us;
+    (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
 static void facts_add(struct wr_checkpoint_facts *facts, const struct wr_index *index,
@@ -253,6 +269,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     struct wr_coordinator *coordinator = wr_alloc(sizeof(*coordinator));
     coordinator->run                   = run;
     coordinator->store                 = options->store;
+    coordinator->restored              = options->savepoint;
     coordinator->next                  = wr_store_next(options->store);
     coordinator->interval_us           = options->interval_us;
     coordinator->timeout_us            = options->timeout_us;
@@ -267,6 +284,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     }
     (void)pthread_mutex_init(&coordinator->lock, NULL);
     wr_condition_init(&coordinator->has_work);
+    wr_condition_init(&coordinator->has_saved);
     return coordinator;
 }
 
@@ -302,7 +320,9 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
     for (uint32_t i = 0; i < coordinator->run->task_count; i++) {
         wr_free(coordinator->parts[i].lengths);
     }
+    wr_store_close(coordinator->restored);
     wr_store_close(coordinator->store);
+    (void)pthread_cond_destroy(&coordinator->has_saved);
     (void)pthread_cond_destroy(&coordinator->has_work);
     (void)pthread_mutex_destroy(&coordinator->lock);
     wr_free(coordinator->parts);
@@ -542,6 +562,76 @@ static uint32_t coordinator_take_reports(struct wr_coordinator *coordinator)
     return count;
 }
 
+// ---- savepoints ----
+
+weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
+                                         int64_t timeout_us, struct wr_error *error)
+{
+    const int64_t    begin_us = now_us(coordinator);
+    struct savepoint own      = { .directory = wr_copy_text(directory) };
+    bool             is_over  = false;
+    bool             is_late  = false;
+    (void)pthread_mutex_lock(&coordinator->lock);
+    while (!own.is_done && !is_over && !is_late) {
+        if (coordinator->savepoint == NULL) { // one at a time
+            coordinator->savepoint = &own;
+            coordinator_signal(coordinator);
+        }
+        // In pieces, so that the end of the run is seen.
+        const int64_t         until_us = now_us(coordinator) + 100000;
+        const struct timespec until    = { .tv_sec  = until_us / 1000000,
+                                           .tv_nsec = until_us % 1000000 * 1000 };
+        (void)pthread_cond_timedwait(&coordinator->has_saved, &coordinator->lock, &until);
+        is_late = timeout_us >= 0 && now_us(coordinator) - begin_us >= timeout_us;
+        is_over = coordinator->is_over || wr_run_has_failed_any(coordinator->run);
+    }
+    if (coordinator->savepoint == &own) {
+        coordinator->savepoint = NULL;
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    if (!own.is_done) {
+        (void)wr_error_set(&own.error, is_over ? WEIR_CONFLICT : WEIR_TIMED_OUT, "savepoint %s: %s",
+                           directory,
+                           is_over ? "the run has ended" : "it was not made in the time given");
+    }
+    wr_free(own.directory);
+    *error = own.error;
+    return error->status;
+}
+
+static bool savepoint_is_wanted(struct wr_coordinator *coordinator)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const bool is_wanted = coordinator->savepoint != NULL;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return is_wanted;
+}
+
+// Of the checkpoint just published, if somebody waits for one, who may give up meanwhile.
+static void savepoint_make(struct wr_coordinator *coordinator)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const struct savepoint *asked     = coordinator->savepoint;
+    char                   *directory = asked != NULL ? wr_copy_text(asked->directory) : NULL;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    if (directory == NULL) {
+        return;
+    }
+    (void)wr_store_savepoint(coordinator->store, directory, &error);
+    wr_free(directory);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->savepoint == asked) {
+        coordinator->savepoint->error   = error;
+        coordinator->savepoint->is_done = true;
+        coordinator->savepoint          = NULL;
+        (void)pthread_cond_broadcast(&coordinator->has_saved);
+    } else {
+        wr_error_fini(&error);
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
 // ---- publishing ----
 
 static void coordinator_end(struct wr_coordinator *coordinator)
@@ -578,7 +668,10 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
     if (!prepared_commit(coordinator, done)) {
         return;
     }
+    coordinator->completed = done;
+    coordinator->published = coordinator->begun_at;
     coordinator_post(coordinator, WR_MESSAGE_COMPLETE, done);
+    savepoint_make(coordinator);
     if (ends) {
         coordinator_end(coordinator);
     }
@@ -602,6 +695,47 @@ static bool coordinator_is_over(struct wr_coordinator *coordinator)
     return is_over || wr_run_has_failed_any(coordinator->run);
 }
 
+// What the sources had made when it was looked, so that a job that rests is left in peace.
+static struct made made_so_far(const struct weir_run *run)
+{
+    return (struct made){
+        .rows      = wr_run_counter_any(run, NULL, WR_ROWS_OUT),
+        .late      = wr_run_counter_any(run, NULL, WR_LATE),
+        .rejected  = wr_run_counter_any(run, NULL, WR_REJECTED),
+        .watermark = wr_run_counter_any(run, NULL, WR_WATERMARK),
+    };
+}
+
+// Whether there is anything that the last published checkpoint may not have.
+static bool has_news(const struct wr_coordinator *coordinator)
+{
+    const struct made now  = made_so_far(coordinator->run);
+    const struct made then = coordinator->published;
+    return coordinator->completed == 0 || now.rows != then.rows || now.late != then.late ||
+           now.rejected != then.rejected || now.watermark != then.watermark;
+}
+
+// Begins the next checkpoint if it is time, and there is a reason.
+static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_t now)
+{
+    const bool is_final = sources_have_ended(coordinator);
+    if (savepoint_is_wanted(coordinator)) {
+        coordinator->is_asked = true;
+        coordinator->next_us  = coordinator->has_warned ? coordinator->next_us : now;
+    }
+    if (now < coordinator->next_us && (!is_final || coordinator->has_warned)) {
+        return 0;
+    }
+    if (!is_final && !coordinator->is_asked && !has_news(coordinator)) {
+        coordinator->next_us = now + coordinator->interval_us;
+        return 0;
+    }
+    coordinator->is_asked = false;
+    coordinator->begun_at = made_so_far(coordinator->run);
+    coordinator_begin(coordinator, is_final);
+    return 1;
+}
+
 uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
 {
     uint32_t work = coordinator_take_reports(coordinator);
@@ -610,12 +744,7 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
     }
     const int64_t now = now_us(coordinator);
     if (coordinator->current == 0) {
-        const bool is_final = sources_have_ended(coordinator);
-        if (is_final ? !coordinator->has_warned || now >= coordinator->next_us
-                     : now >= coordinator->next_us) {
-            coordinator_begin(coordinator, is_final);
-            work++;
-        }
+        work += coordinator_begin_due(coordinator, now);
     } else if (coordinator->captured_count == coordinator->run->task_count) {
         coordinator_publish(coordinator);
         work++;
@@ -630,6 +759,17 @@ int64_t wr_coordinator_wake_at(const struct wr_coordinator *coordinator)
 {
     return coordinator->current == 0 ? coordinator->next_us
                                      : coordinator->began_us + coordinator->timeout_us;
+}
+
+void wr_coordinator_hurry(struct wr_coordinator *coordinator)
+{
+    coordinator->next_us  = now_us(coordinator);
+    coordinator->is_asked = true;
+}
+
+uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator)
+{
+    return coordinator->completed;
 }
 
 static void coordinator_wait(struct wr_coordinator *coordinator)
@@ -658,12 +798,18 @@ void *wr_coordinator_main(void *opaque)
 
 // ---- after a crash ----
 
+static struct wr_store *store_restored(const struct wr_coordinator *coordinator)
+{
+    return coordinator->restored != NULL ? coordinator->restored : coordinator->store;
+}
+
 static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node *node)
 {
     uint32_t         count    = 0;
     char            *sentence = NULL;
-    struct wr_token *tokens   = wr_restore_tokens(coordinator->store, node->spec->name, &count);
-    const bool       is_good  = node->ops->committer->recover(node, tokens, count, &sentence);
+    struct wr_token *tokens =
+        wr_restore_tokens(store_restored(coordinator), node->spec->name, &count);
+    const bool is_good = node->ops->committer->recover(node, tokens, count, &sentence);
     wr_free(tokens);
     if (!is_good) {
         node_fail(node, sentence);
@@ -674,7 +820,7 @@ static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node 
 void wr_coordinator_recover(struct wr_coordinator *coordinator)
 {
     struct weir_run *run = coordinator->run;
-    wr_run_restore(run, coordinator->store);
+    wr_run_restore(run, store_restored(coordinator));
     for (uint32_t i = 0; i < run->task_count; i++) {
         for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
             struct wr_node *node = run->tasks[i]->nodes[k];

@@ -34,7 +34,8 @@ struct wr_graph_text {
 void wr_graph_text_fini(struct wr_graph_text *text);
 
 struct wr_coordinator_options {
-    struct wr_store     *store; // handed
+    struct wr_store     *store;     // handed
+    struct wr_store     *savepoint; // what to go on from instead; handed; NULL: of `store`
     int64_t              interval_us, timeout_us;
     const char          *job;   // copied
     struct wr_graph_text graph; // handed
@@ -52,6 +53,15 @@ void *wr_coordinator_main(void *coordinator); // the thread
 // Simulated: does what there is to do; how much. And when it wants to be stepped next.
 uint32_t wr_coordinator_step(struct wr_coordinator *coordinator);
 int64_t  wr_coordinator_wake_at(const struct wr_coordinator *coordinator);
+// Simulated: the next checkpoint is due now; and the last one of this run that is complete, 0:
+// none.
+void     wr_coordinator_hurry(struct wr_coordinator *coordinator);
+uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator);
+
+// Takes a checkpoint now and copies it whole into `directory`, which is made, or empty. Any thread
+// but the coordinator's; waits up to timeout_us (< 0: no limit). Not of a simulated run.
+weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
+                                         int64_t timeout_us, struct wr_error *error);
 
 // ---- for tasks, from any thread ----
 
@@ -76,7 +86,7 @@ void wr_coordinator_facts_any(struct wr_coordinator      *coordinator,
                               struct wr_checkpoint_facts *facts);
 // When the last checkpoint was over, published or given up; INT64_MAX: one is under way; 0: there
 // was none.
-int64_t wr_coordinator_busy_until_any(const struct wr_coordinator *coordinator);
+int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator);
 
 // ---- for tasks, from any thread: files ----
 
@@ -95,7 +105,7 @@ struct wr_chunk {
 struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinator, size_t bytes);
 // Whether more should be captured now; not where the disk is behind. Then all workers are woken
 // when it should.
-bool wr_coordinator_has_room_any(const struct wr_coordinator *coordinator);
+bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator);
 
 enum wr_report_kind {
     WR_REPORT_PASSED,  // the task has passed the barrier: its sinks may be prepared

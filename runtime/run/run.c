@@ -309,6 +309,25 @@ void weir_run_stop_any(weir_run *run, bool drain)
     run_wake_all(run);
 }
 
+weir_status weir_run_savepoint_any(weir_run *run, const char *directory, int64_t timeout_us,
+                                   char **sentence)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    if (run->coordinator == NULL || run->is_simulated) {
+        (void)wr_error_set(
+            &error, WEIR_USAGE,
+            "savepoint %s: the run takes no checkpoints; give it a directory for them", directory);
+    } else {
+        (void)wr_coordinator_savepoint_any(run->coordinator, directory, timeout_us, &error);
+    }
+    if (sentence != NULL) {
+        *sentence = error.sentence != NULL ? strdup(error.sentence) : NULL;
+    }
+    const weir_status status = error.status;
+    wr_error_fini(&error);
+    return status;
+}
+
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier)
 {
     for (uint32_t i = 0; i < run->worker_count; i++) {

@@ -232,6 +232,24 @@ void wr_run_start(struct weir_run *run);
 void wr_run_start_simulation(struct weir_run *run, uint64_t seed);
 // Runs everything on this thread, in an order drawn from the seed.
 void wr_run_simulate(struct weir_run *run, uint64_t seed);
+
+// The same turn by turn, by whoever prepared the run and starts no thread. Each turn is one step of
+// a worker, of one task or of the coordinator, and takes some microseconds of virtual time.
+struct wr_turns {
+    struct weir_run *run;
+    uint64_t         random;
+    uint64_t         count; // so far
+    uint64_t         trace; // a number made of all of them
+    uint32_t         quiet; // in a row, in which there was nothing to do
+};
+void wr_turns_init(struct wr_turns *turns, struct weir_run *run, uint64_t seed);
+// One turn, of a run that is not over. False: nobody has anything to do until time passes.
+bool wr_turns_take(struct wr_turns *turns);
+// The run has ended, or failed.
+bool wr_turns_are_over(const struct wr_turns *turns);
+// When somebody wants a turn although nothing happened; INT64_MAX: nobody.
+int64_t wr_turns_wake_at(const struct wr_turns *turns);
+
 // So many threads have ended, or will never start.
 void wr_run_end_workers_any(struct weir_run *run, uint32_t count);
 // Waits for the threads to have ended, and takes them back.

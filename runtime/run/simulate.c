@@ -55,21 +55,13 @@ static uint32_t simulation_round(struct weir_run *run)
 }
 
 // Lets virtual time pass until something can happen. False: nothing ever will.
-static bool simulation_wait(struct weir_run *run)
+static bool simulation_wait(const struct wr_turns *turns)
 {
-    int64_t wake_at_us = INT64_MAX;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        const int64_t wish_us = wr_task_wake_at(run->tasks[i]);
-        wake_at_us            = wish_us < wake_at_us ? wish_us : wake_at_us;
-    }
-    if (run->coordinator != NULL) {
-        const int64_t wish_us = wr_coordinator_wake_at(run->coordinator);
-        wake_at_us            = wish_us < wake_at_us ? wish_us : wake_at_us;
-    }
-    if (wake_at_us == INT64_MAX && wr_simulation_pending(run->environment) == 0) {
+    const int64_t wake_at_us = wr_turns_wake_at(turns);
+    if (wake_at_us == INT64_MAX && wr_simulation_pending(turns->run->environment) == 0) {
         return false;
     }
-    (void)wr_simulation_advance(run->environment, wake_at_us);
+    (void)wr_simulation_advance(turns->run->environment, wake_at_us);
     return true;
 }
 
@@ -87,24 +79,57 @@ static void simulation_report_stall(struct weir_run *run)
     }
 }
 
+// ---- turn by turn ----
+
+void wr_turns_init(struct wr_turns *turns, struct weir_run *run, uint64_t seed)
+{
+    *turns = (struct wr_turns){ .run = run, .random = wr_mix64(seed, 0x73696d) };
+}
+
+bool wr_turns_are_over(const struct wr_turns *turns) { return run_is_over(turns->run); }
+
+int64_t wr_turns_wake_at(const struct wr_turns *turns)
+{
+    const struct weir_run *run        = turns->run;
+    int64_t                wake_at_us = INT64_MAX;
+    for (uint32_t i = 0; i < run->task_count; i++) {
+        const int64_t wish_us = wr_task_wake_at(run->tasks[i]);
+        wake_at_us            = wish_us < wake_at_us ? wish_us : wake_at_us;
+    }
+    if (run->coordinator != NULL) {
+        const int64_t wish_us = wr_coordinator_wake_at(run->coordinator);
+        wake_at_us            = wish_us < wake_at_us ? wish_us : wake_at_us;
+    }
+    return wake_at_us;
+}
+
+bool wr_turns_take(struct wr_turns *turns)
+{
+    struct weir_run *run  = turns->run;
+    const uint32_t   work = simulation_turn(run, &turns->random);
+    turns->count++;
+    turns->trace = wr_mix64(turns->trace + work, turns->random);
+    wr_simulation_spend(run->environment, 1 + (int64_t)(simulation_draw(&turns->random) % 8));
+    (void)wr_simulation_advance(run->environment, 0);
+    turns->quiet = work > 0 ? 0 : turns->quiet + 1;
+    if (turns->quiet > 4 * run->task_count && simulation_round(run) == 0) {
+        turns->quiet = 0;
+        return false;
+    }
+    return true;
+}
+
 void wr_run_simulate(struct weir_run *run, uint64_t seed)
 {
-    uint64_t state = wr_mix64(seed, 0x73696d);
-    uint32_t quiet = 0;
-    for (uint64_t turn = 1; !run_is_over(run); turn++) {
-        if (turn == run->kill_after) {
+    struct wr_turns turns;
+    wr_turns_init(&turns, run, seed);
+    while (!run_is_over(run)) {
+        if (turns.count + 1 == run->kill_after) {
             wr_run_fail_any(run, WEIR_INTERRUPTED, "the simulated process was killed");
             return;
         }
-        const uint32_t work = simulation_turn(run, &state);
-        wr_simulation_spend(run->environment, 1 + (int64_t)(simulation_draw(&state) % 8));
-        (void)wr_simulation_advance(run->environment, 0);
-        quiet = work > 0 ? 0 : quiet + 1;
-        if (quiet > 4 * run->task_count && simulation_round(run) == 0) {
-            quiet = 0;
-            if (!run_is_over(run) && !simulation_wait(run)) {
-                simulation_report_stall(run);
-            }
+        if (!wr_turns_take(&turns) && !run_is_over(run) && !simulation_wait(&turns)) {
+            simulation_report_stall(run);
         }
     }
 }

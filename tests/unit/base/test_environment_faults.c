@@ -785,6 +785,47 @@ Test(environment_faults, a_restart_loses_nothing_that_was_written)
     cr_expect(environment->ops->process(environment) != process);
 }
 
+Test(environment_faults, nothing_of_a_killed_process_reaches_the_disk_until_it_is_restarted)
+{
+    const int file = open_file("/d/a", WR_OPEN_WRITE);
+    cr_expect_eq(put(file, "before", 0), 6);
+    wr_simulation_kill(environment);
+    cr_expect_eq(put(file, "behind", 0), -ENODEV);
+    cr_expect_eq(open_file("/d/b", WR_OPEN_WRITE), -ENODEV);
+    wr_simulation_restart(environment);
+    cr_expect_eq(size_of("/d/a"), 6);
+    cr_expect_not(is_there("/d/b"));
+    char      found[6];
+    const int again = open_file("/d/a", WR_OPEN_READ);
+    cr_expect_eq(environment->ops->read_at(environment, again, found, 6, 0), 6);
+    cr_expect_eq(memcmp(found, "before", 6), 0);
+    close_file(again);
+}
+
+Test(environment_faults, waits_are_no_work_that_is_due)
+{
+    uint32_t          word = 7;
+    struct wr_request wait = {
+        .verb = WR_REQUEST_WAIT, .buffer = &word, .bytes = 1000, .offset = 7
+    };
+    const int         file   = open_file("/d/a", WR_OPEN_WRITE);
+    char              text[] = "text";
+    struct wr_request write  = {
+         .verb = WR_REQUEST_WRITE, .file = file, .buffer = text, .bytes = 4
+    };
+    wr_submit(environment, &wait);
+    cr_expect_eq(wr_simulation_due(environment), INT64_MAX);
+    wr_submit(environment, &write);
+    const int64_t due_us = wr_simulation_due(environment);
+    cr_assert_neq(due_us, INT64_MAX);
+    while (!wr_request_is_done(environment, &write)) {
+        (void)wr_simulation_advance(environment, due_us);
+    }
+    cr_expect_geq(wr_now_us(environment), due_us);
+    cr_expect_eq(wr_simulation_due(environment), INT64_MAX);
+    close_file(file);
+}
+
 Test(environment_faults, a_reboot_is_another_boot_and_empties_shared_memory)
 {
     int            error;

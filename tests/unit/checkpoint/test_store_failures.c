@@ -166,6 +166,7 @@ static bool stop_opening(uint64_t change, uint64_t seed)
     const weir_status status = disk_try_open(&disk, STORE, true, 0, &error);
     const bool        is_met = wr_simulation_has_stopped(disk.environment);
     disk_close_store(&disk);
+    wr_error_fini(&error);
     if (!is_met) {
         disk_fini(&disk);
         return false;
@@ -176,7 +177,6 @@ static bool stop_opening(uint64_t change, uint64_t seed)
     cr_assert(found == 2 || (found == 1 && status != WEIR_OK), "change %llu",
               (unsigned long long)change);
     disk_check(&disk, found);
-    wr_error_fini(&error);
     disk_fini(&disk);
     return true;
 }

@@ -337,25 +337,26 @@ static void check_failure(weir_job *job, weir_status expected, const char *part)
     weir_job_close(job);
 }
 
-static weir_job *reading_job(const weir_topic *topic)
+static void check_reading_fails(const weir_topic *topic, weir_status expected, const char *part)
 {
+    weir_collection *into = weir_collection_open();
     weir_job        *job  = weir_job_open("mistake");
-    weir_collection *into = weir_collection_open(); // freed with the test's process
     weir_collect(
         weir_from_log(job, topic, &(weir_log_source_options){ .directory = path_of("log") }), into);
-    return job;
+    check_failure(job, expected, part);
+    weir_collection_close(into);
 }
 
 Test(log_stream, a_log_that_is_not_there_is_named)
 {
-    check_failure(reading_job(&readings), WEIR_NOT_FOUND, path_of("log"));
+    check_reading_fails(&readings, WEIR_NOT_FOUND, path_of("log"));
 }
 
 Test(log_stream, a_topic_that_is_not_there_is_named)
 {
     append(path_of("log"), 0, 1);
-    check_failure(reading_job(&(weir_topic){ .name = "reading", .type = &reading_type }),
-                  WEIR_NOT_FOUND, "reading");
+    check_reading_fails(&(weir_topic){ .name = "reading", .type = &reading_type }, WEIR_NOT_FOUND,
+                        "reading");
 }
 
 typedef struct other {
@@ -366,8 +367,8 @@ WEIR_RECORD(other, at);
 Test(log_stream, a_type_that_does_not_fit_names_the_field)
 {
     append(path_of("log"), 0, 1);
-    check_failure(reading_job(&(weir_topic){ .name = "readings", .type = &other_type }),
-                  WEIR_MISMATCH, "at");
+    check_reading_fails(&(weir_topic){ .name = "readings", .type = &other_type }, WEIR_MISMATCH,
+                        "at");
 }
 
 Test(log_stream, a_log_that_somebody_else_writes_to_is_refused)

@@ -1,5 +1,4 @@
 #include "log/small_file.h"
-#include "runtime/base/lock_file.h"
 #include "tests/support/log_directory.h"
 
 #include <errno.h>
@@ -314,57 +313,3 @@ Test(small_file, reads_the_id_that_it_wrote)
     cr_assert(!wr_log_id_parse(text, &again));
     cr_assert(!wr_log_id_parse("0123456789abcdef0123456789abcdef0", &again));
 }
-
-// ---- locks ----
-
-static void lock(struct log_directory *directory)
-{
-    struct wr_environment *environment = directory->environment;
-    char                  *path        = path_of(directory);
-    char                  *holder;
-    int                    first, second;
-    cr_assert_eq(wr_lock_file_take(environment, path, &first, &holder), 0);
-    cr_assert(holder == NULL);
-    cr_assert_eq(wr_lock_file_take(environment, path, &second, &holder), -EWOULDBLOCK);
-    char *said = wr_format("this process (%u)", environment->ops->process(environment));
-    cr_assert_str_eq(holder, said);
-    wr_free(said);
-    wr_free(holder);
-    environment->ops->close(environment, first);
-    cr_assert_eq(wr_lock_file_take(environment, path, &second, &holder), 0);
-    environment->ops->close(environment, second);
-    wr_free(path);
-}
-Test(lock_file, is_held_by_one_who_is_named_and_given_back) { in_both_environments(lock); }
-
-static void lock_without_text(struct log_directory *directory)
-{
-    struct wr_environment *environment = directory->environment;
-    char                  *path        = path_of(directory);
-    char                  *holder;
-    int                    first, second;
-    cr_assert_eq(wr_lock_file_take(environment, path, &first, &holder), 0);
-    cr_assert_eq(environment->ops->write_at(environment, first, "process x", 9, 0), 9);
-    cr_assert_eq(wr_lock_file_take(environment, path, &second, &holder), -EWOULDBLOCK);
-    cr_assert_str_eq(holder, "another process");
-    wr_free(holder);
-    environment->ops->close(environment, first);
-    wr_free(path);
-}
-Test(lock_file, whose_text_makes_no_sense_is_held_all_the_same)
-{
-    in_both_environments(lock_without_text);
-}
-
-static void lock_of_the_dead(struct log_directory *directory)
-{
-    struct wr_environment *environment = directory->environment;
-    char                  *path        = path_of(directory);
-    char                  *holder;
-    int                    file;
-    log_file_write(environment, path, "process 4294967295 boot 18446744073709551615    \n", 49);
-    cr_assert_eq(wr_lock_file_take(environment, path, &file, &holder), 0);
-    environment->ops->close(environment, file);
-    wr_free(path);
-}
-Test(lock_file, that_its_holder_left_behind_is_free) { in_both_environments(lock_of_the_dead); }

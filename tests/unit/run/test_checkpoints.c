@@ -94,7 +94,6 @@ static weir_job *job_of(const struct variant *variant)
         .events     = EVENTS,
         .partitions = 2,
         .rate       = variant->rate,
-        .start      = variant->rate > 0 ? 1 : 0,
         .time       = { .field = "at" },
     };
     weir_job                  *job = weir_job_open(variant->job != NULL ? variant->job : "tested");
@@ -206,6 +205,37 @@ Test(checkpoints, of_a_job_that_had_ended_leave_nothing_to_do)
     every_event_counted_once();
 }
 
+// The greatest number of a checkpoint in the directory.
+static uint64_t newest;
+static int      note_newest(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    const char *name = strstr(path, "/manifest-");
+    if (name != NULL) {
+        const uint64_t number = strtoull(name + strlen("/manifest-"), NULL, 10);
+        newest                = number > newest ? number : newest;
+    }
+    return 0;
+}
+
+Test(checkpoints, are_not_taken_while_a_job_rests)
+{
+    const struct variant   slow    = { .rate = 0.001 }; // one event, then nothing for long
+    weir_job              *job     = job_of(&slow);
+    const weir_run_options options = options_of(1);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    cr_assert_eq(weir_run_wait(run, 400000), WEIR_TIMED_OUT); // some 200 intervals
+    weir_run_stop_any(run, false);
+    cr_assert_eq(weir_run_close(run), WEIR_OK);
+    weir_job_close(job);
+    (void)nftw(directory, note_newest, 16, FTW_PHYS);
+    cr_assert_gt(newest, 0);
+    cr_assert_lt(newest, 20, "%llu", (unsigned long long)newest);
+}
+
 Test(checkpoints, are_held_by_one_run_at_a_time)
 {
     const struct variant   slow    = { .rate = 1000 };
@@ -248,13 +278,56 @@ Test(checkpoints, that_are_not_there_cannot_be_chosen)
     weir_job_close(job);
 }
 
+// From a savepoint the part behind it is made again.
+Test(checkpoints, that_are_savepoints_are_gone_on_from_in_another_directory)
+{
+    const struct variant   paced   = { .rate = 400000 };
+    weir_job              *job     = job_of(&paced);
+    const weir_run_options options = options_of(2);
+    weir_run              *run     = weir_run_start(job, &options);
+    char                   saved[80], other[80];
+    char                  *sentence = NULL;
+    (void)snprintf(saved, sizeof(saved), "%s/saved", directory);
+    (void)snprintf(other, sizeof(other), "%s/other", directory);
+    nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+    cr_assert_eq(weir_run_savepoint_any(run, saved, -1, &sentence), WEIR_OK, "%s", sentence);
+    cr_assert_eq(weir_run_savepoint_any(run, saved, -1, &sentence), WEIR_CONFLICT);
+    cr_assert_not_null(strstr(sentence, saved), "%s", sentence);
+    free(sentence);
+    cr_assert_eq(weir_run_close(run), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+    every_event_counted_once();
+
+    external.row_count     = 0;
+    weir_job        *again = job_of(&plain);
+    weir_run_options from  = options_of(3);
+    from.restore           = saved;
+    cr_assert_eq(weir_job_run(again, &from), WEIR_CONFLICT, "%s", weir_job_error(again));
+    weir_job_close(again);
+    again            = job_of(&plain);
+    from.checkpoints = other;
+    cr_assert_eq(weir_job_run(again, &from), WEIR_OK, "%s", weir_job_error(again));
+    weir_job_close(again);
+    cr_assert_gt(external.row_count, 0);
+    cr_assert_lt(external.row_count, EVENTS);
+    uint64_t counts[1000] = { 0 };
+    for (uint64_t i = 0; i < external.row_count; i++) {
+        const outcome *o = (const outcome *)(const void *)(external.rows + i * sizeof(*o));
+        cr_assert(counts[o->key] == 0 || o->count == counts[o->key] + 1);
+        counts[o->key] = o->count;
+    }
+    for (uint64_t key = 0; key < 1000; key++) {
+        cr_assert_eq(counts[key], EVENTS / 1000);
+    }
+}
+
 Test(checkpoints, are_chosen_by_number_or_latest)
 {
     weir_job        *job     = job_of(&plain);
     weir_run_options options = options_of(2);
-    options.restore          = "newest";
+    options.restore          = "0";
     cr_assert_eq(weir_job_run(job, &options), WEIR_USAGE);
-    cr_assert_not_null(strstr(weir_job_error(job), "\"latest\" or the number"), "%s",
+    cr_assert_not_null(strstr(weir_job_error(job), "\"latest\", the number"), "%s",
                        weir_job_error(job));
     weir_job_close(job);
 }
