@@ -109,6 +109,8 @@ struct wr_environment_ops {
     void (*wake_word)(struct wr_environment *self, const uint32_t *word);
     uint64_t (*boot)(struct wr_environment *self);    // the same until the machine restarts; not 0
     uint32_t (*process)(struct wr_environment *self); // this process's number
+    // Whether the process of that number was killed or exits, and has not given back all it holds.
+    bool (*is_ending)(struct wr_environment *self, uint32_t process);
 
     void (*submit)(struct wr_environment *self, struct wr_request *request);
     // Ends a WAIT that is under way; it completes soon. Nothing if it is done.

@@ -421,6 +421,7 @@ static const struct wr_environment_ops real_ops = {
     .wake_word      = wr_host_wake_word,
     .boot           = wr_host_boot,
     .process        = wr_host_process,
+    .is_ending      = wr_host_is_ending,
     .submit         = real_submit,
     .cancel         = real_cancel,
     .is_done        = real_is_done,

@@ -304,6 +304,7 @@ static const struct wr_environment_ops simulated_ops = {
     .wake_word      = wr_simulated_wake_word,
     .boot           = wr_simulated_boot,
     .process        = wr_simulated_process,
+    .is_ending      = wr_simulated_is_ending,
     .submit         = simulated_submit,
     .cancel         = simulated_cancel,
     .is_done        = simulated_is_done,

@@ -4,9 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -113,3 +118,37 @@ uint64_t wr_host_boot(WEIR_UNUSED struct wr_environment *self)
 }
 
 uint32_t wr_host_process(WEIR_UNUSED struct wr_environment *self) { return (uint32_t)getpid(); }
+
+// What proc(5) says in the file of that name about a process; "" if there is none.
+static void proc_read(uint32_t process, const char *name, char *text, size_t bytes)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/%s", process, name);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t   got  = 0;
+    if (file >= 0) {
+        got = read(file, text, bytes - 1);
+        close(file);
+    }
+    text[got > 0 ? got : 0] = 0;
+}
+
+// SIGKILL waits for the first thread, or that one ends already (the kernel's PF_EXITING; as a
+// zombie too, while others of its threads are still under way).
+bool wr_host_is_ending(WEIR_UNUSED struct wr_environment *self, uint32_t process)
+{
+    enum { FLAGS_WORD = 7, EXITING = 0x4 }; // words after the name, which is in brackets
+    char text[4096];
+    proc_read(process, "status", text, sizeof(text));
+    const char *const pending = strstr(text, "\nSigPnd:");
+    if (pending != NULL &&
+        (strtoull(pending + strlen("\nSigPnd:"), NULL, 16) & (1ull << (SIGKILL - 1))) != 0) {
+        return true;
+    }
+    proc_read(process, "stat", text, sizeof(text));
+    const char *at = strrchr(text, ')');
+    for (uint32_t word = 0; at != NULL && word < FLAGS_WORD; word++) {
+        at = strchr(at + 1, ' ');
+    }
+    return at != NULL && (strtoull(at, NULL, 10) & EXITING) != 0;
+}

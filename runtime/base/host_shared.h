@@ -19,5 +19,6 @@ void     wr_host_wait_word(struct wr_environment *self, const uint32_t *word, ui
 void     wr_host_wake_word(struct wr_environment *self, const uint32_t *word);
 uint64_t wr_host_boot(struct wr_environment *self);
 uint32_t wr_host_process(struct wr_environment *self);
+bool     wr_host_is_ending(struct wr_environment *self, uint32_t process);
 
 #endif // WR_HOST_SHARED_H

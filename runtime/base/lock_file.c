@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #define TEXT_BYTES 48u     // always as many, so that a shorter one leaves nothing of a longer
-#define PATIENCE   100u    // tries for a lock that another process has
-#define PAUSE_US   10000ll // between two of them
+#define PAUSE_US   10000ll // between two tries for the lock of a process that is ending
+#define TRIES      1000u
 
 static void text_write(struct wr_environment *environment, int file)
 {
@@ -21,7 +21,7 @@ static void text_write(struct wr_environment *environment, int file)
 }
 
 // "process 812", as far as the text is there and of this boot.
-static char *holder_read(struct wr_environment *environment, int file, bool *is_self)
+static char *holder_read(struct wr_environment *environment, int file, bool *is_ending)
 {
     char          text[TEXT_BYTES + 1] = { 0 };
     const int64_t got     = environment->ops->read_at(environment, file, text, TEXT_BYTES, 0);
@@ -33,23 +33,25 @@ static char *holder_read(struct wr_environment *environment, int file, bool *is_
     is_known = is_known && wr_text_take_word(&at, "boot ") &&
                wr_text_take_number(&at, UINT64_MAX, &boot) &&
                boot == environment->ops->boot(environment);
-    *is_self = is_known && process == environment->ops->process(environment);
+    *is_ending = is_known && environment->ops->is_ending(environment, (uint32_t)process);
     if (!is_known) {
         return wr_copy_text("another process");
     }
-    return *is_self ? wr_format("this process (%" PRIu64 ")", process)
-                    : wr_format("process %" PRIu64, process);
+    return process == environment->ops->process(environment)
+               ? wr_format("this process (%" PRIu64 ")", process)
+               : wr_format("process %" PRIu64, process);
 }
 
-// A process that was killed keeps its locks until the kernel has taken its memory apart; who starts
-// the next one at once had better wait a little. 0, -EWOULDBLOCK with the holder, else -errno.
+// A process that was killed keeps its locks until the kernel has taken its memory apart: who starts
+// the next one at once waits for that, not for one that goes on. 0, -EWOULDBLOCK with the holder,
+// else -errno.
 static int lock_patiently(struct wr_environment *environment, int file, char **holder)
 {
     int status = environment->ops->lock(environment, file);
     for (uint32_t tries = 1; status == -EWOULDBLOCK; tries++) {
-        bool        is_self = false;
-        char *const name    = holder_read(environment, file, &is_self);
-        if (is_self || environment->is_simulated || tries >= PATIENCE) {
+        bool        is_ending = false;
+        char *const name      = holder_read(environment, file, &is_ending);
+        if (!is_ending || tries >= TRIES) {
             *holder = name;
             break;
         }

@@ -4,9 +4,10 @@
 
 #include "runtime/base/environment.h"
 
-// Takes the lock of the file at `path` (made if missing); waits up to a second for another process
-// that may be on its way out. 0: *file is open, and closing it gives the lock back. -EWOULDBLOCK:
-// somebody has it; *holder is a sentence's subject, like "process 812" (wr_alloc'ed). Else -errno.
+// Takes the lock of the file at `path` (made if missing). Waits only for a process that was killed
+// or exits and still has it, at most ten seconds. 0: *file is open, and closing it gives the lock
+// back. -EWOULDBLOCK: somebody has it; *holder is a sentence's subject, like "process 812"
+// (wr_alloc'ed). Else -errno.
 int wr_lock_file_take(struct wr_environment *environment, const char *path, int *file,
                       char **holder);
 

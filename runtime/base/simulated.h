@@ -172,6 +172,7 @@ void wr_simulated_wait_word(struct wr_environment *environment, const uint32_t *
 void wr_simulated_wake_word(struct wr_environment *environment, const uint32_t *word);
 uint64_t wr_simulated_boot(struct wr_environment *environment);
 uint32_t wr_simulated_process(struct wr_environment *environment);
+bool     wr_simulated_is_ending(struct wr_environment *environment, uint32_t process);
 void     wr_simulated_unmap(struct wr_simulated *self); // all that is shared
 
 #endif // WR_SIMULATED_H

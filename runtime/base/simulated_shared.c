@@ -153,3 +153,10 @@ uint32_t wr_simulated_process(struct wr_environment *environment)
 {
     return FIRST_PROCESS + wr_simulated_of(environment)->process_count;
 }
+
+// A process on the simulated machine ends at once.
+bool wr_simulated_is_ending(WEIR_UNUSED struct wr_environment *environment,
+                            WEIR_UNUSED uint32_t               process)
+{
+    return false;
+}

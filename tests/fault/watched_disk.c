@@ -380,6 +380,11 @@ static uint32_t watched_process(struct wr_environment *self)
     return of(self)->inner->ops->process(of(self)->inner);
 }
 
+static bool watched_is_ending(struct wr_environment *self, uint32_t process)
+{
+    return of(self)->inner->ops->is_ending(of(self)->inner, process);
+}
+
 static void watched_submit(struct wr_environment *self, struct wr_request *request)
 {
     wr_submit(of(self)->inner, request);
@@ -424,6 +429,7 @@ static const struct wr_environment_ops watched_ops = {
     .wake_word      = watched_wake_word,
     .boot           = watched_boot,
     .process        = watched_process,
+    .is_ending      = watched_is_ending,
     .submit         = watched_submit,
     .cancel         = watched_cancel,
     .is_done        = watched_is_done,

@@ -2,11 +2,9 @@
 #include "tests/support/log_directory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
 TestSuite(lock_file, .timeout = 60);
 
@@ -67,43 +65,67 @@ static void lock_of_the_dead(struct log_directory *directory)
 }
 Test(lock_file, that_its_holder_left_behind_is_free) { in_both_environments(lock_of_the_dead); }
 
-// The lock of the file is held by another process for so long.
-static void lock_of_another(const char *path, struct timespec held, int expected)
+// Another process that has taken the lock, and much memory that takes the kernel a while to free.
+static pid_t another_open(struct wr_environment *environment, const char *path)
 {
-    struct wr_environment *environment = wr_environment_open_real();
-    int                    ready[2];
+    int ready[2];
     cr_assert_eq(pipe(ready), 0);
     const pid_t other = fork();
     if (other == 0) {
-        const int file = open(path, O_RDWR | O_CREAT, 0666);
-        if (flock(file, LOCK_EX) == 0 && write(ready[1], "", 1) == 1) {
-            nanosleep(&held, NULL);
+        const size_t bytes = (size_t)512 << 20;
+        char        *much  = wr_alloc(bytes), *holder;
+        int          file;
+        memset(much, 1, bytes);
+        if (wr_lock_file_take(environment, path, &file, &holder) == 0 &&
+            write(ready[1], "", 1) == 1) {
+            sleep(60);
         }
-        _exit(0);
+        _exit(much[bytes - 1]);
     }
-    char byte, *holder;
-    int  file;
-    cr_assert_eq(read(ready[0], &byte, 1), 1);
-    cr_assert_eq(wr_lock_file_take(environment, path, &file, &holder), expected);
-    if (expected == 0) {
-        environment->ops->close(environment, file);
-    } else {
-        cr_assert_str_eq(holder, "another process");
-        wr_free(holder);
-    }
-    cr_assert_eq(kill(other, SIGKILL), 0);
-    cr_assert_eq(waitpid(other, NULL, 0), other);
-    close(ready[0]);
+    char byte;
     close(ready[1]);
-    wr_environment_close(environment);
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return other;
 }
 
-Test(lock_file, of_a_process_that_is_about_to_end_is_waited_for)
+Test(lock_file, of_a_process_that_goes_on_is_refused_at_once)
 {
-    struct log_directory directory = log_directory_open(false);
-    char                *path      = path_of(&directory);
-    lock_of_another(path, (struct timespec){ .tv_sec = 20 }, -EWOULDBLOCK);
-    lock_of_another(path, (struct timespec){ .tv_nsec = 100000000 }, 0);
+    struct log_directory   directory   = log_directory_open(false);
+    struct wr_environment *environment = directory.environment;
+    char                  *path        = path_of(&directory);
+    char                  *holder;
+    int                    file;
+    const pid_t            other  = another_open(environment, path);
+    const int64_t          before = wr_now_us(environment);
+    const int              status = wr_lock_file_take(environment, path, &file, &holder);
+    const int64_t          took   = wr_now_us(environment) - before;
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+
+    char *const said = wr_format("process %d", (int)other);
+    cr_assert_eq(status, -EWOULDBLOCK);
+    cr_assert_str_eq(holder, said);
+    cr_assert_lt(took, 100000);
+    wr_free(said);
+    wr_free(holder);
+    wr_free(path);
+    log_directory_close(&directory);
+}
+
+Test(lock_file, of_a_process_that_was_just_killed_is_waited_for)
+{
+    struct log_directory   directory   = log_directory_open(false);
+    struct wr_environment *environment = directory.environment;
+    char                  *path        = path_of(&directory);
+    char                  *holder;
+    int                    file;
+    const pid_t            other = another_open(environment, path);
+    kill(other, SIGKILL);
+    const int status = wr_lock_file_take(environment, path, &file, &holder);
+    waitpid(other, NULL, 0);
+    cr_assert_eq(status, 0);
+    environment->ops->close(environment, file);
     wr_free(path);
     log_directory_close(&directory);
 }
