@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -248,6 +249,8 @@ static void append_batch(const struct partition *partition, const struct slot *b
     write_all(partition, batch, first, position);
     if (first < size) {
         sync_file(partition);
+        const struct timespec long_enough_to_be_struck = { .tv_nsec = 5000000 };
+        nanosleep(&long_enough_to_be_struck, NULL);
         write_all(partition, (const char *)batch + first, size - first, position + first);
     }
     sync_file(partition);

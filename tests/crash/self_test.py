@@ -16,7 +16,7 @@ import tempfile
 
 import promises
 
-TRIES = 3
+TRIES = 10
 CASES = re.compile(r"^cases: (\d+)$", re.MULTILINE)
 
 
