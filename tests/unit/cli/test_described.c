@@ -95,12 +95,15 @@ Test(described, prints_nested_records_arrays_texts_and_times)
     struct {
         uint64_t own;
         state    state;
-    } value = { .state = { true,
-                           0,
-                           { -5, { 1, 2 } },
-                           weir_str_from("a \"long\" note, escaped"),
-                           { 'a', 'b' },
-                           0.5 } };
+    } value;
+    memset(&value, 0, sizeof(value)); // also what lies between the fields
+    value.state.is_open        = true;
+    value.state.price.cents    = -5;
+    value.state.price.parts[0] = 1;
+    value.state.price.parts[1] = 2;
+    value.state.note           = weir_str_from("a \"long\" note, escaped");
+    value.state.rate           = 0.5;
+    memcpy(value.state.code, "ab", 2);
     prints_key(described, &key, sizeof(key), "{\"card\":7}");
     prints_value(
         described, &value,
