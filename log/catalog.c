@@ -4,6 +4,7 @@
 #include "log/catalog.h"
 
 #include "log/small_file.h"
+#include "runtime/base/file.h"
 #include "runtime/base/lock_file.h"
 
 #include <errno.h>
@@ -27,14 +28,14 @@ static weir_status catalog_fail(weir_log *log, int io_error, const char *what)
 
 static weir_status identity_parse(weir_log *log, const char *path, char *text)
 {
-    struct wr_lines lines;
-    uint64_t        created;
+    struct wr_text_lines lines;
+    uint64_t             created;
     if (!wr_lines_begin(&lines, text, "weir log", WR_LOG_FORMAT, path, &log->error)) {
         return log->error.status;
     }
-    const char *id = wr_lines_take(&lines, "id");
+    const char *id = wr_text_lines_take(&lines, "id");
     return id != NULL && wr_log_id_parse(id, &log->id) &&
-                   wr_lines_number(&lines, "created", UINT64_MAX, &created) && *lines.at == 0
+                   wr_text_lines_number(&lines, "created", UINT64_MAX, &created) && *lines.at == 0
                ? WEIR_OK
                : wr_lines_fail(path, &log->error);
 }
@@ -131,7 +132,7 @@ static int sync_above(const weir_log *log)
     for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';) {
         path[--length] = 0;
     }
-    const int status = wr_log_sync_parent(log->environment, path);
+    const int status = wr_file_sync_parent(log->environment, path);
     wr_free(path);
     return status == -EACCES || status == -EPERM ? 0 : status;
 }
@@ -308,11 +309,11 @@ weir_status wr_catalog_open(weir_log *log)
 static weir_status epoch_parse(const char *path, char *text, uint64_t *epoch,
                                struct wr_log_error *error)
 {
-    struct wr_lines lines;
+    struct wr_text_lines lines;
     if (!wr_lines_begin(&lines, text, "weir epoch", EPOCH_FORMAT, path, error)) {
         return error->status;
     }
-    return wr_lines_number(&lines, "epoch", UINT32_MAX, epoch) && *lines.at == 0
+    return wr_text_lines_number(&lines, "epoch", UINT32_MAX, epoch) && *lines.at == 0
                ? WEIR_OK
                : wr_lines_fail(path, error);
 }

@@ -2,6 +2,7 @@
 
 #include "log/catalog.h"
 #include "log/small_file.h"
+#include "runtime/base/file.h"
 #include "runtime/base/lock_file.h"
 
 #include <errno.h>
@@ -161,14 +162,16 @@ static bool offset_parse(struct offsets *offsets, const char *line)
 {
     uint64_t      partition, at;
     struct offset offset;
-    if (line == NULL || offsets->count == 0 || !wr_text_number(&line, UINT32_MAX, &partition) ||
-        !wr_text_word(&line, " offset ") || !wr_text_number(&line, UINT64_MAX, &offset.offset) ||
-        !wr_text_word(&line, " at ") || !wr_text_number(&line, WEIR_TIME_MAX, &at)) {
+    if (line == NULL || offsets->count == 0 ||
+        !wr_text_take_number(&line, UINT32_MAX, &partition) ||
+        !wr_text_take_word(&line, " offset ") ||
+        !wr_text_take_number(&line, UINT64_MAX, &offset.offset) ||
+        !wr_text_take_word(&line, " at ") || !wr_text_take_number(&line, WEIR_TIME_MAX, &at)) {
         return false;
     }
     offset.cut = 0;
-    if (*line != 0 && (!wr_text_word(&line, " cut ") ||
-                       !wr_text_number(&line, UINT64_MAX, &offset.cut) || *line != 0)) {
+    if (*line != 0 && (!wr_text_take_word(&line, " cut ") ||
+                       !wr_text_take_number(&line, UINT64_MAX, &offset.cut) || *line != 0)) {
         return false;
     }
     offset.partition    = (uint32_t)partition;
@@ -180,15 +183,18 @@ static bool offset_parse(struct offsets *offsets, const char *line)
 static weir_status offsets_parse(const char *path, char *text, struct offsets *offsets,
                                  struct wr_log_error *error)
 {
-    struct wr_lines lines;
+    struct wr_text_lines lines;
     if (!wr_lines_begin(&lines, text, "weir consumer", CONSUMER_FORMAT, path, error)) {
         return error->status;
     }
     bool is_right = true;
     while (is_right && *lines.at != 0) {
-        char *topic = wr_lines_take(&lines, "topic");
-        is_right    = topic != NULL ? topic_parse(offsets, topic)
-                                    : offset_parse(offsets, wr_lines_take(&lines, "partition"));
+        char *topic = wr_text_lines_take(&lines, "topic");
+        if (topic != NULL) {
+            is_right = topic_parse(offsets, topic);
+        } else {
+            is_right = offset_parse(offsets, wr_text_lines_take(&lines, "partition"));
+        }
     }
     return is_right ? WEIR_OK : wr_lines_fail(path, error);
 }
@@ -472,7 +478,7 @@ static weir_status consumer_remove(struct wr_consumer *consumer, struct wr_log_e
     struct wr_environment *environment = consumer->log->environment;
     int                    status      = environment->ops->unlink(environment, consumer->path);
     if (status == 0) {
-        status = wr_log_sync_parent(environment, consumer->path);
+        status = wr_file_sync_parent(environment, consumer->path);
     }
     return status < 0 ? wr_log_fail(error, wr_log_status_of(status), "%s: cannot remove it: %s",
                                     consumer->path, strerror(-status))

@@ -88,14 +88,14 @@ static void report_small(struct wr_fsck *fsck, const struct wr_fsck_topic *topic
 static bool identity_parse(struct wr_fsck *fsck, const char *path, char *text,
                            struct wr_log_error *error)
 {
-    struct wr_lines lines;
-    uint64_t        created;
+    struct wr_text_lines lines;
+    uint64_t             created;
     if (!wr_lines_begin(&lines, text, "weir log", WR_LOG_FORMAT, path, error)) {
         return false;
     }
-    const char *id = wr_lines_take(&lines, "id");
+    const char *id = wr_text_lines_take(&lines, "id");
     if (id == NULL || !wr_log_id_parse(id, &fsck->id) ||
-        !wr_lines_number(&lines, "created", UINT64_MAX, &created)) {
+        !wr_text_lines_number(&lines, "created", UINT64_MAX, &created)) {
         (void)wr_lines_fail(path, error);
         return false;
     }
@@ -118,14 +118,14 @@ static void check_identity(struct wr_fsck *fsck)
 
 static void check_epoch(struct wr_fsck *fsck)
 {
-    struct wr_log_error error = { .status = WEIR_OK };
-    size_t              length;
-    uint64_t            epoch = UINT32_MAX;
-    struct wr_lines     lines;
-    char *const         path = wr_format("%s/epoch", fsck->directory);
-    char *const         text = wr_small_file_read(fsck->environment, path, &length, &error);
+    struct wr_log_error  error = { .status = WEIR_OK };
+    size_t               length;
+    uint64_t             epoch = UINT32_MAX;
+    struct wr_text_lines lines;
+    char *const          path = wr_format("%s/epoch", fsck->directory);
+    char *const          text = wr_small_file_read(fsck->environment, path, &length, &error);
     if (text != NULL && wr_lines_begin(&lines, text, "weir epoch", 1, path, &error) &&
-        !wr_lines_number(&lines, "epoch", UINT32_MAX, &epoch)) {
+        !wr_text_lines_number(&lines, "epoch", UINT32_MAX, &epoch)) {
         (void)wr_lines_fail(path, &error);
     }
     if (error.status != WEIR_OK) {
@@ -228,7 +228,7 @@ static void look_at_numbers(struct wr_fsck_topic *topic)
     for (uint32_t i = 0; i < names.count; i++) {
         const char *at = names.at[i];
         uint64_t    number;
-        if (!wr_text_number(&at, UINT32_MAX - 1, &number) || *at != 0) {
+        if (!wr_text_take_number(&at, UINT32_MAX - 1, &number) || *at != 0) {
             continue;
         }
         if (!topic->has_file) {
@@ -299,9 +299,10 @@ static bool check_offset(struct wr_fsck *fsck, const char *path, const struct wr
                          const char *line)
 {
     uint64_t partition, offset, at;
-    if (line == NULL || !wr_text_number(&line, UINT32_MAX, &partition) ||
-        !wr_text_word(&line, " offset ") || !wr_text_number(&line, UINT64_MAX, &offset) ||
-        !wr_text_word(&line, " at ") || !wr_text_number(&line, WEIR_TIME_MAX, &at) || *line != 0) {
+    if (line == NULL || !wr_text_take_number(&line, UINT32_MAX, &partition) ||
+        !wr_text_take_word(&line, " offset ") || !wr_text_take_number(&line, UINT64_MAX, &offset) ||
+        !wr_text_take_word(&line, " at ") || !wr_text_take_number(&line, WEIR_TIME_MAX, &at) ||
+        *line != 0) {
         return false;
     }
     if (topic == NULL) {
@@ -333,12 +334,12 @@ static bool check_offsets(struct wr_fsck *fsck, const struct topics *topics, con
                           char *text, struct wr_log_error *error)
 {
     const struct wr_fsck_topic *topic = NULL;
-    struct wr_lines             lines;
+    struct wr_text_lines        lines;
     if (!wr_lines_begin(&lines, text, "weir consumer", 1, path, error)) {
         return false;
     }
     for (bool has_topic = false; *lines.at != 0;) {
-        char            *line = wr_lines_take(&lines, "topic");
+        char            *line = wr_text_lines_take(&lines, "topic");
         struct wr_log_id id;
         bool             is_right;
         if (line != NULL) {
@@ -351,8 +352,8 @@ static bool check_offsets(struct wr_fsck *fsck, const struct topics *topics, con
             }
             has_topic = true;
         } else {
-            is_right =
-                has_topic && check_offset(fsck, path, topic, wr_lines_take(&lines, "partition"));
+            is_right = has_topic &&
+                       check_offset(fsck, path, topic, wr_text_lines_take(&lines, "partition"));
         }
         if (!is_right) {
             (void)wr_lines_fail(path, error);

@@ -3,6 +3,7 @@
 #include "log/commit.h"
 #include "log/rearrange.h"
 #include "log/recover.h"
+#include "runtime/base/file.h"
 #include "runtime/base/thread.h"
 
 #include <string.h>
@@ -269,8 +270,8 @@ static struct wr_log_batch_header partition_header(struct wr_partition *partitio
 static int partition_put(struct wr_partition *partition, const char *bytes, size_t length)
 {
     partition->is_dirty = true;
-    return wr_log_write_fully(partition->topic->log->environment, partition->file, bytes, length,
-                              partition->position);
+    return wr_file_write(partition->topic->log->environment, partition->file, bytes, length,
+                         partition->position);
 }
 
 weir_status wr_partition_seal(struct wr_partition *partition, struct wr_log_error *error)

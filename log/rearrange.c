@@ -1,6 +1,7 @@
 #include "log/rearrange.h"
 
 #include "log/pack.h"
+#include "runtime/base/file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -173,7 +174,7 @@ int wr_partition_end_copy(const struct wr_partition *partition, struct wr_segmen
     size_t                 bytes;
     index->bytes  = *position;
     char *encoded = wr_footer_encode(index, &footer, partition->seed, &bytes);
-    int   status  = wr_log_write_fully(environment, file, encoded, bytes, *position);
+    int   status  = wr_file_write(environment, file, encoded, bytes, *position);
     wr_free(encoded);
     *position += bytes;
     if (status == 0) {
@@ -198,8 +199,8 @@ struct copy {
 
 static bool copy_put(struct copy *copy, const struct wr_log_batch_header *header, const char *bytes)
 {
-    copy->io_error = wr_log_write_fully(environment_of(copy->partition), copy->to, bytes,
-                                        header->bytes, copy->position);
+    copy->io_error = wr_file_write(environment_of(copy->partition), copy->to, bytes, header->bytes,
+                                   copy->position);
     if (copy->io_error < 0) {
         return false;
     }

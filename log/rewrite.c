@@ -1,6 +1,7 @@
 // Writing segments anew with the rows that stay, into a file beside them.
 #include "log/compaction.h"
 #include "log/rearrange.h"
+#include "runtime/base/file.h"
 
 #include <string.h>
 
@@ -22,8 +23,8 @@ struct rewriting {
 static bool rewriting_put(struct rewriting *rewriting, const char *bytes, size_t length)
 {
     struct wr_compaction *compaction = rewriting->compaction;
-    const int status = wr_log_write_fully(compaction->environment, rewriting->file, bytes, length,
-                                          rewriting->position);
+    const int             status =
+        wr_file_write(compaction->environment, rewriting->file, bytes, length, rewriting->position);
     rewriting->position += length;
     return status == 0 || wr_compaction_fail(compaction, wr_log_status_of(status),
                                              "the new segment cannot be written");

@@ -1,5 +1,7 @@
 #include "log/segment.h"
 
+#include "runtime/base/file.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,24 +78,6 @@ int64_t wr_log_read_fully(struct wr_environment *environment, int file, char *to
     return (int64_t)done;
 }
 
-int wr_log_write_fully(struct wr_environment *environment, int file, const void *bytes,
-                       size_t length, uint64_t offset)
-{
-    size_t done = 0;
-    while (done < length) {
-        const int64_t put = environment->ops->write_at(
-            environment, file, (const char *)bytes + done, length - done, (int64_t)(offset + done));
-        if (put < 0) {
-            return (int)put;
-        }
-        if (put == 0) {
-            return -EIO;
-        }
-        done += (size_t)put;
-    }
-    return 0;
-}
-
 // Checks the header of an open file. The bytes are read past the page cache, if it was opened so.
 static weir_status check_header(struct wr_environment *environment, int file, const char *path,
                                 const struct wr_log_place *place, uint64_t base_offset,
@@ -154,7 +138,7 @@ static int fill_new_file(struct wr_environment *environment, int file, const cha
     }
     char *bytes = wr_alloc_aligned(WR_SEGMENT_HEADER_BYTES, WR_DIRECT_ALIGN);
     wr_segment_header_encode(header, seed, bytes);
-    status = wr_log_write_fully(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
+    status = wr_file_write(environment, file, bytes, WR_SEGMENT_HEADER_BYTES, 0);
     wr_free(bytes);
     if (status == 0 && environment->ops->sync_data(environment, file) < 0) {
         status = -EIO;

@@ -15,9 +15,6 @@
 // file opened by WR_OPEN_DIRECT is read in multiples of `align`; of others it is 1.
 int64_t wr_log_read_fully(struct wr_environment *environment, int file, char *to, size_t bytes,
                           uint64_t offset, size_t align);
-// All of the bytes at the offset, however short single writes are; 0 or -errno.
-int wr_log_write_fully(struct wr_environment *environment, int file, const void *bytes,
-                       size_t length, uint64_t offset);
 
 // The base offsets of the segment files in a partition's directory, ascending (*bases wr_alloc'ed).
 // 0 or -errno; other names are passed over.

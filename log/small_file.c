@@ -1,6 +1,7 @@
 #include "log/small_file.h"
 
 #include "log/segment.h"
+#include "runtime/base/file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,23 +107,11 @@ static int bytes_write(struct wr_environment *environment, const char *path, con
     if (file < 0) {
         return file;
     }
-    int status = wr_log_write_fully(environment, file, bytes, length, 0);
+    int status = wr_file_write(environment, file, bytes, length, 0);
     if (status == 0 && environment->ops->sync(environment, file) < 0) {
         status = -EIO;
     }
     environment->ops->close(environment, file);
-    return status;
-}
-
-int wr_log_sync_parent(struct wr_environment *environment, const char *path)
-{
-    char *const parent = wr_copy_text(path);
-    char *const slash  = strrchr(parent, '/');
-    if (slash != NULL) {
-        slash[slash == parent ? 1 : 0] = 0;
-    }
-    const int status = environment->ops->sync_directory(environment, slash == NULL ? "." : parent);
-    wr_free(parent);
     return status;
 }
 
@@ -142,7 +131,7 @@ weir_status wr_small_file_write(struct wr_environment *environment, const char *
     if (status < 0) {
         (void)environment->ops->unlink(environment, temporary);
     } else {
-        status = wr_log_sync_parent(environment, path);
+        status = wr_file_sync_parent(environment, path);
     }
     wr_free(temporary);
     wr_free(bytes);
@@ -150,56 +139,6 @@ weir_status wr_small_file_write(struct wr_environment *environment, const char *
 }
 
 // ---- lines ----
-
-char *wr_lines_take(struct wr_lines *lines, const char *word)
-{
-    const size_t length = strlen(word);
-    if (strncmp(lines->at, word, length) != 0 || lines->at[length] != ' ') {
-        return NULL;
-    }
-    char *const rest = lines->at + length + 1;
-    char *const end  = strchr(rest, '\n');
-    if (end == NULL) {
-        return NULL;
-    }
-    *end      = 0;
-    lines->at = end + 1;
-    return rest;
-}
-
-bool wr_lines_number(struct wr_lines *lines, const char *word, uint64_t most, uint64_t *number)
-{
-    const char *rest = wr_lines_take(lines, word);
-    return rest != NULL && wr_text_number(&rest, most, number) && *rest == 0;
-}
-
-bool wr_text_number(const char **text, uint64_t most, uint64_t *number)
-{
-    const char *at = *text;
-    *number        = 0;
-    if (*at < '0' || *at > '9' || (at[0] == '0' && at[1] >= '0' && at[1] <= '9')) {
-        return false;
-    }
-    for (; *at >= '0' && *at <= '9'; at++) {
-        const uint64_t digit = (uint64_t)(*at - '0');
-        if (*number > (most - digit) / 10 || digit > most) {
-            return false;
-        }
-        *number = *number * 10 + digit;
-    }
-    *text = at;
-    return true;
-}
-
-bool wr_text_word(const char **text, const char *word)
-{
-    const size_t length = strlen(word);
-    if (strncmp(*text, word, length) != 0) {
-        return false;
-    }
-    *text += length;
-    return true;
-}
 
 void wr_log_id_text(const struct wr_log_id *id, char *text)
 {
@@ -226,12 +165,12 @@ bool wr_log_id_parse(const char *text, struct wr_log_id *id)
     return *text == 0;
 }
 
-bool wr_lines_begin(struct wr_lines *lines, char *text, const char *kind, uint64_t format,
+bool wr_lines_begin(struct wr_text_lines *lines, char *text, const char *kind, uint64_t format,
                     const char *path, struct wr_log_error *error)
 {
     uint64_t found = 0;
     lines->at      = text;
-    if (!wr_lines_number(lines, kind, UINT32_MAX, &found) || found == 0) {
+    if (!wr_text_lines_number(lines, kind, UINT32_MAX, &found) || found == 0) {
         (void)wr_lines_fail(path, error);
         return false;
     }

@@ -10,6 +10,7 @@
 #define WR_LOG_SMALL_FILE_H
 
 #include "log/log.h"
+#include "runtime/base/text_file.h"
 
 #define WR_SMALL_FILE_BYTES_MAX (16u << 20)
 
@@ -19,29 +20,15 @@ char       *wr_small_file_read(struct wr_environment *environment, const char *p
                                struct wr_log_error *error);
 weir_status wr_small_file_write(struct wr_environment *environment, const char *path,
                                 const char *text, struct wr_log_error *error);
-// Makes durable that a name came to `path`, or went from there. 0 or -errno.
-int wr_log_sync_parent(struct wr_environment *environment, const char *path);
 
-// ---- its lines ----
-
-struct wr_lines {
-    char *at; // of the next one; each that is taken ends with a zero byte from then on
-};
+// ---- its lines: wr_text_lines_take and the like read on ----
 
 // Before the first line after "KIND format"; kind is "weir log" or the like. False, with a
 // sentence: another kind, or a newer format (WEIR_CONFLICT).
-bool wr_lines_begin(struct wr_lines *lines, char *text, const char *kind, uint64_t format,
+bool wr_lines_begin(struct wr_text_lines *lines, char *text, const char *kind, uint64_t format,
                     const char *path, struct wr_log_error *error);
-// What follows `word` and a space in the next line; NULL: the line is another, and is not taken.
-char *wr_lines_take(struct wr_lines *lines, const char *word);
-// The same of a line that is "word number"; false also if it is more than `most`.
-bool wr_lines_number(struct wr_lines *lines, const char *word, uint64_t most, uint64_t *number);
 // The lines are not what they should be.
 weir_status wr_lines_fail(const char *path, struct wr_log_error *error);
-
-// Parts of a line, moving *text past them: a decimal number without needless zeros; a fixed word.
-bool wr_text_number(const char **text, uint64_t most, uint64_t *number);
-bool wr_text_word(const char **text, const char *word);
 
 #define WR_LOG_ID_TEXT 33
 void wr_log_id_text(const struct wr_log_id *id, char *text); // WR_LOG_ID_TEXT bytes

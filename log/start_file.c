@@ -11,11 +11,12 @@
 // "1 epoch 3 offset 900"
 static bool cut_parse(const char *text, struct wr_partition_cut *cut)
 {
-    uint64_t   epoch = 0;
-    const bool is_cut =
-        wr_text_number(&text, UINT64_MAX, &cut->number) && wr_text_word(&text, " epoch ") &&
-        wr_text_number(&text, UINT32_MAX, &epoch) && wr_text_word(&text, " offset ") &&
-        wr_text_number(&text, UINT64_MAX, &cut->offset) && *text == 0;
+    uint64_t   epoch  = 0;
+    const bool is_cut = wr_text_take_number(&text, UINT64_MAX, &cut->number) &&
+                        wr_text_take_word(&text, " epoch ") &&
+                        wr_text_take_number(&text, UINT32_MAX, &epoch) &&
+                        wr_text_take_word(&text, " offset ") &&
+                        wr_text_take_number(&text, UINT64_MAX, &cut->offset) && *text == 0;
     cut->epoch = (uint32_t)epoch;
     return is_cut;
 }
@@ -25,22 +26,22 @@ static bool base_parse(const char *text, uint64_t *base)
 {
     *base = UINT64_MAX;
     return text != NULL && (strcmp(text, "none") == 0 ||
-                            (wr_text_number(&text, UINT64_MAX - 1, base) && *text == 0));
+                            (wr_text_take_number(&text, UINT64_MAX - 1, base) && *text == 0));
 }
 
 static weir_status start_parse(const char *path, char *text, struct wr_partition_start *start,
                                struct wr_log_error *error)
 {
-    struct wr_lines lines;
+    struct wr_text_lines lines;
     if (!wr_lines_begin(&lines, text, "weir start", START_FORMAT, path, error)) {
         return error->status;
     }
-    if (!wr_lines_number(&lines, "first_offset", UINT64_MAX, &start->first_offset) ||
-        !base_parse(wr_lines_take(&lines, "newest_base"), &start->newest_base) ||
-        !wr_lines_number(&lines, "durable", UINT64_MAX, &start->durable)) {
+    if (!wr_text_lines_number(&lines, "first_offset", UINT64_MAX, &start->first_offset) ||
+        !base_parse(wr_text_lines_take(&lines, "newest_base"), &start->newest_base) ||
+        !wr_text_lines_number(&lines, "durable", UINT64_MAX, &start->durable)) {
         return wr_lines_fail(path, error);
     }
-    for (const char *line; (line = wr_lines_take(&lines, "cut")) != NULL;) {
+    for (const char *line; (line = wr_text_lines_take(&lines, "cut")) != NULL;) {
         start->cuts = wr_realloc(start->cuts, (start->cut_count + 1) * sizeof(*start->cuts));
         if (!cut_parse(line, &start->cuts[start->cut_count])) {
             return wr_lines_fail(path, error);

@@ -72,18 +72,18 @@ static bool compression_parse(const char *text, weir_compression *compression)
     return false;
 }
 
-static bool strings_parse(struct wr_lines *lines, struct wr_topic *topic)
+static bool strings_parse(struct wr_text_lines *lines, struct wr_topic *topic)
 {
     weir_topic       *settings = &topic->settings;
     uint64_t          partitions;
-    const char *const id   = wr_lines_take(lines, "id");
-    const char *const name = wr_lines_take(lines, "name");
+    const char *const id   = wr_text_lines_take(lines, "id");
+    const char *const name = wr_text_lines_take(lines, "name");
     if (id == NULL || name == NULL || !wr_log_id_parse(id, &topic->id) ||
-        !wr_lines_number(lines, "partitions", UINT32_MAX, &partitions) || partitions == 0) {
+        !wr_text_lines_number(lines, "partitions", UINT32_MAX, &partitions) || partitions == 0) {
         return false;
     }
-    const char *const key  = wr_lines_take(lines, "key");
-    const char *const time = wr_lines_take(lines, "time");
+    const char *const key  = wr_text_lines_take(lines, "key");
+    const char *const time = wr_text_lines_take(lines, "time");
     if (key == NULL || time == NULL) {
         return false;
     }
@@ -94,15 +94,15 @@ static bool strings_parse(struct wr_lines *lines, struct wr_topic *topic)
     return true;
 }
 
-static bool numbers_parse(struct wr_lines *lines, weir_topic *settings)
+static bool numbers_parse(struct wr_text_lines *lines, weir_topic *settings)
 {
     uint64_t retain_age, tombstone_age, is_compacted;
-    if (!compression_parse(wr_lines_take(lines, "compression"), &settings->compression) ||
-        !wr_lines_number(lines, "segment_bytes", INT64_MAX, &settings->segment_bytes) ||
-        !wr_lines_number(lines, "retain_age", WEIR_TIME_MAX, &retain_age) ||
-        !wr_lines_number(lines, "retain_bytes", UINT64_MAX, &settings->retain_bytes) ||
-        !wr_lines_number(lines, "compacted", 1, &is_compacted) ||
-        !wr_lines_number(lines, "tombstone_age", WEIR_TIME_MAX, &tombstone_age)) {
+    if (!compression_parse(wr_text_lines_take(lines, "compression"), &settings->compression) ||
+        !wr_text_lines_number(lines, "segment_bytes", INT64_MAX, &settings->segment_bytes) ||
+        !wr_text_lines_number(lines, "retain_age", WEIR_TIME_MAX, &retain_age) ||
+        !wr_text_lines_number(lines, "retain_bytes", UINT64_MAX, &settings->retain_bytes) ||
+        !wr_text_lines_number(lines, "compacted", 1, &is_compacted) ||
+        !wr_text_lines_number(lines, "tombstone_age", WEIR_TIME_MAX, &tombstone_age)) {
         return false;
     }
     settings->retain_age    = (weir_time)retain_age;
@@ -112,14 +112,14 @@ static bool numbers_parse(struct wr_lines *lines, weir_topic *settings)
 }
 
 // The next "schema VERSION BYTES" and its text.
-static bool schema_parse(struct wr_lines *lines, const char *end, struct wr_topic *topic)
+static bool schema_parse(struct wr_text_lines *lines, const char *end, struct wr_topic *topic)
 {
     uint64_t    version, bytes;
-    const char *line     = wr_lines_take(lines, "schema");
+    const char *line     = wr_text_lines_take(lines, "schema");
     char       *sentence = NULL;
-    if (line == NULL || !wr_text_number(&line, UINT16_MAX, &version) ||
-        version != topic->schema_count + 1 || !wr_text_word(&line, " ") ||
-        !wr_text_number(&line, (uint64_t)(end - lines->at), &bytes) || *line != 0) {
+    if (line == NULL || !wr_text_take_number(&line, UINT16_MAX, &version) ||
+        version != topic->schema_count + 1 || !wr_text_take_word(&line, " ") ||
+        !wr_text_take_number(&line, (uint64_t)(end - lines->at), &bytes) || *line != 0) {
         return false;
     }
     weir_type *type = wr_schema_parse(lines->at, bytes, &sentence);
@@ -138,11 +138,11 @@ static bool schema_parse(struct wr_lines *lines, const char *end, struct wr_topi
 weir_status wr_topic_parse(const char *path, const char *text, struct wr_topic *topic,
                            struct wr_log_error *error)
 {
-    char *const       copy = wr_copy_text(text);
-    const char *const end  = copy + strlen(copy);
-    struct wr_lines   lines;
-    weir_status       status = WEIR_OK;
-    topic->text              = wr_copy_text(text);
+    char *const          copy = wr_copy_text(text);
+    const char *const    end  = copy + strlen(copy);
+    struct wr_text_lines lines;
+    weir_status          status = WEIR_OK;
+    topic->text                 = wr_copy_text(text);
     if (!wr_lines_begin(&lines, copy, "weir topic", TOPIC_FORMAT, path, error)) {
         status = error->status;
     } else {

@@ -16,6 +16,7 @@
 #include "log/small_file.h"
 #include "log/topic_file.h"
 #include "log/upkeep.h"
+#include "runtime/base/file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -233,7 +234,7 @@ static int rename_durably(weir_log *log, const char *from, const char *to)
     struct wr_environment *environment = log->environment;
     int                    status      = environment->ops->rename(environment, from, to);
     if (status == 0) {
-        status = wr_log_sync_parent(environment, to);
+        status = wr_file_sync_parent(environment, to);
         if (status < 0) {
             (void)environment->ops->rename(environment, to, from);
         }

@@ -5,6 +5,7 @@
 #include "log/catalog.h"
 #include "log/segment.h"
 #include "runtime/base/environment.h"
+#include "runtime/base/file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -133,7 +134,7 @@ static void copy_file(const char *from, const char *to)
     memcpy(copy, bytes, length);
     const int file = environment->ops->open(environment, to, WR_OPEN_WRITE);
     cr_assert_geq(file, 0);
-    cr_assert_eq(wr_log_write_fully(environment, file, copy, length, 0), 0);
+    cr_assert_eq(wr_file_write(environment, file, copy, length, 0), 0);
     environment->ops->close(environment, file);
     wr_free(copy);
 }
@@ -230,8 +231,8 @@ Test(fsck, half_written_bytes_at_the_end_are_a_torn_tail)
 {
     char     *path = segment(-1);
     const int file = environment->ops->open(environment, path, WR_OPEN_UPDATE);
-    cr_assert_eq(wr_log_write_fully(environment, file, "half of something that was never finished",
-                                    42, size_of(path)),
+    cr_assert_eq(wr_file_write(environment, file, "half of something that was never finished", 42,
+                               size_of(path)),
                  0);
     environment->ops->close(environment, file);
     (void)assert_found(WR_FSCK_TAIL);
@@ -401,7 +402,7 @@ Test(fsck, rows_that_their_schema_cannot_decode_are_told)
         keep(wr_format("%scrc32c %08x\n", changed, wr_crc32c(0, changed, strlen(changed))));
     const int file =
         environment->ops->open(environment, DIRECTORY "/topics/events/topic", WR_OPEN_WRITE);
-    cr_assert_eq(wr_log_write_fully(environment, file, whole, strlen(whole), 0), 0);
+    cr_assert_eq(wr_file_write(environment, file, whole, strlen(whole), 0), 0);
     environment->ops->close(environment, file);
     const struct found found = check(&summary);
     cr_assert_eq(summary.gravest, WR_FSCK_ROWS, "%s", found.sentences);

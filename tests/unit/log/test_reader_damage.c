@@ -2,6 +2,7 @@
 // before the damage, in order, and then a sentence that names the place fsck names.
 #include "log/fsck.h"
 #include "log/segment.h"
+#include "runtime/base/file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -120,7 +121,7 @@ static void flip(const char *path, uint64_t at)
     cr_assert_lt(at, length);
     const char flipped = (char)(bytes[at] ^ 0x40);
     const int  file    = environment->ops->open(environment, path, WR_OPEN_UPDATE);
-    cr_assert_eq(wr_log_write_fully(environment, file, &flipped, 1, at), 0);
+    cr_assert_eq(wr_file_write(environment, file, &flipped, 1, at), 0);
     cr_assert_eq(environment->ops->sync(environment, file), 0);
     environment->ops->close(environment, file);
 }
@@ -411,7 +412,7 @@ Test(reader_damage, nothing_is_given_out_of_two_segments_that_hold_the_same_offs
         append(log, 0, base + 10, 2 * BATCH);
         cr_assert_eq(weir_log_close(log), WEIR_OK);
         const int file = environment->ops->open(environment, segments[2], WR_OPEN_WRITE);
-        cr_assert_eq(wr_log_write_fully(environment, file, before, length, 0), 0);
+        cr_assert_eq(wr_file_write(environment, file, before, length, 0), 0);
         cr_assert_eq(environment->ops->sync(environment, file), 0);
         environment->ops->close(environment, file);
         wr_free(before);

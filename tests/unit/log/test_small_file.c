@@ -240,9 +240,9 @@ Test(small_file, gives_the_room_of_an_unfinished_one_back)
 
 static bool begins(const char *text, uint64_t format, struct wr_log_error *error)
 {
-    struct wr_lines lines;
-    char           *copy = wr_copy_text(text);
-    const bool      is   = wr_lines_begin(&lines, copy, "weir thing", format, "/place", error);
+    struct wr_text_lines lines;
+    char                *copy = wr_copy_text(text);
+    const bool           is   = wr_lines_begin(&lines, copy, "weir thing", format, "/place", error);
     wr_free(copy);
     return is;
 }
@@ -264,18 +264,18 @@ Test(small_file, of_a_newer_format_is_refused_by_its_number)
 
 Test(small_file, takes_lines_in_their_order_only)
 {
-    char            text[] = "a 1\nb two words\nc 18446744073709551615\n";
-    struct wr_lines lines  = { text };
-    uint64_t        number;
-    cr_assert(wr_lines_take(&lines, "b") == NULL);
-    cr_assert(!wr_lines_number(&lines, "b", 9, &number));
-    cr_assert(wr_lines_number(&lines, "a", 1, &number));
+    char                 text[] = "a 1\nb two words\nc 18446744073709551615\n";
+    struct wr_text_lines lines  = { text };
+    uint64_t             number;
+    cr_assert(wr_text_lines_take(&lines, "b") == NULL);
+    cr_assert(!wr_text_lines_number(&lines, "b", 9, &number));
+    cr_assert(wr_text_lines_number(&lines, "a", 1, &number));
     cr_assert_eq(number, 1);
-    cr_assert_str_eq(wr_lines_take(&lines, "b"), "two words");
-    cr_assert(wr_lines_number(&lines, "c", UINT64_MAX, &number));
+    cr_assert_str_eq(wr_text_lines_take(&lines, "b"), "two words");
+    cr_assert(wr_text_lines_number(&lines, "c", UINT64_MAX, &number));
     cr_assert_eq(number, UINT64_MAX);
     cr_assert_eq(*lines.at, 0);
-    cr_assert(wr_lines_take(&lines, "d") == NULL);
+    cr_assert(wr_text_lines_take(&lines, "d") == NULL);
 }
 
 Test(small_file, takes_a_number_in_one_way_of_writing_it_only)
@@ -286,15 +286,15 @@ Test(small_file, takes_a_number_in_one_way_of_writing_it_only)
     for (uint32_t i = 0; i < WR_COUNT_OF(wrong); i++) {
         const char *at = wrong[i];
         uint64_t    number;
-        cr_assert(!wr_text_number(&at, UINT64_MAX, &number) || *at != 0, "\"%s\"", wrong[i]);
+        cr_assert(!wr_text_take_number(&at, UINT64_MAX, &number) || *at != 0, "\"%s\"", wrong[i]);
     }
     const char *at = "255 and on";
     uint64_t    number;
-    cr_assert(!wr_text_number(&at, 254, &number));
-    cr_assert(wr_text_number(&at, 255, &number));
+    cr_assert(!wr_text_take_number(&at, 254, &number));
+    cr_assert(wr_text_take_number(&at, 255, &number));
     cr_assert_str_eq(at, " and on");
     const char *three = "3";
-    cr_assert(!wr_text_number(&three, 2, &number));
+    cr_assert(!wr_text_take_number(&three, 2, &number));
 }
 
 Test(small_file, reads_the_id_that_it_wrote)
