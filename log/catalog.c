@@ -360,11 +360,23 @@ static weir_status epoch_bump(weir_log *log)
     return status;
 }
 
+// Whoever made or deleted a topic may have been killed before its last sync.
+static weir_status topics_sync(weir_log *log)
+{
+    char     *path   = path_in(log, "topics");
+    const int status = log->environment->ops->sync_directory(log->environment, path);
+    wr_free(path);
+    return status < 0 ? catalog_fail(log, status, "sync the directory of its topics") : WEIR_OK;
+}
+
 weir_status wr_catalog_lock(weir_log *log)
 {
     weir_status status = log->lock_file < 0 ? lock_take(log) : WEIR_OK;
     if (status == WEIR_OK) {
         wr_catalog_clear_leftovers(log);
+        status = topics_sync(log);
+    }
+    if (status == WEIR_OK) {
         status = epoch_bump(log);
     }
     if (status != WEIR_OK) {

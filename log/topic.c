@@ -204,6 +204,23 @@ static weir_status live_take_over(struct wr_topic *topic, const char *path,
     return WEIR_OK;
 }
 
+// What is built upon must be on the disk: whoever altered the topic, or moved a partition's start,
+// may have been killed before the last sync.
+static weir_status names_sync(const struct wr_topic *topic, struct wr_log_error *error)
+{
+    struct wr_environment *environment = topic->log->environment;
+    int                    status = environment->ops->sync_directory(environment, topic->directory);
+    for (uint32_t i = 0; i < topic->settings.partitions && status == 0; i++) {
+        char *const directory = wr_topic_partition_directory(topic, i);
+        status                = environment->ops->sync_directory(environment, directory);
+        wr_free(directory);
+    }
+    return status < 0 ? wr_log_fail(error, wr_log_status_of(status),
+                                    "%s: cannot sync it and the directories in it: %s",
+                                    topic->directory, strerror(-status))
+                      : WEIR_OK;
+}
+
 // Recovers the partitions, and then takes over the live memory: until all are recovered it keeps
 // what the writer before knew, for the next try.
 static weir_status topic_recover(struct wr_topic *topic, struct wr_log_error *error)
@@ -215,7 +232,7 @@ static weir_status topic_recover(struct wr_topic *topic, struct wr_log_error *er
     (void)environment->ops->unlink(environment, half); // an alteration that was cut off
     topic->known       = known_read(topic, path);
     topic->partitions  = wr_alloc(count * sizeof(struct wr_partition *));
-    weir_status status = WEIR_OK;
+    weir_status status = names_sync(topic, error);
     for (uint32_t i = 0; i < count && status == WEIR_OK; i++) {
         status = wr_partition_open(topic, i, error, &topic->partitions[i]);
     }

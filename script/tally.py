@@ -66,6 +66,14 @@ def suite_of(entry):
     return head.split(":")[-1].split("+")[0]
 
 
+def tail_of(entry, lines=12):
+    """The end of what a program printed, where its seed and its sentence are, indented."""
+    output = COLOUR.sub("", entry.get("stdout", "") + "\n" + entry.get("stderr", ""))
+    seeds = [line for line in output.splitlines() if line.startswith("seed: ")]
+    last = [line for line in output.splitlines() if line.strip()][-lines:]
+    return "\n".join("    " + line[:500] for line in seeds[:1] + last)
+
+
 def main(arguments):
     root = pathlib.Path(arguments.pop(0))
     total = Count()
@@ -88,6 +96,7 @@ def main(arguments):
             suites[suite_of(entry)].add(count)
             if count.failed:
                 print(f"{folder}: failed: {entry['name']} ({entry['result']})")
+                print(tail_of(entry))
         for suite in sorted(suites):
             print(f"{folder:<12} {suite:<12} {suites[suite]}")
             total.add(suites[suite])

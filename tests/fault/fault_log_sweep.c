@@ -29,7 +29,7 @@
 #define DIRECTORY     "/log"
 #define PARTITIONS    3u // plain 0, plain 1, keyed 0
 #define RECORDS_MAX   400u
-#define TRANSACTIONS  4u
+#define TRANSACTIONS  5u
 #define KEYS          8
 #define BODY_BYTES    2600u
 #define SEGMENT_BYTES (64u << 10)
@@ -969,6 +969,7 @@ static void go_on(struct run *run)
                 "%s %u: what was appended afterwards is not acknowledged",
                 model->histories[i].topic, model->histories[i].number);
     }
+    transact(run, COMMITS, true);
     check_log(run, run->log, false);
     close_writer(run);
 }
@@ -1107,8 +1108,8 @@ static uint64_t seeds_of(enum fault fault)
     switch (fault) {
     case CRASH_BEFORE:
     case CRASH_AFTER: return trial_size(1, 2, 40);
-    case KILL: return 1;
-    default: return trial_size(1, 2, 2); // started again with the process, or with the machine
+    case KILL: return trial_size(1, 4, 40); // the machine crashes later
+    default: return trial_size(1, 2, 2);    // started again with the process, or with the machine
     }
 }
 
