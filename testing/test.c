@@ -445,8 +445,8 @@ void weir_test_checkpoint(weir_test *test)
 
 static void test_report_waiting(weir_test *test)
 {
-    for (uint32_t i = 0; i < test->run->task_count; i++) {
-        const struct wr_task *task = test->run->tasks[i];
+    for (uint32_t i = 0; i < test->run->now->task_count; i++) {
+        const struct wr_task *task = test->run->now->tasks[i];
         if (task->state != WR_TASK_DONE) {
             wr_test_mistake(test,
                             "finish: the job does not end, though its test sources have; task %u "

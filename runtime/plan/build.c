@@ -6,14 +6,14 @@
 // The tasks of a stage stand one after the other in the run.
 struct build {
     const struct wr_plan *plan;
-    struct weir_run      *run;
+    struct wr_generation *generation;
     uint32_t             *first_tasks;     // of each stage
     uint32_t             *partition_bases; // of each plan node that is a source
 };
 
 static struct wr_task *build_task(const struct build *build, uint32_t stage, uint32_t instance)
 {
-    return build->run->tasks[build->first_tasks[stage] + instance];
+    return build->generation->tasks[build->first_tasks[stage] + instance];
 }
 
 static bool stage_has_state(const struct wr_plan *plan, const struct wr_plan_stage *stage)
@@ -57,7 +57,7 @@ static void build_stage(struct build *build, uint32_t stage_id)
     const struct wr_plan_stage *stage  = &plan->stages[stage_id];
     const uint64_t              budget = plan->options.state_budget;
 
-    build->first_tasks[stage_id] = build->run->task_count;
+    build->first_tasks[stage_id] = build->generation->task_count;
     for (uint32_t i = 0; i < stage->parallelism; i++) {
         const struct wr_task_outline task_outline = {
             .worker       = stage->first_worker + i,
@@ -67,7 +67,7 @@ static void build_stage(struct build *build, uint32_t stage_id)
             .node_count   = stage->node_count,
             .state_budget = budget == 0 ? 0 : budget / plan_task_count_with_state(plan) + 1,
         };
-        struct wr_task *task = wr_run_add_task(build->run, &task_outline);
+        struct wr_task *task = wr_generation_add_task(build->generation, &task_outline);
         for (uint32_t k = 0; k < stage->node_count; k++) {
             const struct wr_plan_node   *node    = plan->nodes[stage->nodes[k]];
             const struct wr_node_outline outline = {
@@ -105,15 +105,15 @@ static void build_join_tasks(const struct build *build, const struct wr_plan_edg
     const uint32_t                lanes      = is_forward ? 1 : plan->stages[to->stage].parallelism;
     struct wr_channel           **channels   = wr_alloc(sizeof(struct wr_channel *) * lanes);
     const struct wr_batch_layout *layout =
-        wr_run_add_layout(build->run, from->outputs[edge->output].type, edge->columns, edge->key,
-                          plan->channel_block_bytes);
+        wr_generation_add_layout(build->generation, from->outputs[edge->output].type, edge->columns,
+                                 edge->key, plan->channel_block_bytes);
 
     for (uint32_t s = 0; s < plan->stages[from->stage].parallelism; s++) {
         struct wr_task *sender = build_task(build, from->stage, s);
         for (uint32_t lane = 0; lane < lanes; lane++) {
             channels[lane] =
-                wr_run_add_channel(build->run, layout, plan->options.credits, sender,
-                                   build_task(build, to->stage, is_forward ? s : lane));
+                wr_generation_add_channel(build->generation, layout, plan->options.credits, sender,
+                                          build_task(build, to->stage, is_forward ? s : lane));
         }
         wr_exchange_connect(sender->nodes[plan->nodes[edge->exchange]->index], channels, lanes);
     }
@@ -125,22 +125,18 @@ static void plan_pin_any(const void *plan, uint32_t worker)
     wr_plan_place_thread_any(plan, worker);
 }
 
-struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
-                               bool owns_environment)
+static void plan_release(void *plan) { wr_plan_close(plan); }
+
+struct wr_generation *wr_plan_build_generation(struct wr_plan *plan, struct weir_run *run)
 {
-    const struct wr_run_options options = {
-        .environment      = environment,
-        .owns_environment = owns_environment,
-        .job_name         = plan->job->name,
-        .worker_count     = plan->options.workers,
-        .partition_count  = plan->partition_count,
-        .seed             = plan->options.seed,
-        .spin_us          = plan->options.spin_us,
-        .is_simulated     = plan->options.is_simulated,
-        .pin_any          = plan_pin_any,
-        .opaque           = plan,
+    const struct wr_generation_options options = {
+        .worker_count    = plan->options.workers,
+        .partition_count = plan->partition_count,
+        .pin_any         = plan_pin_any,
+        .release         = plan_release,
+        .opaque          = plan,
     };
-    struct build build    = { .plan = plan, .run = wr_run_open(&options) };
+    struct build build    = { .plan = plan, .generation = wr_generation_open(run, &options) };
     build.first_tasks     = wr_alloc(sizeof(*build.first_tasks) * (plan->stage_count + 1));
     build.partition_bases = wr_alloc(sizeof(*build.partition_bases) * (plan->node_count + 1));
     build_number_partitions(&build);
@@ -155,5 +151,22 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
     }
     wr_free(build.first_tasks);
     wr_free(build.partition_bases);
-    return build.run;
+    return build.generation;
+}
+
+struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
+                               bool owns_environment)
+{
+    const struct wr_run_options options = {
+        .environment      = environment,
+        .owns_environment = owns_environment,
+        .job_name         = plan->job->name,
+        .seed             = plan->options.seed,
+        .spin_us          = plan->options.spin_us,
+        .is_simulated     = plan->options.is_simulated,
+    };
+    struct weir_run *run = wr_run_open(&options);
+    run->job             = plan->job;
+    (void)wr_plan_build_generation(plan, run);
+    return run;
 }

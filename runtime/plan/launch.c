@@ -184,7 +184,6 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
         return NULL;
     }
     struct weir_run *run = wr_plan_build(plan, environment, owns_environment);
-    run->plan            = plan;
     job->run             = run;
     if (stores.own != NULL) {
         launch_take_checkpoints(job, &own, run, &stores);
@@ -249,8 +248,7 @@ weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
 
 weir_status weir_run_close(weir_run *run)
 {
-    struct wr_plan *plan = run->plan;
-    weir_job       *job  = plan->job;
+    weir_job *job = run->job;
     (void)weir_run_wait(run, -1);
     wr_run_join(run);
     wr_run_close_operators(run);
@@ -262,7 +260,6 @@ weir_status weir_run_close(weir_run *run)
     job->tally = wr_tally_open(run);
     job->run   = NULL;
     wr_run_close(run);
-    wr_plan_close(plan);
     return status;
 }
 

@@ -75,9 +75,11 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
                              struct wr_environment *environment);
 void            wr_plan_close(struct wr_plan *plan);
 
-// build.c: makes tasks, nodes and channels of the plan. wr_run_prepare is the caller's.
-struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
-                               bool owns_environment);
+// build.c: makes tasks, nodes and channels of the plan (handed). wr_run_prepare, or
+// wr_generation_prepare, is the caller's.
+struct wr_generation *wr_plan_build_generation(struct wr_plan *plan, struct weir_run *run);
+struct weir_run      *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
+                                    bool owns_environment);
 // launch.c: weir_run_start in an environment of the caller's, which outlives the run. A simulated
 // run is killed after so many turns of its executor; 0: it is not.
 weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,

@@ -173,8 +173,8 @@ static void coordinator_post(struct wr_coordinator *coordinator, enum wr_message
                              uint64_t checkpoint)
 {
     struct weir_run *run = coordinator->run;
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        wr_worker_post_any(&run->workers[i], verb, checkpoint);
+    for (uint32_t i = 0; i < run->now->worker_count; i++) {
+        wr_worker_post_any(&run->now->workers[i], verb, checkpoint);
     }
 }
 
@@ -277,10 +277,10 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     coordinator->graph                 = options->graph;
     coordinator->last                  = &coordinator->first;
     coordinator->queued_most           = run->is_simulated ? FEW_QUEUED : CHUNKS_QUEUED;
-    coordinator->parts   = wr_alloc((run->task_count + 1) * sizeof(*coordinator->parts));
+    coordinator->parts   = wr_alloc((run->now->task_count + 1) * sizeof(*coordinator->parts));
     coordinator->next_us = now_us(coordinator) + options->interval_us;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        coordinator->source_count += run->tasks[i]->input_count == 0;
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        coordinator->source_count += run->now->tasks[i]->input_count == 0;
     }
     (void)pthread_mutex_init(&coordinator->lock, NULL);
     wr_condition_init(&coordinator->has_work);
@@ -317,7 +317,7 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
         wr_free(coordinator->prepared);
         coordinator->prepared = next;
     }
-    for (uint32_t i = 0; i < coordinator->run->task_count; i++) {
+    for (uint32_t i = 0; i < coordinator->run->now->task_count; i++) {
         wr_free(coordinator->parts[i].lengths);
     }
     wr_store_close(coordinator->restored);
@@ -335,7 +335,7 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
 
 static void coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us)
 {
-    for (uint32_t i = 0; i < coordinator->run->task_count; i++) {
+    for (uint32_t i = 0; i < coordinator->run->now->task_count; i++) {
         coordinator->parts[i].file        = NULL;
         coordinator->parts[i].is_captured = false;
     }
@@ -379,7 +379,7 @@ static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
     coordinator_tell_busy_until(coordinator, INT64_MAX);
     coordinator->began_wall_us =
         coordinator->run->environment->ops->wall_us(coordinator->run->environment);
-    if (wr_store_begin(coordinator->store, coordinator->current, coordinator->run->task_count,
+    if (wr_store_begin(coordinator->store, coordinator->current, coordinator->run->now->task_count,
                        &error) != WEIR_OK) {
         coordinator_meet(coordinator, &error);
         return;
@@ -696,7 +696,7 @@ static bool coordinator_is_over(struct wr_coordinator *coordinator)
 }
 
 // What the sources had made when it was looked, so that a job that rests is left in peace.
-static struct made made_so_far(const struct weir_run *run)
+static struct made made_so_far(struct weir_run *run)
 {
     return (struct made){
         .rows      = wr_run_counter_any(run, NULL, WR_ROWS_OUT),
@@ -745,7 +745,7 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
     const int64_t now = now_us(coordinator);
     if (coordinator->current == 0) {
         work += coordinator_begin_due(coordinator, now);
-    } else if (coordinator->captured_count == coordinator->run->task_count) {
+    } else if (coordinator->captured_count == coordinator->run->now->task_count) {
         coordinator_publish(coordinator);
         work++;
     } else if (now >= coordinator->began_us + coordinator->timeout_us) {
@@ -821,9 +821,9 @@ void wr_coordinator_recover(struct wr_coordinator *coordinator)
 {
     struct weir_run *run = coordinator->run;
     wr_run_restore(run, store_restored(coordinator));
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
-            struct wr_node *node = run->tasks[i]->nodes[k];
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++) {
+            struct wr_node *node = run->now->tasks[i]->nodes[k];
             if (wr_run_has_failed_any(run) ||
                 (node->ops->committer != NULL && node->instance == 0 &&
                  !operator_recover(coordinator, node))) {

@@ -32,13 +32,14 @@ static uint64_t counter_combine(enum wr_counter counter, uint64_t combined, uint
     return combined + value;
 }
 
-uint64_t wr_run_counter_any(const struct weir_run *run, const char *name, enum wr_counter counter)
+uint64_t wr_run_counter_any(struct weir_run *run, const char *name, enum wr_counter counter)
 {
     uint64_t combined = 0;
     bool     is_first = true;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
-            const struct wr_node *node = run->tasks[i]->nodes[k];
+    (void)pthread_mutex_lock(&run->counting);
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++) {
+            const struct wr_node *node = run->now->tasks[i]->nodes[k];
             if (is_meant(name, node->spec->name, node_is_source(node))) {
                 const uint64_t value = wr_counter_read_any(node->counters, counter);
                 combined             = counter_combine(counter, combined, value, is_first);
@@ -46,20 +47,21 @@ uint64_t wr_run_counter_any(const struct weir_run *run, const char *name, enum w
             }
         }
     }
+    (void)pthread_mutex_unlock(&run->counting);
     return combined;
 }
 
 struct wr_tally *wr_tally_open(const struct weir_run *run)
 {
     struct wr_tally *tally = wr_alloc(sizeof(*tally));
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        tally->count += run->tasks[i]->node_count;
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        tally->count += run->now->tasks[i]->node_count;
     }
     tally->entries            = wr_alloc(sizeof(*tally->entries) * (tally->count + 1));
     struct tally_entry *entry = tally->entries;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++, entry++) {
-            const struct wr_node *node = run->tasks[i]->nodes[k];
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++, entry++) {
+            const struct wr_node *node = run->now->tasks[i]->nodes[k];
             entry->name                = wr_copy_text(node->spec->name);
             entry->is_source           = node_is_source(node);
             memcpy(entry->values, node->counters->values, sizeof(entry->values));

@@ -72,7 +72,7 @@ struct wr_node *wr_task_add_node(struct wr_task *task, const struct wr_node_outl
     node->range_bits       = range_bits_of(task->parallelism);
     node->wake_at_us       = INT64_MAX;
     node->park             = &task->worker->park;
-    node->alignment        = run->alignment;
+    node->alignment        = task->generation->alignment;
     node->alignment_base   = outline->alignment_base;
     node->sends_changes =
         outline->output_count > 0 && outline->outputs[WR_OUTPUT_MAIN].sends_changes;

@@ -53,10 +53,10 @@ static const struct wr_index_operator *operator_at(const struct wr_store *store,
 
 static const struct wr_node *node_of(const struct weir_run *run, const char *name)
 {
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
-            if (strcmp(run->tasks[i]->nodes[k]->spec->name, name) == 0) {
-                return run->tasks[i]->nodes[k];
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++) {
+            if (strcmp(run->now->tasks[i]->nodes[k]->spec->name, name) == 0) {
+                return run->now->tasks[i]->nodes[k];
             }
         }
     }
@@ -354,8 +354,8 @@ static void filler_fill(struct filler *filler)
 {
     const struct weir_run *run     = filler->restore->run;
     bool                   is_good = true;
-    for (uint32_t i = 0; i < run->task_count && is_good; i++) {
-        const struct wr_task *task = run->tasks[i];
+    for (uint32_t i = 0; i < run->now->task_count && is_good; i++) {
+        const struct wr_task *task = run->now->tasks[i];
         for (uint32_t k = 0;
              k < task->node_count && task->worker->index == filler->worker && is_good; k++) {
             is_good = node_fill(filler, task->nodes[k]);
@@ -367,10 +367,10 @@ static void filler_fill(struct filler *filler)
 
 static void *filler_main(void *opaque)
 {
-    struct filler         *filler = opaque;
-    const struct weir_run *run    = filler->restore->run;
-    if (run->pin_any != NULL) {
-        run->pin_any(run->opaque, filler->worker);
+    struct filler              *filler = opaque;
+    const struct wr_generation *now    = filler->restore->run->now;
+    if (now->pin_any != NULL) {
+        now->pin_any(now->opaque, filler->worker);
     }
     filler_fill(filler);
     return NULL;
@@ -379,14 +379,14 @@ static void *filler_main(void *opaque)
 static void tables_restore(struct restore *restore)
 {
     const struct weir_run *run     = restore->run;
-    struct filler         *fillers = wr_alloc(run->worker_count * sizeof(*fillers));
-    for (uint32_t i = 0; i < run->worker_count; i++) {
+    struct filler         *fillers = wr_alloc(run->now->worker_count * sizeof(*fillers));
+    for (uint32_t i = 0; i < run->now->worker_count; i++) {
         fillers[i] = (struct filler){ .restore = restore, .worker = i };
         fillers[i].is_started =
-            !run->is_simulated && run->worker_count > 1 &&
+            !run->is_simulated && run->now->worker_count > 1 &&
             wr_thread_start(&fillers[i].thread, filler_main, &fillers[i], "weir/restore") == 0;
     }
-    for (uint32_t i = 0; i < run->worker_count; i++) {
+    for (uint32_t i = 0; i < run->now->worker_count; i++) {
         if (fillers[i].is_started) {
             (void)pthread_join(fillers[i].thread, NULL);
         } else {
@@ -486,13 +486,13 @@ void wr_run_restore(struct weir_run *run, struct wr_store *store)
     tables_restore(&restore);
     (void)pthread_mutex_destroy(&restore.reading);
     bool is_good = !wr_run_has_failed_any(run);
-    for (uint32_t i = 0; i < run->task_count && is_good; i++) {
-        const struct wr_task *task = run->tasks[i];
+    for (uint32_t i = 0; i < run->now->task_count && is_good; i++) {
+        const struct wr_task *task = run->now->tasks[i];
         for (uint32_t k = 0; k < task->node_count && is_good; k++) {
             is_good = task->nodes[k]->ops == &wr_exchange_operator ||
                       node_restore(&restore, task->nodes[k]);
         }
-        wr_task_hand_on(run->tasks[i]);
+        wr_task_hand_on(run->now->tasks[i]);
     }
 }
 

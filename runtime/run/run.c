@@ -1,4 +1,4 @@
-// A run: its tasks and channels, its workers started, joined and taken apart; its first failure.
+// A run: started, joined and taken apart; its first failure.
 #include "runtime/run/run.h"
 #include "runtime/base/thread.h"
 #include "runtime/run/capturing.h"
@@ -22,8 +22,9 @@ bool wr_run_is_stopping_any(const struct weir_run *run)
 
 static void run_wake_all(struct weir_run *run)
 {
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        wr_park_wake_any(&run->workers[i].park);
+    const struct wr_generation *now = wr_run_now_any(run);
+    for (uint32_t i = 0; now != NULL && i < now->worker_count; i++) {
+        wr_park_wake_any(&now->workers[i].park);
     }
 }
 
@@ -44,140 +45,26 @@ void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sente
 
 // ---- making ----
 
-static void run_open_workers(struct weir_run *run)
-{
-    run->workers = wr_alloc_aligned(sizeof(*run->workers) * run->worker_count, WR_CACHE_LINE);
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        struct wr_worker *worker = &run->workers[i];
-        wr_park_init(&worker->park);
-        worker->run   = run;
-        worker->index = i;
-        (void)pthread_mutex_init(&worker->mail_lock, NULL);
-    }
-}
-
 struct weir_run *wr_run_open(const struct wr_run_options *options)
 {
     struct weir_run *run  = wr_alloc(sizeof(*run));
     run->environment      = options->environment;
     run->owns_environment = options->owns_environment;
     run->job_name         = options->job_name;
-    run->worker_count     = options->worker_count;
     run->seed             = options->seed;
     run->spin_us          = options->spin_us;
     run->is_simulated     = options->is_simulated;
-    run->pin_any          = options->pin_any;
-    run->opaque           = options->opaque;
-    run->alignment        = wr_alignment_open(options->partition_count);
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);
+    (void)pthread_mutex_init(&run->counting, NULL);
     wr_condition_init(&run->ended);
-    run_open_workers(run);
     return run;
-}
-
-struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outline *outline)
-{
-    struct wr_task *task = wr_alloc(sizeof(*task));
-    task->run            = run;
-    task->worker         = &run->workers[outline->worker % run->worker_count];
-    task->number         = run->task_count;
-    task->stage          = outline->stage;
-    task->instance       = outline->instance;
-    task->parallelism    = outline->parallelism;
-    task->pool           = wr_pool_open(outline->state_budget);
-    task->nodes          = wr_alloc(sizeof(struct wr_node *) * outline->node_count);
-    task->behind         = wr_alloc(sizeof(*task->behind) * outline->node_count);
-    run->tasks           = wr_realloc(run->tasks, sizeof(struct wr_task *) * (run->task_count + 1));
-    run->tasks[run->task_count++] = task;
-    return task;
-}
-
-const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type,
-                                                uint32_t columns, const void *hashed_by,
-                                                uint32_t block_bytes)
-{
-    struct wr_batch_layout *layout = wr_alloc(sizeof(*layout));
-    *layout                        = wr_batch_layout_of(type, columns, block_bytes);
-    layout->hashed_by              = hashed_by;
-    run->layouts =
-        wr_realloc(run->layouts, sizeof(struct wr_batch_layout *) * (run->layout_count + 1));
-    run->layouts[run->layout_count++] = layout;
-    return layout;
-}
-
-struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
-                                      uint32_t credits, const struct wr_task *from,
-                                      struct wr_task *to)
-{
-    const struct wr_channel_options options = {
-        .layout        = layout,
-        .credits       = credits,
-        .receiver_park = run->is_simulated ? NULL : &to->worker->park,
-        .sender_park   = run->is_simulated ? NULL : &from->worker->park,
-    };
-    struct wr_channel *channel = wr_channel_open(&options);
-    run->channels =
-        wr_realloc(run->channels, sizeof(struct wr_channel *) * (run->channel_count + 1));
-    run->channels[run->channel_count++] = channel;
-    to->inputs = wr_realloc(to->inputs, sizeof(struct wr_input) * (to->input_count + 1));
-    to->inputs[to->input_count++] = (struct wr_input){ .channel = channel };
-    to->live_count++;
-    return channel;
-}
-
-// Readers stand after those they read, so one pass from the end collects what lies behind each
-// node.
-static void task_find_behind(struct wr_task *task)
-{
-    for (uint32_t i = task->node_count; i-- > 0;) {
-        const struct wr_node *node = task->nodes[i];
-        for (uint32_t o = 0; o < node->output_count; o++) {
-            for (uint32_t c = 0; c < node->outputs[o].consumer_count; c++) {
-                const uint32_t to = node->outputs[o].consumers[c]->node->index;
-                task->behind[i] |= (UINT64_C(1) << to) | task->behind[to];
-            }
-        }
-    }
-}
-
-// A worker's tasks stand downstream first, so that what is under way leaves before more comes in.
-static void run_deal_tasks(struct weir_run *run)
-{
-    for (uint32_t i = run->task_count; i-- > 0;) {
-        struct wr_worker *worker = run->tasks[i]->worker;
-        worker->tasks =
-            wr_realloc(worker->tasks, sizeof(struct wr_task *) * (worker->task_count + 1));
-        worker->tasks[worker->task_count++] = run->tasks[i];
-    }
-}
-
-static bool task_open_operators(struct wr_task *task)
-{
-    for (uint32_t i = 0; i < task->node_count; i++) {
-        struct wr_node *node = task->nodes[i];
-        if (node->ops->open != NULL && !node->ops->open(node)) {
-            wr_node_fail(node, "could not be opened"); // unless it has said why itself
-            return false;
-        }
-    }
-    return true;
 }
 
 void wr_run_prepare(struct weir_run *run)
 {
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        struct wr_task *task = run->tasks[i];
-        for (uint32_t k = 0; k < task->node_count; k++) {
-            wr_node_init_watermarks(task->nodes[k], k == 0 ? task->input_count : 0);
-        }
-        task_find_behind(task);
-    }
-    run_deal_tasks(run);
-    // Operators are opened only when all is joined, so that they know their outputs.
-    for (uint32_t i = 0; i < run->task_count && task_open_operators(run->tasks[i]); i++) {
-    }
+    wr_generation_prepare(run->now);
     if (run->coordinator != NULL) {
         wr_coordinator_recover(run->coordinator);
     }
@@ -186,9 +73,6 @@ void wr_run_prepare(struct weir_run *run)
 void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator)
 {
     run->coordinator = coordinator;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        run->tasks[i]->capturing = wr_capturing_open(run->tasks[i], coordinator);
-    }
 }
 
 // ---- running ----
@@ -204,27 +88,12 @@ static bool run_start_coordinator(struct weir_run *run)
     return run->has_coordinator_thread;
 }
 
-static void run_start_workers(struct weir_run *run, uint32_t count, void *(*main)(void *worker))
+static bool run_start_simulation(struct weir_run *run, void *(*simulate)(void *worker))
 {
-    if (wr_run_has_failed_any(run)) {
-        return;
-    }
-    run->running_count = count;
-    if (main == wr_worker_main && !run_start_coordinator(run)) {
-        wr_run_end_workers_any(run, count + 1);
-        wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread");
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct wr_worker *worker = &run->workers[i];
-        worker->is_started       = wr_thread_start(&worker->thread, main, worker, NULL) == 0;
-        if (!worker->is_started) {
-            wr_run_end_workers_any(run, count - i);
-            wr_run_fail_any(run, WEIR_NO_MEMORY,
-                            "the system refuses another thread; use fewer workers");
-            break;
-        }
-    }
+    struct wr_worker *worker = &run->now->workers[0];
+    run->running_count       = 1;
+    worker->is_started       = wr_thread_start(&worker->thread, simulate, worker, NULL) == 0;
+    return worker->is_started;
 }
 
 void wr_run_end_workers_any(struct weir_run *run, uint32_t count)
@@ -237,7 +106,15 @@ void wr_run_end_workers_any(struct weir_run *run, uint32_t count)
 
 void wr_run_start(struct weir_run *run)
 {
-    run_start_workers(run, run->worker_count, wr_worker_main);
+    if (wr_run_has_failed_any(run)) {
+        return;
+    }
+    if (!run_start_coordinator(run)) {
+        wr_run_end_workers_any(run, 1);
+        wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread");
+        return;
+    }
+    (void)wr_generation_start(run->now);
 }
 
 static void *simulation_main(void *opaque)
@@ -257,20 +134,21 @@ static void *simulation_main(void *opaque)
 void wr_run_start_simulation(struct weir_run *run, uint64_t seed)
 {
     run->simulation_seed = seed;
-    run_start_workers(run, 1, simulation_main);
+    if (!wr_run_has_failed_any(run) && !run_start_simulation(run, simulation_main)) {
+        wr_run_end_workers_any(run, 1);
+        wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread");
+    }
 }
 
+// The coordinator's thread ends first, for it may start others.
 void wr_run_join(struct weir_run *run)
 {
     if (run->has_coordinator_thread) {
         (void)pthread_join(run->coordinator_thread, NULL);
         run->has_coordinator_thread = false;
     }
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        if (run->workers[i].is_started) {
-            (void)pthread_join(run->workers[i].thread, NULL);
-            run->workers[i].is_started = false;
-        }
+    for (struct wr_generation *at = run->now; at != NULL; at = at->before) {
+        wr_generation_join(at);
     }
 }
 
@@ -330,93 +208,42 @@ weir_status weir_run_savepoint_any(weir_run *run, const char *directory, int64_t
 
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier)
 {
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        wr_worker_post_any(&run->workers[i], WR_MESSAGE_BARRIER, barrier);
+    for (uint32_t i = 0; i < run->now->worker_count; i++) {
+        wr_worker_post_any(&run->now->workers[i], WR_MESSAGE_BARRIER, barrier);
     }
 }
 
 // ---- taking apart ----
 
-static void task_close(struct wr_task *task)
-{
-    for (uint32_t i = 0; i < task->node_count; i++) {
-        wr_node_close(task->nodes[i]);
-    }
-    wr_pool_close(task->pool);
-    wr_free(task->nodes);
-    wr_free(task->behind);
-    wr_free(task->inputs);
-    wr_free(task);
-}
-
-static void worker_close(struct wr_worker *worker)
-{
-    while (worker->mail != NULL) {
-        struct wr_message *next = worker->mail->next;
-        wr_free(worker->mail);
-        worker->mail = next;
-    }
-    (void)pthread_mutex_destroy(&worker->mail_lock);
-    wr_free(worker->tasks);
-}
-
-// A run that failed may stop in the middle of a batch.
-static void task_return_batch(struct wr_task *task)
-{
-    for (uint32_t i = 0; i < task->input_count; i++) {
-        if (task->inputs[i].batch != NULL) {
-            wr_channel_return(task->inputs[i].channel, task->inputs[i].batch);
-        }
-    }
-}
-
 void wr_run_close_operators(struct weir_run *run)
 {
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        wr_capturing_close(run->tasks[i]->capturing);
-        run->tasks[i]->capturing = NULL;
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        wr_capturing_close(run->now->tasks[i]->capturing);
+        run->now->tasks[i]->capturing = NULL;
     }
     wr_coordinator_close(run->coordinator);
     run->coordinator = NULL;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        for (uint32_t k = 0; k < run->tasks[i]->node_count; k++) {
-            wr_node_close_operator(run->tasks[i]->nodes[k]);
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++) {
+            wr_node_close_operator(run->now->tasks[i]->nodes[k]);
         }
     }
 }
 
 void wr_run_close(struct weir_run *run)
 {
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        task_return_batch(run->tasks[i]);
-    }
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        task_close(run->tasks[i]);
-    }
+    wr_generation_empty(run->now);
     WR_ASSERT(run->shared == NULL); // nodes give back what they share
-    for (uint32_t i = 0; i < run->channel_count; i++) {
-        wr_channel_close(run->channels[i]);
-    }
-    for (uint32_t i = 0; i < run->layout_count; i++) {
-        wr_batch_layout_fini(run->layouts[i]);
-        wr_free(run->layouts[i]);
-    }
     // Requests under way end here, and may wake a worker: it must still be there.
     if (run->owns_environment) {
         wr_environment_close(run->environment);
     }
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        worker_close(&run->workers[i]);
-    }
-    wr_alignment_close(run->alignment);
-    wr_free(run->layouts);
-    wr_free(run->channels);
-    wr_free(run->tasks);
-    wr_free(run->workers);
+    wr_generation_close(run->now);
     wr_free(run->failure);
     (void)pthread_cond_destroy(&run->ended);
     (void)pthread_mutex_destroy(&run->lock);
     (void)pthread_mutex_destroy(&run->serial);
     (void)pthread_mutex_destroy(&run->sharing);
+    (void)pthread_mutex_destroy(&run->counting);
     wr_free(run);
 }

@@ -1,9 +1,13 @@
 // run: who runs when.
 //
-//   run ---- workers, each a thread (or, simulated, taken in turn by one)
-//              worker ---- tasks, stepped downstream first
-//                            task ---- nodes of one stage, in topological order
-//   channels join tasks: run.channels
+//   run ---- now: a generation ---- workers, each a thread (or, simulated, taken in turn by one)
+//                                     worker ---- tasks, stepped downstream first
+//                                                   task ---- nodes of one stage, in topological
+//                                                             order
+//                                   channels, which join tasks
+//
+// A run has one generation, until it is given another number of workers: then the next one is made
+// beside it, and takes over what the tasks keep where a barrier lies (handover.h).
 //
 // A step is bounded work that never blocks. A task's nodes hold at most one batch each; a step runs
 // the most downstream node that has rows or a watermark to take, as long as what lies behind it is
@@ -38,30 +42,31 @@ enum wr_task_state {
 };
 
 struct wr_task {
-    struct weir_run     *run;
-    struct wr_worker    *worker;
-    uint32_t             number, stage;         // among the run's tasks; of which stage
-    uint32_t             instance, parallelism; // task i of n of its stage
-    struct wr_node     **nodes;
-    uint32_t             node_count;
-    uint64_t            *behind;         // of each node: the nodes its rows can reach, as bits
-    uint64_t             with_rows;      // nodes with rows to take
-    uint64_t             with_watermark; // nodes whose watermark or idleness is to be handed on
-    struct wr_input     *inputs;
-    uint32_t             input_count;
-    uint32_t             live_count;    // inputs that have not ended
-    uint32_t             aligned_count; // of the barrier being aligned
-    uint32_t             turn;
-    struct wr_input     *current; // whose batch is in the chain
-    enum wr_task_state   state;
-    uint32_t             cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
-    uint64_t             barrier;       // being aligned or last seen
-    uint64_t             given_up;      // the last checkpoint of which nothing will come
-    uint64_t             asked_barrier; // sources: to be emitted next; 0: none
-    bool                 has_ended_source;
-    bool                 has_told_end; // sources: the coordinator knows
-    struct wr_pool      *pool;
-    struct wr_capturing *capturing; // NULL: the run takes no checkpoints
+    struct weir_run      *run;
+    struct wr_generation *generation;
+    struct wr_worker     *worker;
+    uint32_t              number, stage;         // among the generation's tasks; of which stage
+    uint32_t              instance, parallelism; // task i of n of its stage
+    struct wr_node      **nodes;
+    uint32_t              node_count;
+    uint64_t             *behind;         // of each node: the nodes its rows can reach, as bits
+    uint64_t              with_rows;      // nodes with rows to take
+    uint64_t              with_watermark; // nodes whose watermark or idleness is to be handed on
+    struct wr_input      *inputs;
+    uint32_t              input_count;
+    uint32_t              live_count;    // inputs that have not ended
+    uint32_t              aligned_count; // of the barrier being aligned
+    uint32_t              turn;
+    struct wr_input      *current; // whose batch is in the chain
+    enum wr_task_state    state;
+    uint32_t              cursor;        // of WR_TASK_AT_BARRIER and WR_TASK_ENDING
+    uint64_t              barrier;       // being aligned or last seen
+    uint64_t              given_up;      // the last checkpoint of which nothing will come
+    uint64_t              asked_barrier; // sources: to be emitted next; 0: none
+    bool                  has_ended_source;
+    bool                  has_told_end; // sources: the coordinator knows
+    struct wr_pool       *pool;
+    struct wr_capturing  *capturing; // NULL: the run takes no checkpoints
 };
 
 // Bounded work: how much was done; 0: nothing to do now.
@@ -102,17 +107,18 @@ struct wr_message {
 };
 
 struct wr_worker {
-    struct wr_park     park; // first: a line of its own
-    struct weir_run   *run;
-    uint32_t           index;
-    struct wr_task   **tasks; // downstream first
-    uint32_t           task_count;
-    uint32_t           done_count;
-    pthread_t          thread;
-    bool               is_started;
-    pthread_mutex_t    mail_lock;
-    struct wr_message *mail;     // under mail_lock
-    uint32_t           has_mail; // a hint read without it
+    struct wr_park        park; // first: a line of its own
+    struct weir_run      *run;
+    struct wr_generation *generation;
+    uint32_t              index;
+    struct wr_task      **tasks; // downstream first
+    uint32_t              task_count;
+    uint32_t              done_count;
+    pthread_t             thread;
+    bool                  is_started;
+    pthread_mutex_t       mail_lock;
+    struct wr_message    *mail;     // under mail_lock
+    uint32_t              has_mail; // a hint read without it
 };
 
 void     wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier);
@@ -121,11 +127,12 @@ uint32_t wr_worker_step(struct wr_worker *worker);  // mailbox, then every task 
 bool     wr_worker_is_done(const struct wr_worker *worker);
 void    *wr_worker_main(void *worker); // the thread
 
-// ---- run ----
+// ---- generation ----
 
-struct weir_run {
-    struct wr_environment   *environment;
-    bool                     owns_environment;
+// The workers of a run and all that belongs to them.
+struct wr_generation {
+    struct weir_run         *run;
+    uint32_t                 number; // from 0
     struct wr_worker        *workers;
     uint32_t                 worker_count;
     struct wr_task         **tasks; // upstream first
@@ -135,14 +142,33 @@ struct weir_run {
     struct wr_batch_layout **layouts; // of the channels' batches
     uint32_t                 layout_count;
     struct wr_alignment     *alignment;
-    uint64_t                 seed; // of the keys' hash
-    const char              *job_name;
-    int64_t                  spin_us;
-    bool                     is_simulated;
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
-    const void            *opaque;
-    struct wr_plan        *plan;        // what it was made of; kept for whoever closes it
+    // Frees what it was made of, when it is gone; may be NULL.
+    void (*release)(void *opaque);
+    void                 *opaque; // for both
+    struct wr_generation *before; // taken over; of it there are only workers, and no threads
+};
+
+struct wr_generation_options {
+    uint32_t worker_count;
+    uint32_t partition_count; // of all sources
+    void (*pin_any)(const void *opaque, uint32_t worker);
+    void (*release)(void *opaque);
+    void *opaque;
+};
+
+// ---- run ----
+
+struct weir_run {
+    struct wr_environment *environment;
+    bool                   owns_environment;
+    struct wr_generation  *now;  // any thread reads it; see wr_run_now_any
+    uint64_t               seed; // of the keys' hash
+    const char            *job_name;
+    int64_t                spin_us;
+    bool                   is_simulated;
+    weir_job              *job;         // whose it is; for whoever launched it
     struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
     pthread_t              coordinator_thread;
     bool                   has_coordinator_thread;
@@ -151,14 +177,16 @@ struct weir_run {
     uint32_t        is_stopping;   // any thread sets it; sources read it
     uint32_t        drains;        // with is_stopping
     uint32_t        has_failed;    // set once, under lock; everybody reads it
-    uint32_t        running_count; // workers not yet done; under lock
+    uint64_t        handover;      // the barrier at which tasks hand over, and end; 0: none
+    uint32_t        running_count; // threads not yet done; under lock
     uint64_t        simulation_seed;
     uint64_t        kill_after; // turns of the simulation; 0: it is not killed
     weir_status     status;     // under lock
     char           *failure;    // the first one's sentence; under lock
     pthread_mutex_t lock;
-    pthread_mutex_t serial;  // of user functions that must not overlap
-    pthread_mutex_t sharing; // guards `shared`
+    pthread_mutex_t serial;   // of user functions that must not overlap
+    pthread_mutex_t sharing;  // guards `shared`
+    pthread_mutex_t counting; // held while counters are read, and while `now` is changed
     pthread_cond_t  ended;
 };
 
@@ -166,20 +194,35 @@ struct wr_run_options {
     struct wr_environment *environment;
     bool                   owns_environment; // it is closed with the run
     const char            *job_name;         // kept
-    uint32_t               worker_count;
-    uint32_t               partition_count; // of all sources
     uint64_t               seed;
     int64_t                spin_us;
     bool                   is_simulated;
-    void (*pin_any)(const void *opaque, uint32_t worker);
-    const void *opaque;
 };
 
-// Making a run: open it, add tasks in topological order of their stages, add their nodes, join
-// nodes and tasks, then wr_run_prepare. Nothing here fails; what an operator's open refuses is a
-// failed run.
+// Making a run: open it, and its generation: add tasks in topological order of their stages, add
+// their nodes, join nodes and tasks; then wr_run_prepare. Nothing here fails; what an operator's
+// open refuses is a failed run.
 struct weir_run *wr_run_open(const struct wr_run_options *options);
 void             wr_run_close(struct weir_run *run);
+
+// generation.c. The first one that is opened is the run's.
+struct wr_generation *wr_generation_open(struct weir_run                    *run,
+                                         const struct wr_generation_options *options);
+// Takes apart all but its workers, who must have ended.
+void wr_generation_empty(struct wr_generation *generation);
+// Together with those before it; NULL is fine.
+void wr_generation_close(struct wr_generation *generation);
+// Of the generation now; signal handlers too.
+static inline struct wr_generation *wr_run_now_any(const struct weir_run *run)
+{
+    // Pairs with the release in wr_run_succeed.
+    return __atomic_load_n(&run->now, __ATOMIC_ACQUIRE);
+}
+// All nodes are joined and none is open: deals the tasks to their workers and opens the operators.
+void wr_generation_prepare(struct wr_generation *generation);
+// `next` is the run's from here on. The workers of the one before stay until the run is closed:
+// somebody may be about to wake them.
+void wr_run_succeed(struct weir_run *run, struct wr_generation *next);
 
 struct wr_task_outline {
     uint32_t worker, stage;
@@ -187,7 +230,8 @@ struct wr_task_outline {
     uint32_t node_count;
     size_t   state_budget;
 };
-struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outline *outline);
+struct wr_task *wr_generation_add_task(struct wr_generation         *generation,
+                                       const struct wr_task_outline *outline);
 
 // What a node is made of.
 struct wr_output_outline {
@@ -214,13 +258,13 @@ void wr_node_init_watermarks(struct wr_node *node, uint32_t channel_count);
 // Rows of `from`'s output are read by `to`, a later node of the same task.
 void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to);
 
-// Layouts live as long as the run.
-const struct wr_batch_layout *wr_run_add_layout(struct weir_run *run, const weir_type *type,
-                                                uint32_t columns, const void *hashed_by,
-                                                uint32_t block_bytes);
-struct wr_channel *wr_run_add_channel(struct weir_run *run, const struct wr_batch_layout *layout,
-                                      uint32_t credits, const struct wr_task *from,
-                                      struct wr_task *to);
+// Layouts live as long as the generation.
+const struct wr_batch_layout *wr_generation_add_layout(struct wr_generation *generation,
+                                                       const weir_type *type, uint32_t columns,
+                                                       const void *hashed_by, uint32_t block_bytes);
+struct wr_channel            *wr_generation_add_channel(struct wr_generation         *generation,
+                                                        const struct wr_batch_layout *layout, uint32_t credits,
+                                                        const struct wr_task *from, struct wr_task *to);
 // Before wr_run_prepare, if at all: the run takes checkpoints by this coordinator (handed), and
 // goes on from the one that its store was opened at, if there is one.
 void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator);
@@ -229,6 +273,11 @@ void wr_run_prepare(struct weir_run *run);
 
 // Starts the threads; or one that simulates, and copies the simulated disk to the real one.
 void wr_run_start(struct weir_run *run);
+// The same of a generation's workers alone. False: the system refuses a thread, and the run has
+// failed.
+bool wr_generation_start(struct wr_generation *generation);
+// Waits for its workers to have ended.
+void wr_generation_join(struct wr_generation *generation);
 void wr_run_start_simulation(struct weir_run *run, uint64_t seed);
 // Runs everything on this thread, in an order drawn from the seed.
 void wr_run_simulate(struct weir_run *run, uint64_t seed);
@@ -268,7 +317,7 @@ void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
 
 // A counter of all nodes of that name (NULL: of all sources), combined: sums; of watermarks the
 // least.
-uint64_t wr_run_counter_any(const struct weir_run *run, const char *name, enum wr_counter counter);
+uint64_t wr_run_counter_any(struct weir_run *run, const char *name, enum wr_counter counter);
 
 // What is left of a run's counters when it is gone.
 struct wr_tally;

@@ -15,8 +15,8 @@ static uint64_t simulation_draw(uint64_t *state)
 
 static bool run_is_over(const struct weir_run *run)
 {
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        if (run->workers[i].done_count < run->workers[i].task_count) {
+    for (uint32_t i = 0; i < run->now->worker_count; i++) {
+        if (run->now->workers[i].done_count < run->now->workers[i].task_count) {
             return wr_run_has_failed_any(run);
         }
     }
@@ -28,7 +28,7 @@ static uint32_t simulation_turn(struct weir_run *run, uint64_t *state)
     if (run->coordinator != NULL && simulation_draw(state) % 8 == 0) {
         return wr_coordinator_step(run->coordinator);
     }
-    struct wr_worker *worker = &run->workers[simulation_draw(state) % run->worker_count];
+    struct wr_worker *worker = &run->now->workers[simulation_draw(state) % run->now->worker_count];
     if (worker->task_count == 0 || simulation_draw(state) % 4 == 0) {
         return wr_worker_step(worker);
     }
@@ -48,8 +48,8 @@ static uint32_t simulation_turn(struct weir_run *run, uint64_t *state)
 static uint32_t simulation_round(struct weir_run *run)
 {
     uint32_t work = 0;
-    for (uint32_t i = 0; i < run->worker_count; i++) {
-        work += wr_worker_step(&run->workers[i]);
+    for (uint32_t i = 0; i < run->now->worker_count; i++) {
+        work += wr_worker_step(&run->now->workers[i]);
     }
     return run->coordinator != NULL ? work + wr_coordinator_step(run->coordinator) : work;
 }
@@ -67,8 +67,8 @@ static bool simulation_wait(const struct wr_turns *turns)
 
 static void simulation_report_stall(struct weir_run *run)
 {
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        const struct wr_task *task = run->tasks[i];
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        const struct wr_task *task = run->now->tasks[i];
         if (task->state != WR_TASK_DONE) {
             char *sentence = wr_format("simulation: nothing can move any more; task %u of %s waits",
                                        task->instance, task->nodes[0]->spec->name);
@@ -92,8 +92,8 @@ int64_t wr_turns_wake_at(const struct wr_turns *turns)
 {
     const struct weir_run *run        = turns->run;
     int64_t                wake_at_us = INT64_MAX;
-    for (uint32_t i = 0; i < run->task_count; i++) {
-        const int64_t wish_us = wr_task_wake_at(run->tasks[i]);
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        const int64_t wish_us = wr_task_wake_at(run->now->tasks[i]);
         wake_at_us            = wish_us < wake_at_us ? wish_us : wake_at_us;
     }
     if (run->coordinator != NULL) {
@@ -112,7 +112,7 @@ bool wr_turns_take(struct wr_turns *turns)
     wr_simulation_spend(run->environment, 1 + (int64_t)(simulation_draw(&turns->random) % 8));
     (void)wr_simulation_advance(run->environment, 0);
     turns->quiet = work > 0 ? 0 : turns->quiet + 1;
-    if (turns->quiet > 4 * run->task_count && simulation_round(run) == 0) {
+    if (turns->quiet > 4 * run->now->task_count && simulation_round(run) == 0) {
         turns->quiet = 0;
         return false;
     }

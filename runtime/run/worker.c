@@ -149,8 +149,8 @@ void *wr_worker_main(void *opaque)
     int64_t           idle_since_us = 0;
 
     worker_name_thread(worker);
-    if (run->pin_any != NULL) {
-        run->pin_any(run->opaque, worker->index);
+    if (worker->generation->pin_any != NULL) {
+        worker->generation->pin_any(worker->generation->opaque, worker->index);
     }
     while (!wr_worker_is_done(worker)) {
         if (wr_worker_step(worker) > 0) {

@@ -157,8 +157,7 @@ weir_status source_harness_run_then(weir_job *job, struct wr_environment *enviro
     }
     struct weir_run *run = wr_plan_build(plan, environment, true);
     wr_run_prepare(run);
-    run->plan = plan;
-    job->run  = run;
+    job->run = run;
     wr_run_simulate(run, simulated.seed);
     if (then != NULL) {
         then(environment);

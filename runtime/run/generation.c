@@ -1,0 +1,277 @@
+// A generation: workers, their tasks and channels, made, opened, started and taken apart.
+#include "runtime/run/run.h"
+
+#include "runtime/base/thread.h"
+#include "runtime/run/capturing.h"
+
+// ---- making ----
+
+static void generation_open_workers(struct wr_generation *generation)
+{
+    generation->workers =
+        wr_alloc_aligned(sizeof(*generation->workers) * generation->worker_count, WR_CACHE_LINE);
+    for (uint32_t i = 0; i < generation->worker_count; i++) {
+        struct wr_worker *worker = &generation->workers[i];
+        wr_park_init(&worker->park);
+        worker->generation = generation;
+        worker->run        = generation->run;
+        worker->index      = i;
+        (void)pthread_mutex_init(&worker->mail_lock, NULL);
+    }
+}
+
+struct wr_generation *wr_generation_open(struct weir_run                    *run,
+                                         const struct wr_generation_options *options)
+{
+    struct wr_generation *generation = wr_alloc(sizeof(*generation));
+    generation->run                  = run;
+    generation->worker_count         = options->worker_count;
+    generation->pin_any              = options->pin_any;
+    generation->release              = options->release;
+    generation->opaque               = options->opaque;
+    generation->alignment            = wr_alignment_open(options->partition_count);
+    generation_open_workers(generation);
+    if (run->now == NULL) {
+        run->now = generation;
+    } else {
+        generation->number = run->now->number + 1;
+    }
+    return generation;
+}
+
+struct wr_task *wr_generation_add_task(struct wr_generation         *generation,
+                                       const struct wr_task_outline *outline)
+{
+    struct wr_task *task = wr_alloc(sizeof(*task));
+    task->run            = generation->run;
+    task->generation     = generation;
+    task->worker         = &generation->workers[outline->worker % generation->worker_count];
+    task->number         = generation->task_count;
+    task->stage          = outline->stage;
+    task->instance       = outline->instance;
+    task->parallelism    = outline->parallelism;
+    task->pool           = wr_pool_open(outline->state_budget);
+    task->nodes          = wr_alloc(sizeof(struct wr_node *) * outline->node_count);
+    task->behind         = wr_alloc(sizeof(*task->behind) * outline->node_count);
+    generation->tasks =
+        wr_realloc(generation->tasks, sizeof(struct wr_task *) * (generation->task_count + 1));
+    generation->tasks[generation->task_count++] = task;
+    return task;
+}
+
+const struct wr_batch_layout *wr_generation_add_layout(struct wr_generation *generation,
+                                                       const weir_type *type, uint32_t columns,
+                                                       const void *hashed_by, uint32_t block_bytes)
+{
+    struct wr_batch_layout *layout = wr_alloc(sizeof(*layout));
+    *layout                        = wr_batch_layout_of(type, columns, block_bytes);
+    layout->hashed_by              = hashed_by;
+    generation->layouts = wr_realloc(generation->layouts, sizeof(struct wr_batch_layout *) *
+                                                              (generation->layout_count + 1));
+    generation->layouts[generation->layout_count++] = layout;
+    return layout;
+}
+
+struct wr_channel *wr_generation_add_channel(struct wr_generation         *generation,
+                                             const struct wr_batch_layout *layout, uint32_t credits,
+                                             const struct wr_task *from, struct wr_task *to)
+{
+    const bool                      is_simulated = generation->run->is_simulated;
+    const struct wr_channel_options options      = {
+             .layout        = layout,
+             .credits       = credits,
+             .receiver_park = is_simulated ? NULL : &to->worker->park,
+             .sender_park   = is_simulated ? NULL : &from->worker->park,
+    };
+    struct wr_channel *channel = wr_channel_open(&options);
+    generation->channels       = wr_realloc(generation->channels, sizeof(struct wr_channel *) *
+                                                                      (generation->channel_count + 1));
+    generation->channels[generation->channel_count++] = channel;
+    to->inputs = wr_realloc(to->inputs, sizeof(struct wr_input) * (to->input_count + 1));
+    to->inputs[to->input_count++] = (struct wr_input){ .channel = channel };
+    to->live_count++;
+    return channel;
+}
+
+// Readers stand after those they read, so one pass from the end collects what lies behind each
+// node.
+static void task_find_behind(struct wr_task *task)
+{
+    for (uint32_t i = task->node_count; i-- > 0;) {
+        const struct wr_node *node = task->nodes[i];
+        for (uint32_t o = 0; o < node->output_count; o++) {
+            for (uint32_t c = 0; c < node->outputs[o].consumer_count; c++) {
+                const uint32_t to = node->outputs[o].consumers[c]->node->index;
+                task->behind[i] |= (UINT64_C(1) << to) | task->behind[to];
+            }
+        }
+    }
+}
+
+// A worker's tasks stand downstream first, so that what is under way leaves before more comes in.
+static void deal_tasks(struct wr_generation *generation)
+{
+    for (uint32_t i = generation->task_count; i-- > 0;) {
+        struct wr_worker *worker = generation->tasks[i]->worker;
+        worker->tasks =
+            wr_realloc(worker->tasks, sizeof(struct wr_task *) * (worker->task_count + 1));
+        worker->tasks[worker->task_count++] = generation->tasks[i];
+    }
+}
+
+static bool task_open_operators(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        struct wr_node *node = task->nodes[i];
+        if (node->ops->open != NULL && !node->ops->open(node)) {
+            wr_node_fail(node, "could not be opened"); // unless it has said why itself
+            return false;
+        }
+    }
+    return true;
+}
+
+void wr_generation_prepare(struct wr_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->task_count; i++) {
+        struct wr_task *task = generation->tasks[i];
+        for (uint32_t k = 0; k < task->node_count; k++) {
+            wr_node_init_watermarks(task->nodes[k], k == 0 ? task->input_count : 0);
+        }
+        task_find_behind(task);
+    }
+    deal_tasks(generation);
+    if (generation->run->coordinator != NULL) {
+        for (uint32_t i = 0; i < generation->task_count; i++) {
+            generation->tasks[i]->capturing =
+                wr_capturing_open(generation->tasks[i], generation->run->coordinator);
+        }
+    }
+    // Operators are opened only when all is joined, so that they know their outputs.
+    for (uint32_t i = 0; i < generation->task_count && task_open_operators(generation->tasks[i]);
+         i++) {
+    }
+}
+
+// ---- running ----
+
+bool wr_generation_start(struct wr_generation *generation)
+{
+    struct weir_run *run = generation->run;
+    (void)pthread_mutex_lock(&run->lock);
+    run->running_count += generation->worker_count;
+    (void)pthread_mutex_unlock(&run->lock);
+    for (uint32_t i = 0; i < generation->worker_count; i++) {
+        struct wr_worker *worker = &generation->workers[i];
+        worker->is_started = wr_thread_start(&worker->thread, wr_worker_main, worker, NULL) == 0;
+        if (!worker->is_started) {
+            wr_run_end_workers_any(run, generation->worker_count - i);
+            wr_run_fail_any(run, WEIR_NO_MEMORY,
+                            "the system refuses another thread; use fewer workers");
+            return false;
+        }
+    }
+    return true;
+}
+
+void wr_generation_join(struct wr_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->worker_count; i++) {
+        if (generation->workers[i].is_started) {
+            (void)pthread_join(generation->workers[i].thread, NULL);
+            generation->workers[i].is_started = false;
+        }
+    }
+}
+
+// ---- taking apart ----
+
+static void task_close(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        wr_node_close(task->nodes[i]);
+    }
+    wr_pool_close(task->pool);
+    wr_free(task->nodes);
+    wr_free(task->behind);
+    wr_free(task->inputs);
+    wr_free(task);
+}
+
+// A run that failed may stop in the middle of a batch.
+static void task_return_batch(struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->input_count; i++) {
+        if (task->inputs[i].batch != NULL) {
+            wr_channel_return(task->inputs[i].channel, task->inputs[i].batch);
+        }
+    }
+}
+
+void wr_generation_empty(struct wr_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->task_count; i++) {
+        wr_capturing_close(generation->tasks[i]->capturing);
+        generation->tasks[i]->capturing = NULL;
+        task_return_batch(generation->tasks[i]);
+    }
+    for (uint32_t i = 0; i < generation->task_count; i++) {
+        task_close(generation->tasks[i]);
+    }
+    for (uint32_t i = 0; i < generation->channel_count; i++) {
+        wr_channel_close(generation->channels[i]);
+    }
+    for (uint32_t i = 0; i < generation->layout_count; i++) {
+        wr_batch_layout_fini(generation->layouts[i]);
+        wr_free(generation->layouts[i]);
+    }
+    wr_alignment_close(generation->alignment);
+    if (generation->release != NULL) {
+        generation->release(generation->opaque);
+    }
+    wr_free(generation->layouts);
+    wr_free(generation->channels);
+    wr_free(generation->tasks);
+    generation->layouts    = NULL;
+    generation->channels   = NULL;
+    generation->tasks      = NULL;
+    generation->alignment  = NULL;
+    generation->release    = NULL;
+    generation->task_count = generation->channel_count = generation->layout_count = 0;
+}
+
+static void worker_close(struct wr_worker *worker)
+{
+    while (worker->mail != NULL) {
+        struct wr_message *next = worker->mail->next;
+        wr_free(worker->mail);
+        worker->mail = next;
+    }
+    (void)pthread_mutex_destroy(&worker->mail_lock);
+    wr_free(worker->tasks);
+}
+
+void wr_generation_close(struct wr_generation *generation)
+{
+    while (generation != NULL) {
+        struct wr_generation *before = generation->before;
+        wr_generation_empty(generation);
+        for (uint32_t i = 0; i < generation->worker_count; i++) {
+            worker_close(&generation->workers[i]);
+        }
+        wr_free(generation->workers);
+        wr_free(generation);
+        generation = before;
+    }
+}
+
+void wr_run_succeed(struct weir_run *run, struct wr_generation *next)
+{
+    struct wr_generation *last = run->now;
+    WR_ASSERT(next->run == run && next->before == NULL);
+    next->before = last;
+    (void)pthread_mutex_lock(&run->counting);
+    // Pairs with the acquire in wr_run_now_any.
+    __atomic_store_n(&run->now, next, __ATOMIC_RELEASE);
+    (void)pthread_mutex_unlock(&run->counting);
+}
