@@ -10,11 +10,15 @@
 // the largest never stand beside each other (they are joined). Chunks go back when the pool closes.
 // Larger blocks are mapped one by one, in pages.
 //
+// A pool whose blocks went to other owners (wr_pool_take_over) is left when it is closed: its
+// chunks stay where they are until its heirs have given back what lies in them.
+//
 // Under AddressSanitizer every free block is poisoned, and so is what a block has beyond the bytes
 // asked for.
 
 #include "runtime/base/base.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -55,6 +59,14 @@ struct wr_pool {
     struct chunk **chunks;
     uint32_t       chunk_count;
     uint32_t       chunks_log2;
+    // Pools from which blocks came that are this one's now.
+    struct wr_pool **inherited;
+    uint32_t         inherited_count;
+    // Of one that was inherited from: heirs may give at the same time.
+    pthread_mutex_t lock;
+    uint32_t        heirs;
+    size_t          taken_bytes; // in its chunks, by heirs
+    bool            is_left;
 };
 
 // ---- chunks ----
@@ -65,15 +77,22 @@ static uint32_t chunk_place(const struct wr_pool *pool, const void *memory)
     return (uint32_t)(wr_mix64(number, 0) >> (64 - pool->chunks_log2));
 }
 
-static struct chunk *chunk_of(const struct wr_pool *pool, const void *block)
+// NULL: it is not a block of this pool's chunks.
+static struct chunk *chunk_find(const struct wr_pool *pool, const void *block)
 {
     char *const memory = (char *)((uintptr_t)block & ~(uintptr_t)(CHUNK_BYTES - 1));
     uint32_t    at     = chunk_place(pool, memory);
     while (pool->chunks[at] != NULL && pool->chunks[at]->memory != memory) {
         at = (at + 1) & ((1u << pool->chunks_log2) - 1);
     }
-    WR_ASSERT(pool->chunks[at] != NULL); // a block of this pool
     return pool->chunks[at];
+}
+
+static struct chunk *chunk_of(const struct wr_pool *pool, const void *block)
+{
+    struct chunk *const chunk = chunk_find(pool, block);
+    WR_ASSERT(chunk != NULL);
+    return chunk;
 }
 
 static void chunk_enter(struct wr_pool *pool, struct chunk *chunk)
@@ -239,9 +258,8 @@ static void *take_class(struct wr_pool *pool, uint32_t class)
     return block;
 }
 
-static void give_class(struct wr_pool *pool, uint32_t class, char *block)
+static void give_class(struct wr_pool *pool, struct chunk *chunk, uint32_t class, char *block)
 {
-    struct chunk *const chunk = chunk_of(pool, block);
     WR_ASSERT((size_t)(block - chunk->memory) % (SMALLEST << class) == 0);
     for (; class < CLASS_COUNT - 1; class ++) {
         const size_t at    = (size_t)(block - chunk->memory);
@@ -264,7 +282,82 @@ struct wr_pool *wr_pool_open(size_t budget_bytes)
     pool->budget_bytes         = budget_bytes;
     pool->chunks_log2          = 3;
     pool->chunks               = wr_alloc(sizeof(struct chunk *) << pool->chunks_log2);
+    (void)pthread_mutex_init(&pool->lock, NULL);
     return pool;
+}
+
+static void chunks_free(struct wr_pool *pool)
+{
+    for (uint32_t i = 0; i < 1u << pool->chunks_log2; i++) {
+        if (pool->chunks[i] != NULL) {
+            ASAN_UNPOISON_MEMORY_REGION(pool->chunks[i]->memory, CHUNK_BYTES);
+            munmap(pool->chunks[i]->memory, CHUNK_BYTES);
+            wr_free(pool->chunks[i]);
+            pool->chunks[i] = NULL;
+        }
+    }
+}
+
+static void pool_free(struct wr_pool *pool)
+{
+    chunks_free(pool);
+    (void)pthread_mutex_destroy(&pool->lock);
+    wr_free((void *)(uintptr_t)pool->inherited);
+    wr_free(pool->chunks);
+    wr_free(pool);
+}
+
+// ---- heirs ----
+
+static void pool_inherit(struct wr_pool *pool, struct wr_pool *from)
+{
+    for (uint32_t i = 0; i < pool->inherited_count; i++) {
+        if (pool->inherited[i] == from) {
+            return;
+        }
+    }
+    pool->inherited =
+        wr_realloc((void *)(uintptr_t)pool->inherited, (pool->inherited_count + 1) * sizeof(from));
+    pool->inherited[pool->inherited_count++] = from;
+    (void)pthread_mutex_lock(&from->lock);
+    from->heirs++;
+    (void)pthread_mutex_unlock(&from->lock);
+}
+
+static void pool_disinherit(struct wr_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->inherited_count; i++) {
+        struct wr_pool *from = pool->inherited[i];
+        (void)pthread_mutex_lock(&from->lock);
+        const bool is_last = --from->heirs == 0 && from->is_left;
+        (void)pthread_mutex_unlock(&from->lock);
+        if (is_last) {
+            pool_free(from);
+        }
+    }
+    pool->inherited_count = 0;
+}
+
+// To the chunk it came from, of which this pool was an heir.
+static void give_inherited(const struct wr_pool *pool, uint32_t class, char *block)
+{
+    for (uint32_t i = 0; i < pool->inherited_count; i++) {
+        struct wr_pool *from = pool->inherited[i];
+        (void)pthread_mutex_lock(&from->lock);
+        struct chunk *const chunk = chunk_find(from, block);
+        if (chunk != NULL) {
+            give_class(from, chunk, class, block);
+            from->taken_bytes -= SMALLEST << class;
+            if (from->taken_bytes == 0 && from->is_left) {
+                chunks_free(from);
+            }
+        }
+        (void)pthread_mutex_unlock(&from->lock);
+        if (chunk != NULL) {
+            return;
+        }
+    }
+    WR_ASSERT(false); // a block of no pool
 }
 
 void wr_pool_close(struct wr_pool *pool)
@@ -273,15 +366,17 @@ void wr_pool_close(struct wr_pool *pool)
         return;
     }
     WR_CHECK(pool->used_bytes == 0); // every block is back
-    for (uint32_t i = 0; i < 1u << pool->chunks_log2; i++) {
-        if (pool->chunks[i] != NULL) {
-            ASAN_UNPOISON_MEMORY_REGION(pool->chunks[i]->memory, CHUNK_BYTES);
-            munmap(pool->chunks[i]->memory, CHUNK_BYTES);
-            wr_free(pool->chunks[i]);
-        }
+    pool_disinherit(pool);
+    (void)pthread_mutex_lock(&pool->lock);
+    const bool has_heirs = pool->heirs > 0;
+    pool->is_left        = true;
+    if (pool->taken_bytes == 0) {
+        chunks_free(pool);
     }
-    wr_free(pool->chunks);
-    wr_free(pool);
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (!has_heirs) {
+        pool_free(pool);
+    }
 }
 
 static size_t block_bytes(size_t bytes)
@@ -317,8 +412,31 @@ void wr_pool_give(struct wr_pool *pool, void *block, size_t bytes)
     pool->used_bytes -= whole;
     if (whole > LARGEST) {
         munmap(block, whole);
+        return;
+    }
+    struct chunk *const chunk = chunk_find(pool, block);
+    if (chunk != NULL) {
+        give_class(pool, chunk, class_of(bytes), block);
     } else {
-        give_class(pool, class_of(bytes), block);
+        give_inherited(pool, class_of(bytes), block);
+    }
+}
+
+void wr_pool_take_over(struct wr_pool *pool, struct wr_pool *from, const void *block, size_t bytes)
+{
+    const size_t whole = block_bytes(bytes);
+    WR_ASSERT(from->used_bytes >= whole);
+    from->used_bytes -= whole;
+    pool->used_bytes += whole;
+    if (whole > LARGEST) {
+        return;
+    }
+    if (chunk_find(from, block) != NULL) {
+        from->taken_bytes += whole;
+    }
+    pool_inherit(pool, from);
+    for (uint32_t i = 0; i < from->inherited_count; i++) {
+        pool_inherit(pool, from->inherited[i]);
     }
 }
 

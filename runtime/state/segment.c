@@ -183,8 +183,7 @@ void wr_segment_give_retired(struct wr_table *table)
 
 // ---- the directory ----
 
-// Points all entries of the prefix at the segment.
-static void directory_enter(struct wr_table *table, const struct segment *segment)
+void wr_segment_enter(struct wr_table *table, const struct segment *segment)
 {
     const uint64_t first = segment->prefix >> table->directory_shift;
     const uint64_t count = (uint64_t)1 << (table->depth - segment->depth);
@@ -216,6 +215,16 @@ static void directory_double(struct wr_table *table)
     wr_free(half);
 }
 
+struct segment *wr_segment_add_empty(struct wr_table *table, uint64_t prefix, uint32_t depth)
+{
+    const struct segment_plan plan = plan_for(table, (struct segment_load){ 1, 0 }, prefix, depth);
+    struct segment *const     segment = segment_take(table, &plan, prefix, depth);
+    if (segment != NULL) {
+        wr_segment_enter(table, segment);
+    }
+    return segment;
+}
+
 // ---- making anew ----
 //
 // A capture under way takes the segment first.
@@ -229,7 +238,7 @@ static bool segment_remake(struct wr_table *table, struct segment *segment,
         return false;
     }
     table->keys->move(table, segment, made, NULL, 0);
-    directory_enter(table, made);
+    wr_segment_enter(table, made);
     segment_leave(table, segment);
     return true;
 }
@@ -258,8 +267,8 @@ static bool segment_split(struct wr_table *table, struct segment *segment,
     if (depth > table->depth) {
         directory_double(table);
     }
-    directory_enter(table, low);
-    directory_enter(table, top);
+    wr_segment_enter(table, low);
+    wr_segment_enter(table, top);
     segment_leave(table, segment);
     return true;
 }

@@ -321,7 +321,11 @@ void wr_segment_erase(struct wr_table *table, struct segment *segment, uint32_t 
                       uint64_t hash);
 void wr_segment_give(struct wr_table *table, struct segment *segment);
 void wr_segment_give_retired(struct wr_table *table);
-void wr_segment_shapes_init(struct wr_table *table);
+// Points all directory entries of its prefix at the segment, which counts as changed.
+void wr_segment_enter(struct wr_table *table, const struct segment *segment);
+// The same with a new one that has no entries; NULL: out of budget.
+struct segment *wr_segment_add_empty(struct wr_table *table, uint64_t prefix, uint32_t depth);
+void            wr_segment_shapes_init(struct wr_table *table);
 // Memory for 2^depth entries and their marks, all zeros; the one before is the caller's.
 void wr_segment_directory_open(struct wr_table *table, uint32_t depth);
 #define WR_DIRECTORY_ENTRY_BYTES (sizeof(uintptr_t) + 1)

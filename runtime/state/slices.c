@@ -59,34 +59,40 @@ static void slices_make_room(struct wr_slices *slices)
 }
 
 // A new slice is likely to see as many keys as the one before it saw.
-static struct wr_table *slices_open_table(const struct wr_slices *slices, uint32_t before)
+static void slices_reserve(const struct wr_slices *slices, uint32_t i)
 {
     enum { WORTH_RESERVING = 256 };
-    struct wr_table *table = wr_table_open(slices->pool, &slices->options);
-    if (before > slices->first) {
-        const uint64_t count = wr_table_count(slices->spans[before - 1].table);
-        if (count >= WORTH_RESERVING) {
-            wr_table_reserve(table, count);
-        }
+    const uint64_t count = i > slices->first ? wr_table_count(slices->spans[i - 1].table) : 0;
+    if (count >= WORTH_RESERVING) {
+        wr_table_reserve(slices->spans[i].table, count);
     }
-    return table;
+}
+
+struct wr_table *wr_slices_add(struct wr_slices *slices, weir_time start)
+{
+    if (slices->end == slices->capacity) {
+        slices_make_room(slices);
+    }
+    const uint32_t i = wr_slices_at(slices, start);
+    WR_ASSERT(!slices_has(slices, i, start));
+    memmove(slices->spans + i + 1, slices->spans + i, (slices->end - i) * sizeof(*slices->spans));
+    slices->spans[i] = (struct wr_slice){
+        .start = start,
+        .table = wr_table_open(slices->pool, &slices->options),
+    };
+    slices->end++;
+    return slices->spans[i].table;
 }
 
 struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start)
 {
-    uint32_t i = wr_slices_at(slices, start);
+    const uint32_t i = wr_slices_at(slices, start);
     if (slices_has(slices, i, start)) {
         return slices->spans[i].table;
     }
-    if (slices->end == slices->capacity) {
-        slices_make_room(slices);
-        i = wr_slices_at(slices, start);
-    }
-    struct wr_table *table = slices_open_table(slices, i);
-    memmove(slices->spans + i + 1, slices->spans + i, (slices->end - i) * sizeof(*slices->spans));
-    slices->spans[i] = (struct wr_slice){ .start = start, .table = table };
-    slices->end++;
-    return slices->spans[i].table;
+    struct wr_table *table = wr_slices_add(slices, start);
+    slices_reserve(slices, wr_slices_at(slices, start));
+    return table;
 }
 
 static struct wr_slice *slice_of(struct wr_slices *slices, const struct wr_table *table)

@@ -30,6 +30,8 @@ void wr_slices_fini(struct wr_slices *slices);
 // The slice that starts there, or NULL; or else made.
 struct wr_table *wr_slices_find(const struct wr_slices *slices, weir_time start);
 struct wr_table *wr_slices_make(struct wr_slices *slices, weir_time start);
+// Makes one that is not there yet, without making room in it for as many keys as the last one has.
+struct wr_table *wr_slices_add(struct wr_slices *slices, weir_time start);
 
 // The number of the first slice that starts at or after `start`; slices->end when there is none.
 uint32_t wr_slices_at(const struct wr_slices *slices, weir_time start);
@@ -40,5 +42,13 @@ void wr_slices_drop_before(struct wr_slices *slices, weir_time start);
 // For captures: the table stays until it is released; if it was dropped meanwhile, it goes then.
 void wr_slices_hold(struct wr_slices *slices, const struct wr_table *table);
 void wr_slices_release(struct wr_slices *slices, struct wr_table *table);
+
+// wr_table_adopt for each slice (adopt.c). `to` has none yet.
+struct wr_slices_part {
+    const struct wr_slices *slices;
+    struct wr_hash_range    range;
+};
+bool wr_slices_adopt(struct wr_slices *to, struct wr_hash_range range,
+                     const struct wr_slices_part *parts, uint32_t count);
 
 #endif // WR_SLICES_H

@@ -209,4 +209,19 @@ enum wr_unpack wr_table_unpack(struct wr_table *table, const void *bytes, size_t
                                uint64_t *added);
 const char    *wr_unpack_text(enum wr_unpack unpacked); // what is wrong, to end a sentence
 
+// ---- other owners ----
+
+// A table, and the range in which all its hashes lie, and its range_bits.
+struct wr_part {
+    struct wr_table     *table;
+    struct wr_hash_range range;
+};
+// Takes from each part what lies in `range`, into a table that is empty and of the same options but
+// for range_bits. Segments that lie in it as a whole change hands as they are, and pointers to
+// their values stay valid; of others the entries are copied. No capture of a part may be under way.
+// What the parts have left is theirs to close, and for wr_table_adopt only. False: the budget is
+// too small for what had to be copied; both sides may only be closed then.
+bool wr_table_adopt(struct wr_table *to, struct wr_hash_range range, const struct wr_part *parts,
+                    uint32_t count);
+
 #endif // WR_STATE_H

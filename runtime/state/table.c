@@ -59,10 +59,16 @@ void wr_table_close(struct wr_table *table)
         return;
     }
     WR_ASSERT(wr_table_is_captured(table)); // else it is kept until it is, or unmarked
-    uint64_t at = 0;
-    do {
-        wr_segment_give(table, segment_at(table, at, &at));
-    } while (at != 0);
+    const uint64_t count = (uint64_t)1 << table->depth;
+    for (uint64_t i = 0; i < count;) {
+        struct segment *const segment = entry_segment(table->directory[i]);
+        if (segment == NULL) { // adopted by another
+            i++;
+            continue;
+        }
+        i += (uint64_t)1 << (table->depth - segment->depth);
+        wr_segment_give(table, segment);
+    }
     WR_CHECK(table->segment_bytes == 0);
     wr_free(table->directory);
     wr_free(table);
