@@ -209,6 +209,9 @@ bool wr_node_has_failed(const struct wr_node *node);
 
 // Whether the run takes checkpoints; the same from open to close.
 bool wr_node_is_checkpointed(const struct wr_node *node);
+// The number of the node's generation: of two nodes of one task number the one with the higher
+// number came to take over from the other (weir_run_rescale_any), and was opened while that worked.
+uint32_t wr_node_generation(const struct wr_node *node);
 // The job's name; with spec->name the node's operator is told from all others of all jobs.
 const char *wr_node_job(const struct wr_node *node);
 

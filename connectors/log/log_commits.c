@@ -26,6 +26,11 @@ static char *prefix_of(const struct wr_node *node)
                      (unsigned long long)hash);
 }
 
+static char *name_of(const struct wr_log_commits *commits, uint32_t handle)
+{
+    return wr_format("%s%u.%u.%u", commits->prefix, commits->generation, commits->instance, handle);
+}
+
 // ---- opening and closing ----
 
 static bool open_fail(struct wr_node *node, const weir_transaction *transaction, weir_status status)
@@ -37,11 +42,13 @@ static bool open_fail(struct wr_node *node, const weir_transaction *transaction,
 bool wr_log_commits_open(struct wr_log_commits *commits, struct wr_node *node, weir_log *log,
                          weir_producer *producer)
 {
-    *commits = (struct wr_log_commits){
-        .log = log, .producer = producer, .prefix = prefix_of(node), .instance = node->instance
-    };
+    *commits = (struct wr_log_commits){ .log        = log,
+                                        .producer   = producer,
+                                        .prefix     = prefix_of(node),
+                                        .instance   = node->instance,
+                                        .generation = wr_node_generation(node) };
     for (uint32_t i = 0; i < 2; i++) {
-        char             *name   = wr_format("%s%u.%u", commits->prefix, node->instance, i);
+        char             *name   = name_of(commits, i);
         const weir_status status = weir_transaction_open(log, name, &commits->handles[i]);
         wr_free(name);
         if (status != WEIR_OK) {
@@ -94,8 +101,10 @@ bool wr_log_commits_prepare(struct wr_log_commits *commits, struct wr_token *tok
     }
     commits->has_aside = false;
 
-    const int length = snprintf(token->bytes, sizeof(token->bytes), "%llu %s%u.%u",
-                                (unsigned long long)id, commits->prefix, commits->instance, number);
+    char     *name = name_of(commits, number);
+    const int length =
+        snprintf(token->bytes, sizeof(token->bytes), "%llu %s", (unsigned long long)id, name);
+    wr_free(name);
     WR_ASSERT(length > 0 && (size_t)length < sizeof(token->bytes));
     token->length = (uint32_t)length;
     return true;

@@ -7,7 +7,7 @@
 // What a handle has prepared outlives it under its id, so that two handles are enough, whatever
 // checkpoints are given up. A handle's name is
 //
-//   job.operator.hash of both.instance.0 or .1
+//   job.operator.hash of both.generation.instance.0 or .1
 //
 // The same after a restart; no other sink of any job has it. What was prepared under the names of
 // an operator, and is not among the tokens of the checkpoint a job goes on from, is aborted: also
@@ -26,8 +26,8 @@
 struct wr_log_commits {
     weir_log         *log;
     weir_producer    *producer;
-    char             *prefix;   // of the operator's names
-    uint32_t          instance; // the task's
+    char             *prefix;               // of the operator's names
+    uint32_t          instance, generation; // the task's
     weir_transaction *handles[2];
     uint32_t          taking; // the handle whose transaction gets the rows
     bool              has_aside;

@@ -99,6 +99,19 @@ WEIR_API void weir_run_stop_any(weir_run *run, bool drain);
 WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory,
                                             int64_t timeout_us, char **sentence);
 
+// Gives the run another number of workers (0: one a core) while it goes on, in this process. Its
+// operators are opened anew beside those that work; at the next barrier the tables change hands as
+// they lie in memory, and the new workers go on from the very row. Order, output and checkpoints
+// are as if nothing had happened. Any thread but a worker's; waits up to timeout_us (< 0: no limit)
+// for the begin. *paused_us (may be NULL): microseconds from the first task that stopped for it to
+// the start of the new ones. What went wrong is in *sentence (to be freed with free(); may be
+// NULL).
+//   WEIR_USAGE     the run takes no checkpoints; so many workers cannot be
+//   WEIR_CONFLICT  the run has ended
+//   WEIR_TIMED_OUT
+WEIR_API weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeout_us,
+                                          int64_t *paused_us, char **sentence);
+
 // A counter of the operator of that name, summed over its tasks (of a watermark: the least), of the
 // job's running or last run; 0 if there is no such operator. Any thread.
 WEIR_API uint64_t weir_job_counter(const weir_job *job, const char *operator_name,

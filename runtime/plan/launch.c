@@ -193,14 +193,12 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
 }
 
 static weir_run *launch(weir_job *job, const weir_run_options *options,
-                        struct wr_environment *environment, bool owns_environment,
-                        uint64_t kill_after)
+                        struct wr_environment *environment)
 {
-    struct weir_run *run = prepare(job, options, environment, owns_environment);
+    struct weir_run *run = prepare(job, options, environment, true);
     if (run == NULL) {
         return NULL;
     }
-    run->kill_after = kill_after;
     if (options != NULL && options->is_simulated) {
         wr_run_start_simulation(run, options->seed);
     } else {
@@ -218,12 +216,6 @@ static bool job_may_run(weir_job *job)
     return true;
 }
 
-weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
-                       struct wr_environment *environment, uint64_t kill_after)
-{
-    return job_may_run(job) ? launch(job, options, environment, false, kill_after) : NULL;
-}
-
 weir_run *wr_launch_still(weir_job *job, const weir_run_options *options,
                           struct wr_environment *environment)
 {
@@ -239,7 +231,7 @@ weir_run *weir_run_start(weir_job *job, const weir_run_options *options)
     struct wr_environment *environment  = is_simulated
                                               ? wr_environment_open_simulated(options->seed, true)
                                               : wr_environment_open_real();
-    weir_run              *run          = launch(job, options, environment, true, 0);
+    weir_run              *run          = launch(job, options, environment);
     if (run == NULL) {
         wr_environment_close(environment);
     }

@@ -14,6 +14,7 @@
 #ifndef WR_PLAN_H
 #define WR_PLAN_H
 
+#include "runtime/base/error.h"
 #include "runtime/graph/graph.h"
 
 enum { WR_STAGE_NODES_MAX = 64 };
@@ -80,13 +81,14 @@ void            wr_plan_close(struct wr_plan *plan);
 struct wr_generation *wr_plan_build_generation(struct wr_plan *plan, struct weir_run *run);
 struct weir_run      *wr_plan_build(struct wr_plan *plan, struct wr_environment *environment,
                                     bool owns_environment);
-// launch.c: weir_run_start in an environment of the caller's, which outlives the run. A simulated
-// run is killed after so many turns of its executor; 0: it is not.
-weir_run *wr_launch_in(weir_job *job, const weir_run_options *options,
-                       struct wr_environment *environment, uint64_t kill_after);
-// The same up to its start: the caller takes its turns (struct wr_turns), then closes it.
+// launch.c: weir_run_start in a simulated environment of the caller's, which outlives the run, up
+// to its start: the caller takes its turns (struct wr_turns), then closes it.
 weir_run *wr_launch_still(weir_job *job, const weir_run_options *options,
                           struct wr_environment *environment);
+
+// rescale.c: asks for another number of workers, of a run whose caller takes its turns. False:
+// *error says why.
+bool wr_rescale_still(weir_run *run, uint32_t workers, struct wr_error *error);
 
 // Bytes of all batches of all channels and nodes, and the state budget.
 uint64_t wr_plan_memory_bound(const struct wr_plan *plan);

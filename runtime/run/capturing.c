@@ -47,6 +47,13 @@ void wr_task_cells(const struct wr_task *task, uint32_t *first, uint32_t *end)
     *end             = (uint32_t)(((task->instance + 1) * (uint64_t)WR_CELL_COUNT + n - 1) / n);
 }
 
+struct wr_hash_range wr_task_range(const struct wr_task *task)
+{
+    uint32_t first, end;
+    wr_task_cells(task, &first, &end);
+    return (struct wr_hash_range){ (uint64_t)first << 48, ((uint64_t)end << 48) - 1 };
+}
+
 // ---- an index that is being made ----
 
 static void *copy_bytes(const void *bytes, size_t length)
@@ -291,7 +298,8 @@ static void operator_add_counters(struct wr_index_operator *to, const struct wr_
     to->counters = counters;
 }
 
-static void operator_take(struct wr_capturing *capturing, struct wr_index_operator *to,
+// Everything but its tables.
+static void operator_take(struct wr_index *index, struct wr_index_operator *to,
                           const struct wr_node *node)
 {
     const struct wr_kept *kept = node->kept;
@@ -299,16 +307,12 @@ static void operator_take(struct wr_capturing *capturing, struct wr_index_operat
     operator_add_counters(to, node);
     for (uint32_t i = 0; kept != NULL && i < kept->cell_count; i++) {
         const struct wr_kept_cell *cell = &kept->cells[i];
-        wr_index_add_cell(capturing->index, to->name, cell->name, cell->key, cell->at, cell->bytes);
-    }
-    for (uint32_t i = 0; kept != NULL && i < kept->table_count; i++) {
-        operator_add_tables(capturing, to, &kept->tables[i]);
+        wr_index_add_cell(index, to->name, cell->name, cell->key, cell->at, cell->bytes);
     }
 }
 
-static void capturing_begin_index(struct wr_capturing *capturing)
+static struct wr_index *index_open(const struct wr_task *task)
 {
-    const struct wr_task     *task      = capturing->task;
     struct wr_index          *index     = wr_alloc(sizeof(*index));
     struct wr_index_operator *operators = wr_alloc((task->node_count + 1) * sizeof(*operators));
     index->stage                        = task->stage;
@@ -316,12 +320,30 @@ static void capturing_begin_index(struct wr_capturing *capturing)
     index->instance                     = task->instance;
     index->operators                    = operators;
     wr_task_cells(task, &index->first_cell, &index->end_cell);
-    capturing->index = index;
     for (uint32_t i = 0; i < task->node_count; i++) {
         if (task->nodes[i]->ops != &wr_exchange_operator) {
             index->operator_count++;
-            operator_take(capturing, &operators[index->operator_count - 1], task->nodes[i]);
+            operator_take(index, &operators[index->operator_count - 1], task->nodes[i]);
         }
+    }
+    return index;
+}
+
+static void capturing_begin_index(struct wr_capturing *capturing)
+{
+    const struct wr_task *task = capturing->task;
+    capturing->index           = index_open(task);
+    struct wr_index_operator *operator_ =
+        (struct wr_index_operator *)(uintptr_t)capturing->index->operators;
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        const struct wr_kept *kept = task->nodes[i]->kept;
+        if (task->nodes[i]->ops == &wr_exchange_operator) {
+            continue;
+        }
+        for (uint32_t k = 0; kept != NULL && k < kept->table_count; k++) {
+            operator_add_tables(capturing, operator_, &kept->tables[k]);
+        }
+        operator_++;
     }
 }
 
@@ -440,15 +462,33 @@ static void capturing_drop(struct wr_capturing *capturing)
     capturing->checkpoint    = 0;
 }
 
+static void passed_report(const struct wr_capturing *capturing)
+{
+    wr_coordinator_report_any(capturing->coordinator,
+                              &(struct wr_report){ .kind       = WR_REPORT_PASSED,
+                                                   .task       = capturing->task,
+                                                   .checkpoint = capturing->task->barrier });
+}
+
+void wr_task_hand_over(struct wr_task *task)
+{
+    const struct wr_capturing *capturing = task->capturing;
+    WR_ASSERT(capturing->checkpoint == 0 && capturing->completed == capturing->marked);
+    passed_report(capturing);
+    wr_coordinator_report_any(capturing->coordinator,
+                              &(struct wr_report){ .kind       = WR_REPORT_HANDED_OVER,
+                                                   .task       = task,
+                                                   .checkpoint = task->barrier,
+                                                   .index      = index_open(task) });
+}
+
 void wr_task_mark(struct wr_task *task)
 {
     struct wr_capturing *capturing = task->capturing;
     if (capturing == NULL) {
         return;
     }
-    wr_coordinator_report_any(
-        capturing->coordinator,
-        &(struct wr_report){ .kind = WR_REPORT_PASSED, .task = task, .checkpoint = task->barrier });
+    passed_report(capturing);
     if (task->barrier <= task->given_up) {
         return;
     }

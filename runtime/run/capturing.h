@@ -24,6 +24,8 @@ void                 wr_capturing_close(struct wr_capturing *capturing); // NULL
 
 // The cells [*first, *end) that the task owns; all of them if it is the only one.
 void wr_task_cells(const struct wr_task *task, uint32_t *first, uint32_t *end);
+// The hashes of these.
+struct wr_hash_range wr_task_range(const struct wr_task *task);
 
 // ---- an index that is being made; freed by whoever has it ----
 

@@ -13,6 +13,7 @@
 #include "runtime/base/thread.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/run/capturing.h"
+#include "runtime/run/handover.h"
 #include "runtime/run/restore.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct prepared {
     struct prepared *next;
     struct wr_node  *node;
     uint64_t         checkpoint;
+    uint32_t         task; // that did, of its generation
     struct wr_token  token;
 };
 
@@ -43,6 +45,7 @@ struct task_part {
     bool                  is_captured;
     struct file_length   *lengths; // of the files that the task's last index named, and the last
     uint32_t              length_count;
+    struct wr_index      *handed; // of a task that has handed over
 };
 
 // A savepoint that somebody waits for; under the coordinator's lock.
@@ -50,6 +53,13 @@ struct savepoint {
     char           *directory;
     bool            is_done;
     struct wr_error error;
+};
+
+// A generation that is to take over, and that somebody may wait for; under the coordinator's lock.
+struct move {
+    struct wr_generation *next; // handed; NULL when it has been taken
+    bool                  is_done;
+    int64_t               paused_us;
 };
 
 // How far the sources had come.
@@ -78,6 +88,8 @@ struct wr_coordinator {
     struct task_part          *parts;               // a task each
     struct prepared           *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
+    struct wr_generation      *moving; // takes over at the next barrier, or the current one; NULL
+    int64_t                    handed_us; // when the first task had handed over
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
@@ -88,6 +100,7 @@ struct wr_coordinator {
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over;                   // the final checkpoint is durable
     struct savepoint *savepoint;                 // asked for; NULL: none is
+    struct move      *move;                      // the same
     pthread_cond_t    has_saved;
     bool              is_woken;
     struct wr_checkpoint_facts facts;
@@ -263,6 +276,26 @@ struct wr_file_id wr_coordinator_file_id(const struct wr_coordinator *coordinato
 
 // ---- opening and closing ----
 
+static void parts_open(struct wr_coordinator *coordinator)
+{
+    const struct wr_generation *now = coordinator->run->now;
+    coordinator->parts              = wr_alloc((now->task_count + 1) * sizeof(*coordinator->parts));
+    coordinator->source_count       = 0;
+    coordinator->ended_count        = 0;
+    for (uint32_t i = 0; i < now->task_count; i++) {
+        coordinator->source_count += now->tasks[i]->input_count == 0;
+    }
+}
+
+static void parts_close(struct wr_coordinator *coordinator)
+{
+    for (uint32_t i = 0; i < coordinator->run->now->task_count; i++) {
+        wr_free(coordinator->parts[i].lengths);
+        wr_index_close(coordinator->parts[i].handed);
+    }
+    wr_free(coordinator->parts);
+}
+
 struct wr_coordinator *wr_coordinator_open(struct weir_run                     *run,
                                            const struct wr_coordinator_options *options)
 {
@@ -277,11 +310,8 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     coordinator->graph                 = options->graph;
     coordinator->last                  = &coordinator->first;
     coordinator->queued_most           = run->is_simulated ? FEW_QUEUED : CHUNKS_QUEUED;
-    coordinator->parts   = wr_alloc((run->now->task_count + 1) * sizeof(*coordinator->parts));
-    coordinator->next_us = now_us(coordinator) + options->interval_us;
-    for (uint32_t i = 0; i < run->now->task_count; i++) {
-        coordinator->source_count += run->now->tasks[i]->input_count == 0;
-    }
+    coordinator->next_us               = now_us(coordinator) + options->interval_us;
+    parts_open(coordinator);
     (void)pthread_mutex_init(&coordinator->lock, NULL);
     wr_condition_init(&coordinator->has_work);
     wr_condition_init(&coordinator->has_saved);
@@ -317,15 +347,13 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
         wr_free(coordinator->prepared);
         coordinator->prepared = next;
     }
-    for (uint32_t i = 0; i < coordinator->run->now->task_count; i++) {
-        wr_free(coordinator->parts[i].lengths);
-    }
+    parts_close(coordinator);
+    wr_generation_close(coordinator->moving);
     wr_store_close(coordinator->restored);
     wr_store_close(coordinator->store);
     (void)pthread_cond_destroy(&coordinator->has_saved);
     (void)pthread_cond_destroy(&coordinator->has_work);
     (void)pthread_mutex_destroy(&coordinator->lock);
-    wr_free(coordinator->parts);
     wr_free(coordinator->job);
     wr_graph_text_fini(&coordinator->graph);
     wr_free(coordinator);
@@ -402,6 +430,7 @@ static bool node_prepare(struct wr_coordinator *coordinator, struct wr_node *nod
     char            *sentence = NULL;
     prepared->node            = node;
     prepared->checkpoint      = checkpoint;
+    prepared->task            = node->task->number;
     if (!node->ops->committer->prepare(node, checkpoint, &prepared->token, &sentence)) {
         wr_free(prepared);
         node_fail(node, sentence);
@@ -461,8 +490,9 @@ static void prepared_note(const struct wr_coordinator *coordinator, const struct
     for (const struct prepared *prepared = coordinator->prepared; prepared != NULL;
          prepared                        = prepared->next) {
         if (prepared->node->task == task) {
-            char key[24];
-            (void)snprintf(key, sizeof(key), "%llu", (unsigned long long)prepared->checkpoint);
+            char key[40];
+            (void)snprintf(key, sizeof(key), "%llu/%u", (unsigned long long)prepared->checkpoint,
+                           prepared->task);
             wr_index_add_cell(index, prepared->node->spec->name, WR_TOKEN_CELL, key,
                               prepared->token.bytes, prepared->token.length);
         }
@@ -525,6 +555,13 @@ static bool report_take(struct wr_coordinator *coordinator, struct wr_report *re
         facts_add(&coordinator->under_way, report->index, report->file_number);
         coordinator->under_way.bytes += wr_state_file_bytes(part->file);
         part->is_captured = true;
+        coordinator->captured_count++;
+        return true;
+    case WR_REPORT_HANDED_OVER:
+        coordinator->handed_us =
+            coordinator->captured_count == 0 ? now_us(coordinator) : coordinator->handed_us;
+        part->handed  = report->index;
+        report->index = NULL;
         coordinator->captured_count++;
         return true;
     }
@@ -632,6 +669,140 @@ static void savepoint_make(struct wr_coordinator *coordinator)
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
+// ---- moving ----
+
+static bool is_waiting(struct wr_coordinator *coordinator, const struct move *own)
+{
+    return !own->is_done && !wr_run_has_failed_any(coordinator->run) &&
+           (own->next == NULL || !coordinator->is_over);
+}
+
+weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct wr_generation *next,
+                                    int64_t timeout_us, int64_t *paused_us, struct wr_error *error)
+{
+    const int64_t begin_us = now_us(coordinator);
+    struct move   own      = { .next = next };
+    bool          is_late  = false;
+    (void)pthread_mutex_lock(&coordinator->lock);
+    while (is_waiting(coordinator, &own) && !is_late) {
+        if (coordinator->move == NULL) { // one at a time
+            coordinator->move = &own;
+            coordinator_signal(coordinator);
+        }
+        // In pieces, so that the end of the run is seen.
+        const int64_t         until_us = now_us(coordinator) + 100000;
+        const struct timespec until    = { .tv_sec  = until_us / 1000000,
+                                           .tv_nsec = until_us % 1000000 * 1000 };
+        (void)pthread_cond_timedwait(&coordinator->has_saved, &coordinator->lock, &until);
+        is_late =
+            timeout_us >= 0 && own.next != NULL && now_us(coordinator) - begin_us >= timeout_us;
+    }
+    if (coordinator->move == &own) {
+        coordinator->move = NULL;
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    wr_generation_close(own.next);
+    if (paused_us != NULL) {
+        *paused_us = own.paused_us;
+    }
+    return own.is_done ? WEIR_OK
+           : is_late
+               ? wr_error_set(error, WEIR_TIMED_OUT,
+                              "another number of workers: it was not begun in the time given")
+               : wr_error_set(error, WEIR_CONFLICT, "another number of workers: the run has ended");
+}
+
+void wr_coordinator_ask_move(struct wr_coordinator *coordinator, struct wr_generation *next)
+{
+    WR_ASSERT(!wr_coordinator_is_moving(coordinator));
+    coordinator->moving = next;
+}
+
+bool wr_coordinator_is_moving(const struct wr_coordinator *coordinator)
+{
+    return coordinator->moving != NULL;
+}
+
+// Takes what was asked for, if there is any: true when there is a generation to move to.
+static bool move_is_wanted(struct wr_coordinator *coordinator)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->move != NULL && coordinator->move->next != NULL) {
+        coordinator->moving     = coordinator->move->next;
+        coordinator->move->next = NULL; // who waits waits to the end now
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return coordinator->moving != NULL;
+}
+
+// The current barrier is where a generation takes over.
+static bool move_is_under_way(const struct wr_coordinator *coordinator)
+{
+    return coordinator->current != 0 && coordinator->current == coordinator->run->handover;
+}
+
+static void move_begin(struct wr_coordinator *coordinator)
+{
+    coordinator->current  = coordinator->next++;
+    coordinator->began_us = now_us(coordinator);
+    // Read by tasks when the barrier has come to them.
+    __atomic_store_n(&coordinator->run->handover, coordinator->current, __ATOMIC_RELAXED);
+    coordinator_post(coordinator, WR_MESSAGE_BARRIER, coordinator->current);
+}
+
+static bool generation_take_over(struct wr_coordinator      *coordinator,
+                                 const struct wr_generation *last)
+{
+    const struct wr_index **indexes = wr_alloc((last->task_count + 1) * sizeof(struct wr_index *));
+    for (uint32_t i = 0; i < last->task_count; i++) {
+        indexes[i] = coordinator->parts[i].handed;
+    }
+    const bool is_good = wr_generation_take_over(coordinator->moving, last, indexes);
+    wr_free((void *)(uintptr_t)indexes);
+    return is_good;
+}
+
+static void move_tell(struct wr_coordinator *coordinator, int64_t paused_us)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->move != NULL) {
+        coordinator->move->paused_us = paused_us;
+        coordinator->move->is_done   = true;
+        coordinator->move            = NULL;
+        (void)pthread_cond_broadcast(&coordinator->has_saved);
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
+// Every task has ended at the barrier.
+static void move_end(struct wr_coordinator *coordinator)
+{
+    struct weir_run      *run  = coordinator->run;
+    struct wr_generation *last = run->now;
+    struct wr_generation *next = coordinator->moving;
+    wr_generation_join(last);
+    if (wr_run_has_failed_any(run) || !generation_take_over(coordinator, last)) {
+        return;
+    }
+    for (struct prepared *at = coordinator->prepared; at != NULL; at = at->next) {
+        at->node = wr_generation_first_node(next, at->node->spec->name);
+    }
+    parts_close(coordinator);
+    coordinator->moving = NULL;
+    wr_run_succeed(run, next);
+    __atomic_store_n(&run->handover, 0, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    parts_open(coordinator);
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    coordinator_rest(coordinator, coordinator->next_us);
+    if (!run->is_simulated && !wr_generation_start(next)) {
+        return;
+    }
+    const int64_t paused_us = now_us(coordinator) - coordinator->handed_us;
+    wr_generation_empty(last);
+    move_tell(coordinator, paused_us);
+}
+
 // ---- publishing ----
 
 static void coordinator_end(struct wr_coordinator *coordinator)
@@ -719,6 +890,10 @@ static bool has_news(const struct wr_coordinator *coordinator)
 static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_t now)
 {
     const bool is_final = sources_have_ended(coordinator);
+    if (!is_final && move_is_wanted(coordinator)) {
+        move_begin(coordinator);
+        return 1;
+    }
     if (savepoint_is_wanted(coordinator)) {
         coordinator->is_asked = true;
         coordinator->next_us  = coordinator->has_warned ? coordinator->next_us : now;
@@ -746,9 +921,14 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
     if (coordinator->current == 0) {
         work += coordinator_begin_due(coordinator, now);
     } else if (coordinator->captured_count == coordinator->run->now->task_count) {
-        coordinator_publish(coordinator);
+        if (move_is_under_way(coordinator)) {
+            move_end(coordinator);
+        } else {
+            coordinator_publish(coordinator);
+        }
         work++;
-    } else if (now >= coordinator->began_us + coordinator->timeout_us) {
+    } else if (coordinator->moving == NULL &&
+               now >= coordinator->began_us + coordinator->timeout_us) {
         coordinator_give_up(coordinator, "it took longer than its timeout");
         work++;
     }
@@ -757,6 +937,12 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
 
 int64_t wr_coordinator_wake_at(const struct wr_coordinator *coordinator)
 {
+    if (move_is_under_way(coordinator)) {
+        return INT64_MAX;
+    }
+    if (coordinator->current == 0 && coordinator->moving != NULL) {
+        return 0;
+    }
     return coordinator->current == 0 ? coordinator->next_us
                                      : coordinator->began_us + coordinator->timeout_us;
 }

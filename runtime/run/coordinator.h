@@ -63,6 +63,16 @@ uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator);
 weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
                                          int64_t timeout_us, struct wr_error *error);
 
+// The run goes on with the workers of `next` (handed), a generation that is prepared: at the next
+// barrier it takes over (handover.h). Any thread but the coordinator's and the workers'; waits up
+// to timeout_us (< 0: no limit) for its begin. *paused_us (may be NULL): from the first task that
+// had handed over to the start. Not of a simulated run.
+weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct wr_generation *next,
+                                    int64_t timeout_us, int64_t *paused_us, struct wr_error *error);
+// Simulated: the same, asked for; and whether it is still to come, or under way.
+void wr_coordinator_ask_move(struct wr_coordinator *coordinator, struct wr_generation *next);
+bool wr_coordinator_is_moving(const struct wr_coordinator *coordinator);
+
 // ---- for tasks, from any thread ----
 
 // The source task has nothing more to read; whether the end may flow now. If not, its worker is
@@ -108,9 +118,11 @@ struct wr_chunk *wr_coordinator_take_chunk_any(struct wr_coordinator *coordinato
 bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator);
 
 enum wr_report_kind {
-    WR_REPORT_PASSED,  // the task has passed the barrier: its sinks may be prepared
-    WR_REPORT_CHUNK,   // `chunk` is full, or the last
-    WR_REPORT_CAPTURED // all of it: `index` is what there is
+    WR_REPORT_PASSED,     // the task has passed the barrier: its sinks may be prepared
+    WR_REPORT_CHUNK,      // `chunk` is full, or the last
+    WR_REPORT_CAPTURED,   // all of it: `index` is what there is
+    WR_REPORT_HANDED_OVER // the task has ended at the barrier: `index` is what it keeps but for
+                          // tables
 };
 struct wr_report {
     struct wr_report   *next;

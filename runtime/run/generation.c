@@ -31,10 +31,9 @@ struct wr_generation *wr_generation_open(struct weir_run                    *run
     generation->opaque               = options->opaque;
     generation->alignment            = wr_alignment_open(options->partition_count);
     generation_open_workers(generation);
-    if (run->now == NULL) {
+    generation->number = __atomic_fetch_add(&run->generation_count, 1, __ATOMIC_RELAXED);
+    if (generation->number == 0) {
         run->now = generation;
-    } else {
-        generation->number = run->now->number + 1;
     }
     return generation;
 }

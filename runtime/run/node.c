@@ -179,6 +179,8 @@ bool wr_node_has_failed(const struct wr_node *node)
 
 bool wr_node_is_checkpointed(const struct wr_node *node) { return node->task->capturing != NULL; }
 
+uint32_t wr_node_generation(const struct wr_node *node) { return node->task->generation->number; }
+
 const char *wr_node_job(const struct wr_node *node) { return node->task->run->job_name; }
 
 void wr_node_wake_any(void *park) { wr_park_wake_any(park); }

@@ -38,17 +38,22 @@ static bool restore_fail(struct restore *restore, weir_status status, const char
 
 // ---- finding ----
 
-// The operator of that name in the index of the checkpoint's task `at`; NULL.
-static const struct wr_index_operator *operator_at(const struct wr_store *store, uint32_t at,
-                                                   const char *name)
+// NULL: it has none of that name.
+static const struct wr_index_operator *operator_in(const struct wr_index *index, const char *name)
 {
-    const struct wr_index *index = wr_store_index(store, at);
     for (uint32_t i = 0; i < index->operator_count; i++) {
         if (strcmp(index->operators[i].name, name) == 0) {
             return &index->operators[i];
         }
     }
     return NULL;
+}
+
+// The operator of that name in the index of the checkpoint's task `at`; NULL.
+static const struct wr_index_operator *operator_at(const struct wr_store *store, uint32_t at,
+                                                   const char *name)
+{
+    return operator_in(wr_store_index(store, at), name);
 }
 
 static const struct wr_node *node_of(const struct weir_run *run, const char *name)
@@ -179,13 +184,6 @@ struct filler {
     size_t          piece_count, piece_capacity;
 };
 
-static struct wr_hash_range range_of(const struct wr_task *task)
-{
-    uint32_t first, end;
-    wr_task_cells(task, &first, &end);
-    return (struct wr_hash_range){ (uint64_t)first << 48, ((uint64_t)end << 48) - 1 };
-}
-
 static bool segment_lies_in(const struct wr_index_segment *segment, struct wr_hash_range range)
 {
     const uint64_t last =
@@ -206,7 +204,7 @@ static void pieces_add(struct filler *filler, const struct piece *piece)
 static void pieces_gather(struct filler *filler, const struct wr_node *node)
 {
     const struct restore      *restore = filler->restore;
-    const struct wr_hash_range range   = range_of(node->task);
+    const struct wr_hash_range range   = wr_task_range(node->task);
     filler->piece_count                = 0;
     for (uint32_t at = 0; at < restore->manifest->task_count; at++) {
         const struct wr_index_operator *from = operator_at(restore->store, at, node->spec->name);
@@ -273,7 +271,7 @@ static bool piece_unpack(struct filler *filler, const struct piece *piece,
     };
     const enum wr_unpack unpacked =
         wr_table_unpack(table, filler->buffer + WR_BLOCK_HEADER_BYTES, segment->place.bytes, &image,
-                        range_of(node->task), NULL);
+                        wr_task_range(node->task), NULL);
     if (unpacked == WR_UNPACK_OUT_OF_BUDGET) {
         return restore_fail(filler->restore, WEIR_NO_MEMORY,
                             "%s: %s needs more than its share of the state budget; raise it",
@@ -454,11 +452,12 @@ static void node_take_watermark(struct wr_node *node)
     wr_gauge(node->counters, WR_WATERMARK, (uint64_t)node->watermark);
 }
 
-static bool node_restore(const struct restore *restore, struct wr_node *node)
+static bool node_restore(struct wr_node *node, const struct wr_index *const *indexes,
+                         uint32_t count)
 {
     bool is_first = true;
-    for (uint32_t at = 0; at < restore->manifest->task_count; at++) {
-        const struct wr_index_operator *from = operator_at(restore->store, at, node->spec->name);
+    for (uint32_t at = 0; at < count; at++) {
+        const struct wr_index_operator *from = operator_in(indexes[at], node->spec->name);
         if (from == NULL) {
             continue;
         }
@@ -476,6 +475,21 @@ static bool node_restore(const struct restore *restore, struct wr_node *node)
     return true;
 }
 
+bool wr_generation_restore_rest(struct wr_generation         *generation,
+                                const struct wr_index *const *indexes, uint32_t count)
+{
+    bool is_good = true;
+    for (uint32_t i = 0; i < generation->task_count && is_good; i++) {
+        struct wr_task *task = generation->tasks[i];
+        for (uint32_t k = 0; k < task->node_count && is_good; k++) {
+            is_good = task->nodes[k]->ops == &wr_exchange_operator ||
+                      node_restore(task->nodes[k], indexes, count);
+        }
+        wr_task_hand_on(task);
+    }
+    return is_good;
+}
+
 void wr_run_restore(struct weir_run *run, struct wr_store *store)
 {
     struct restore restore = { .run = run, .store = store, .manifest = wr_store_manifest(store) };
@@ -485,15 +499,16 @@ void wr_run_restore(struct weir_run *run, struct wr_store *store)
     (void)pthread_mutex_init(&restore.reading, NULL);
     tables_restore(&restore);
     (void)pthread_mutex_destroy(&restore.reading);
-    bool is_good = !wr_run_has_failed_any(run);
-    for (uint32_t i = 0; i < run->now->task_count && is_good; i++) {
-        const struct wr_task *task = run->now->tasks[i];
-        for (uint32_t k = 0; k < task->node_count && is_good; k++) {
-            is_good = task->nodes[k]->ops == &wr_exchange_operator ||
-                      node_restore(&restore, task->nodes[k]);
-        }
-        wr_task_hand_on(run->now->tasks[i]);
+    if (wr_run_has_failed_any(run)) {
+        return;
     }
+    const uint32_t          count   = restore.manifest->task_count;
+    const struct wr_index **indexes = wr_alloc((count + 1) * sizeof(struct wr_index *));
+    for (uint32_t at = 0; at < count; at++) {
+        indexes[at] = wr_store_index(store, at);
+    }
+    (void)wr_generation_restore_rest(run->now, indexes, count);
+    wr_free((void *)(uintptr_t)indexes);
 }
 
 // ---- tokens ----

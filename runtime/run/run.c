@@ -58,6 +58,7 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);
     (void)pthread_mutex_init(&run->counting, NULL);
+    (void)pthread_mutex_init(&run->rescaling, NULL);
     wr_condition_init(&run->ended);
     return run;
 }
@@ -245,5 +246,6 @@ void wr_run_close(struct weir_run *run)
     (void)pthread_mutex_destroy(&run->serial);
     (void)pthread_mutex_destroy(&run->sharing);
     (void)pthread_mutex_destroy(&run->counting);
+    (void)pthread_mutex_destroy(&run->rescaling);
     wr_free(run);
 }

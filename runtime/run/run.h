@@ -75,6 +75,8 @@ uint32_t wr_task_step(struct wr_task *task);
 void wr_task_give_up(struct wr_task *task, uint64_t barrier);
 // Checkpoint task->barrier lies here: what the task keeps is captured as it is now.
 void wr_task_mark(struct wr_task *task);
+// Barrier task->barrier is where the task ends, and hands over what it keeps: reports that.
+void wr_task_hand_over(struct wr_task *task);
 // Packs some more of what is being captured; work done.
 uint32_t wr_task_capture(struct wr_task *task);
 // Checkpoint `barrier` is durable; or nothing came of it, or of one before.
@@ -132,7 +134,7 @@ void    *wr_worker_main(void *worker); // the thread
 // The workers of a run and all that belongs to them.
 struct wr_generation {
     struct weir_run         *run;
-    uint32_t                 number; // from 0
+    uint32_t                 number; // from 0; of all that the run ever had its own
     struct wr_worker        *workers;
     uint32_t                 worker_count;
     struct wr_task         **tasks; // upstream first
@@ -163,8 +165,9 @@ struct wr_generation_options {
 struct weir_run {
     struct wr_environment *environment;
     bool                   owns_environment;
-    struct wr_generation  *now;  // any thread reads it; see wr_run_now_any
-    uint64_t               seed; // of the keys' hash
+    struct wr_generation  *now;              // any thread reads it; see wr_run_now_any
+    uint32_t               generation_count; // made so far
+    uint64_t               seed;             // of the keys' hash
     const char            *job_name;
     int64_t                spin_us;
     bool                   is_simulated;
@@ -180,13 +183,13 @@ struct weir_run {
     uint64_t        handover;      // the barrier at which tasks hand over, and end; 0: none
     uint32_t        running_count; // threads not yet done; under lock
     uint64_t        simulation_seed;
-    uint64_t        kill_after; // turns of the simulation; 0: it is not killed
-    weir_status     status;     // under lock
-    char           *failure;    // the first one's sentence; under lock
+    weir_status     status;  // under lock
+    char           *failure; // the first one's sentence; under lock
     pthread_mutex_t lock;
-    pthread_mutex_t serial;   // of user functions that must not overlap
-    pthread_mutex_t sharing;  // guards `shared`
-    pthread_mutex_t counting; // held while counters are read, and while `now` is changed
+    pthread_mutex_t serial;    // of user functions that must not overlap
+    pthread_mutex_t sharing;   // guards `shared`
+    pthread_mutex_t counting;  // held while counters are read, and while `now` is changed
+    pthread_mutex_t rescaling; // held while another number of workers is asked for
     pthread_cond_t  ended;
 };
 

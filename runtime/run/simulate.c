@@ -15,6 +15,9 @@ static uint64_t simulation_draw(uint64_t *state)
 
 static bool run_is_over(const struct weir_run *run)
 {
+    if (run->handover != 0) { // its workers end, and it does not
+        return wr_run_has_failed_any(run);
+    }
     for (uint32_t i = 0; i < run->now->worker_count; i++) {
         if (run->now->workers[i].done_count < run->now->workers[i].task_count) {
             return wr_run_has_failed_any(run);
@@ -124,10 +127,6 @@ void wr_run_simulate(struct weir_run *run, uint64_t seed)
     struct wr_turns turns;
     wr_turns_init(&turns, run, seed);
     while (!run_is_over(run)) {
-        if (turns.count + 1 == run->kill_after) {
-            wr_run_fail_any(run, WEIR_INTERRUPTED, "the simulated process was killed");
-            return;
-        }
         if (!wr_turns_take(&turns) && !run_is_over(run) && !simulation_wait(&turns)) {
             simulation_report_stall(run);
         }

@@ -407,6 +407,18 @@ static bool node_finish(struct wr_task *task, struct wr_node *node)
     return is_done && node->letters == NULL;
 }
 
+static void task_pass_barrier(struct wr_task *task)
+{
+    // Set before the barrier is asked for, and it came by that way.
+    if (task->barrier == __atomic_load_n(&task->run->handover, __ATOMIC_RELAXED)) {
+        task->state = WR_TASK_DONE;
+        wr_task_hand_over(task);
+        return;
+    }
+    task->state = WR_TASK_RUNNING;
+    wr_task_mark(task);
+}
+
 // Moves on from the state the inputs have led to. True if something was done.
 static bool task_advance_state(struct wr_task *task)
 {
@@ -428,8 +440,7 @@ static bool task_advance_state(struct wr_task *task)
     case WR_TASK_AT_BARRIER:
         if (task_walk(task, node_pass_barrier)) {
             task_unalign(task);
-            task->state = WR_TASK_RUNNING;
-            wr_task_mark(task);
+            task_pass_barrier(task);
             return true;
         }
         return task->with_rows != 0 || task->cursor > before;

@@ -1,5 +1,6 @@
 // Random jobs that are killed at random moments and started again, with other numbers of workers,
-// until they end: what they committed is what the same job gives that is never killed.
+// until they end, and are given other numbers of workers while they go on: what they committed is
+// what the same job gives that is never killed.
 //
 //   generators --> windows, sessions, running sums, deduplication, processes --> external sink
 //
@@ -302,6 +303,39 @@ struct tally {
 };
 static struct tally tally;
 
+// Takes the run's turns until it is over, or so many have been taken (0: no limit) and it is
+// killed.
+static void take_turns(struct trial_random *random, uint64_t seed, weir_run *run,
+                       uint64_t turn_seed, uint64_t kill_after)
+{
+    struct wr_turns turns;
+    const bool      moves   = trial_one_in(random, 2);
+    uint64_t        move_at = 1 + trial_below(random, 60u << trial_below(random, 8));
+    wr_turns_init(&turns, run, turn_seed);
+    while (!wr_turns_are_over(&turns)) {
+        if (turns.count + 1 == kill_after) {
+            wr_run_fail_any(run, WEIR_INTERRUPTED, "the simulated process was killed");
+            return;
+        }
+        if (moves && turns.count >= move_at && !wr_coordinator_is_moving(run->coordinator)) {
+            struct wr_error error = { .status = WEIR_OK };
+            TRIAL_CHECK(wr_rescale_still(run, 1 + trial_below(random, 4), &error) ||
+                            wr_run_has_failed_any(run),
+                        "seed %" PRIu64 ": %s", seed, error.sentence);
+            wr_error_fini(&error);
+            move_at = turns.count + 1 + trial_below(random, 60u << trial_below(random, 8));
+        }
+        const uint32_t before = run->now->number;
+        if (!wr_turns_take(&turns) && !wr_turns_are_over(&turns)) {
+            const int64_t wake_at_us = wr_turns_wake_at(&turns);
+            TRIAL_CHECK(wake_at_us != INT64_MAX || wr_simulation_pending(run->environment) > 0,
+                        "seed %" PRIu64 ": nothing can move any more", seed);
+            (void)wr_simulation_advance(run->environment, wake_at_us);
+        }
+        tally.rescales += run->now->number != before;
+    }
+}
+
 // Runs until the end or the kill; true: it has ended.
 static bool live(struct trial_random *random, uint64_t seed, const struct shape *shape,
                  struct external *externals, struct wr_environment *environment, bool may_die)
@@ -341,12 +375,13 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
     options.checkpoint_timeout = is_killed && trial_one_in(random, 2)
                                      ? 1 + trial_below(random, 10u << trial_below(random, 7))
                                      : 0;
-    weir_run *run =
-        wr_launch_in(job, &options, environment,
-                     is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8)) : 0);
-    tally.kills += is_killed;
+    const uint64_t kill_after =
+        is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8)) : 0;
+    weir_run   *run    = wr_launch_still(job, &options, environment);
     weir_status status = WEIR_FAILED;
+    tally.kills += is_killed;
     if (run != NULL) {
+        take_turns(random, seed, run, options.seed, kill_after);
         status = weir_run_wait(run, -1);
         if (status != WEIR_OK) { // nothing that closing does may reach the disk
             wr_simulation_make_room(environment);
@@ -432,7 +467,7 @@ int main(int argc, char **argv)
     }
     trial_watchdog_stop(&watchdog);
     printf("lives: %" PRIu64 ", killed: %" PRIu64 ", power cuts: %" PRIu64 ", refused: %" PRIu64
-           "\ncases: %" PRIu64 "\n",
-           tally.lives, tally.kills, tally.power_cuts, tally.refusals, seeds);
+           ", rescaled: %" PRIu64 "\ncases: %" PRIu64 "\n",
+           tally.lives, tally.kills, tally.power_cuts, tally.refusals, tally.rescales, seeds);
     return 0;
 }

@@ -83,8 +83,9 @@ void node_harness_open(struct node_harness *harness, const struct node_harness_o
     if (harness->owns_run) {
         harness->run = node_harness_run_open(options->environment, options->job);
     }
-    harness->alignment = wr_alignment_open(count);
-    harness->task.run  = harness->run;
+    harness->alignment       = wr_alignment_open(count);
+    harness->task.run        = harness->run;
+    harness->task.generation = &harness->generation;
     harness->task.capturing =
         options->is_checkpointed ? (struct wr_capturing *)(void *)&something : NULL;
 

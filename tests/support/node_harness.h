@@ -19,6 +19,7 @@ struct node_harness_options {
 struct node_harness {
     struct wr_park      *park;
     struct weir_run     *run; // for its failure and what its nodes share
+    struct wr_generation generation;
     bool                 owns_run;
     struct wr_alignment *alignment;
     struct wr_task       task;

@@ -1,0 +1,82 @@
+// Another number of workers for a run that works: a plan for that many, and the generation made of
+// it, which takes over.
+#include "runtime/plan/plan.h"
+#include "runtime/run/coordinator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static weir_status refuse(struct wr_error *error, const weir_run *run, weir_status status,
+                          const char *sentence)
+{
+    return wr_error_set(error, status, "%s: another number of workers: %s", run->job_name,
+                        sentence);
+}
+
+// What is wrong with the plan is no mistake of the job, which runs.
+static void take_mistake(weir_job *job, struct wr_error *error)
+{
+    (void)wr_error_set(error, job->error_status, "%s", job->error);
+    wr_free(job->error);
+    job->error        = NULL;
+    job->error_status = WEIR_OK;
+}
+
+// NULL: *error says why; or the run has failed, for an operator could not be opened.
+static struct wr_generation *generation_make(weir_run *run, uint32_t workers,
+                                             struct wr_error *error)
+{
+    const struct wr_plan *now     = run->now->opaque;
+    weir_run_options      options = now->options;
+    options.workers               = workers;
+    struct wr_plan *plan          = wr_plan_open(run->job, &options, run->environment);
+    if (plan == NULL) {
+        take_mistake(run->job, error);
+        return NULL;
+    }
+    struct wr_generation *next = wr_plan_build_generation(plan, run);
+    wr_generation_prepare(next);
+    if (wr_run_has_failed_any(run)) {
+        wr_generation_close(next);
+        (void)refuse(error, run, WEIR_CONFLICT, "the run has failed");
+        return NULL;
+    }
+    return next;
+}
+
+bool wr_rescale_still(weir_run *run, uint32_t workers, struct wr_error *error)
+{
+    if (wr_coordinator_is_moving(run->coordinator)) {
+        (void)refuse(error, run, WEIR_CONFLICT, "it is being given another number already");
+        return false;
+    }
+    struct wr_generation *next = generation_make(run, workers, error);
+    if (next != NULL) {
+        wr_coordinator_ask_move(run->coordinator, next);
+    }
+    return next != NULL;
+}
+
+weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeout_us,
+                                 int64_t *paused_us, char **sentence)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    if (run->coordinator == NULL || run->is_simulated) {
+        (void)refuse(&error, run, WEIR_USAGE,
+                     "the run takes no checkpoints, at whose barriers it could be given one; give "
+                     "it a directory for them");
+    } else {
+        (void)pthread_mutex_lock(&run->rescaling);
+        struct wr_generation *next = generation_make(run, workers, &error);
+        if (next != NULL) {
+            (void)wr_coordinator_move_any(run->coordinator, next, timeout_us, paused_us, &error);
+        }
+        (void)pthread_mutex_unlock(&run->rescaling);
+    }
+    if (sentence != NULL) {
+        *sentence = error.sentence != NULL ? strdup(error.sentence) : NULL;
+    }
+    const weir_status status = error.status;
+    wr_error_fini(&error);
+    return status;
+}
