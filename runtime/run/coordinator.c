@@ -101,7 +101,7 @@ struct wr_coordinator {
     bool              is_over;                   // the final checkpoint is durable
     struct savepoint *savepoint;                 // asked for; NULL: none is
     struct move      *move;                      // the same
-    pthread_cond_t    has_saved;
+    pthread_cond_t    has_served;
     bool              is_woken;
     struct wr_checkpoint_facts facts;
     int64_t                    busy_until_us;
@@ -124,6 +124,7 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
 {
     (void)pthread_mutex_lock(&coordinator->lock);
     coordinator_signal(coordinator);
+    (void)pthread_cond_broadcast(&coordinator->has_served);
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
@@ -314,7 +315,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     parts_open(coordinator);
     (void)pthread_mutex_init(&coordinator->lock, NULL);
     wr_condition_init(&coordinator->has_work);
-    wr_condition_init(&coordinator->has_saved);
+    wr_condition_init(&coordinator->has_served);
     return coordinator;
 }
 
@@ -351,7 +352,7 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
     wr_generation_close(coordinator->moving);
     wr_store_close(coordinator->restored);
     wr_store_close(coordinator->store);
-    (void)pthread_cond_destroy(&coordinator->has_saved);
+    (void)pthread_cond_destroy(&coordinator->has_served);
     (void)pthread_cond_destroy(&coordinator->has_work);
     (void)pthread_mutex_destroy(&coordinator->lock);
     wr_free(coordinator->job);
@@ -618,7 +619,7 @@ weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, con
         const int64_t         until_us = now_us(coordinator) + 100000;
         const struct timespec until    = { .tv_sec  = until_us / 1000000,
                                            .tv_nsec = until_us % 1000000 * 1000 };
-        (void)pthread_cond_timedwait(&coordinator->has_saved, &coordinator->lock, &until);
+        (void)pthread_cond_timedwait(&coordinator->has_served, &coordinator->lock, &until);
         is_late = timeout_us >= 0 && now_us(coordinator) - begin_us >= timeout_us;
         is_over = coordinator->is_over || wr_run_has_failed_any(coordinator->run);
     }
@@ -662,7 +663,7 @@ static void savepoint_make(struct wr_coordinator *coordinator)
         coordinator->savepoint->error   = error;
         coordinator->savepoint->is_done = true;
         coordinator->savepoint          = NULL;
-        (void)pthread_cond_broadcast(&coordinator->has_saved);
+        (void)pthread_cond_broadcast(&coordinator->has_served);
     } else {
         wr_error_fini(&error);
     }
@@ -693,7 +694,7 @@ weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct w
         const int64_t         until_us = now_us(coordinator) + 100000;
         const struct timespec until    = { .tv_sec  = until_us / 1000000,
                                            .tv_nsec = until_us % 1000000 * 1000 };
-        (void)pthread_cond_timedwait(&coordinator->has_saved, &coordinator->lock, &until);
+        (void)pthread_cond_timedwait(&coordinator->has_served, &coordinator->lock, &until);
         is_late =
             timeout_us >= 0 && own.next != NULL && now_us(coordinator) - begin_us >= timeout_us;
     }
@@ -769,7 +770,7 @@ static void move_tell(struct wr_coordinator *coordinator, int64_t paused_us)
         coordinator->move->paused_us = paused_us;
         coordinator->move->is_done   = true;
         coordinator->move            = NULL;
-        (void)pthread_cond_broadcast(&coordinator->has_saved);
+        (void)pthread_cond_broadcast(&coordinator->has_served);
     }
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -809,6 +810,7 @@ static void coordinator_end(struct wr_coordinator *coordinator)
 {
     (void)pthread_mutex_lock(&coordinator->lock);
     coordinator->is_over = true;
+    (void)pthread_cond_broadcast(&coordinator->has_served);
     (void)pthread_mutex_unlock(&coordinator->lock);
     coordinator_post(coordinator, WR_MESSAGE_WAKE, 0);
 }

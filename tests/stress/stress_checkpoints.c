@@ -1,7 +1,7 @@
-// A job in real threads, stopped without a drain or failed at random moments, and started again
-// from its checkpoints with another number of workers, until it ends: its committed output is as if
-// nothing had happened. Small tables and many checkpoints, so that splits, captures and writes of
-// state files overlap.
+// A job in real threads, given other numbers of workers while it runs, stopped without a drain or
+// failed at random moments, and started again from its checkpoints with another number of workers,
+// until it ends: its committed output is as if nothing had happened. Small tables and many
+// checkpoints, so that splits, captures and writes of state files overlap.
 #include "runtime/run/run.h"
 #include "tests/support/external_sink.h"
 #include "tests/support/trial.h"
@@ -84,6 +84,35 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 
 static void wait_us(int64_t us) { nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL); }
 
+// ---- other numbers of workers, from a thread of its own ----
+
+struct rescaler {
+    weir_run           *run;
+    struct trial_random random;
+    uint64_t            count;
+    pthread_t           thread;
+};
+
+// Until the run has ended, or fails.
+static void *rescale(void *opaque)
+{
+    struct rescaler *rescaler = opaque;
+    for (;;) {
+        char             *sentence = NULL;
+        const weir_status status   = weir_run_rescale_any(
+              rescaler->run, 1 + trial_below(&rescaler->random, 4), -1, NULL, &sentence);
+        TRIAL_CHECK(status == WEIR_OK || status == WEIR_CONFLICT, "%s", sentence);
+        free(sentence);
+        if (status != WEIR_OK) {
+            return NULL;
+        }
+        rescaler->count++;
+        wait_us(trial_below(&rescaler->random, 20000));
+    }
+}
+
+static uint64_t rescale_count;
+
 // True: it has ended.
 static bool live(struct trial_random *random, const char *directory, uint64_t events,
                  struct external *sums, struct external *windows, bool may_die)
@@ -98,6 +127,10 @@ static bool live(struct trial_random *random, const char *directory, uint64_t ev
     };
     weir_run *run = weir_run_start(job, &options);
     TRIAL_CHECK(run != NULL, "%s", weir_job_error(job));
+    struct rescaler rescaler = { .run = run, .random = { trial_next(random) } };
+    const bool      rescales = trial_one_in(random, 2);
+    TRIAL_CHECK(!rescales || pthread_create(&rescaler.thread, NULL, rescale, &rescaler) == 0,
+                "no thread");
     const bool dies = may_die && !trial_one_in(random, 8);
     if (dies) {
         wait_us(trial_below(random, 60000));
@@ -106,6 +139,10 @@ static bool live(struct trial_random *random, const char *directory, uint64_t ev
         } else {
             weir_run_stop_any(run, false);
         }
+    }
+    if (rescales) {
+        (void)pthread_join(rescaler.thread, NULL);
+        rescale_count += rescaler.count;
     }
     const weir_status status = weir_run_close(run);
     TRIAL_CHECK(status == WEIR_OK || dies, "%s", weir_job_error(job));
@@ -169,6 +206,7 @@ int main(int argc, char **argv)
         trial_progress(&watchdog);
     }
     trial_watchdog_stop(&watchdog);
-    printf("lives: %" PRIu64 "\ncases: %" PRIu64 "\n", lives + jobs, jobs);
+    printf("lives: %" PRIu64 ", rescaled: %" PRIu64 "\ncases: %" PRIu64 "\n", lives + jobs,
+           rescale_count, jobs);
     return 0;
 }
