@@ -62,8 +62,9 @@ struct wr_pool {
     // Pools from which blocks came that are this one's now.
     struct wr_pool **inherited;
     uint32_t         inherited_count;
-    // Of one that was inherited from: heirs may give at the same time.
+    // Of one that was inherited from: heirs give at the same time as its owner does.
     pthread_mutex_t lock;
+    bool            was_inherited; // ever
     uint32_t        heirs;
     size_t          taken_bytes; // in its chunks, by heirs
     bool            is_left;
@@ -321,6 +322,7 @@ static void pool_inherit(struct wr_pool *pool, struct wr_pool *from)
     pool->inherited[pool->inherited_count++] = from;
     (void)pthread_mutex_lock(&from->lock);
     from->heirs++;
+    from->was_inherited = true;
     (void)pthread_mutex_unlock(&from->lock);
 }
 
@@ -415,10 +417,14 @@ void wr_pool_give(struct wr_pool *pool, void *block, size_t bytes)
         return;
     }
     struct chunk *const chunk = chunk_find(pool, block);
-    if (chunk != NULL) {
-        give_class(pool, chunk, class_of(bytes), block);
-    } else {
+    if (chunk == NULL) {
         give_inherited(pool, class_of(bytes), block);
+    } else if (pool->was_inherited) {
+        (void)pthread_mutex_lock(&pool->lock);
+        give_class(pool, chunk, class_of(bytes), block);
+        (void)pthread_mutex_unlock(&pool->lock);
+    } else {
+        give_class(pool, chunk, class_of(bytes), block);
     }
 }
 
