@@ -175,6 +175,15 @@ static void test_live_again(weir_test *test)
     test_start(test);
 }
 
+static void test_ask_workers(weir_test *test, uint32_t workers)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    if (!wr_rescale_still(test->run, workers, &error) && !wr_run_has_failed_any(test->run)) {
+        wr_test_mistake(test, "rescale: %s", error.sentence);
+    }
+    wr_error_fini(&error);
+}
+
 static void test_hurry(weir_test *test)
 {
     struct wr_test_fate *fate = test->fate;
@@ -182,6 +191,13 @@ static void test_hurry(weir_test *test)
         fate->checkpoints_left--;
         fate->checkpoint_at += fate->checkpoint_every;
         wr_coordinator_hurry(test->run->coordinator);
+        fate->random = wr_mix64(fate->random, 3);
+        if (fate->random % 2 == 0 && !wr_coordinator_is_moving(test->run->coordinator)) {
+            const uint32_t workers = 1 + (uint32_t)((fate->random >> 8) % fate->most_workers);
+            (void)fprintf(fate->story, ", %u workers after %llu steps", workers,
+                          (unsigned long long)weir_test_steps(test));
+            test_ask_workers(test, workers);
+        }
     }
 }
 
@@ -441,6 +457,21 @@ void weir_test_checkpoint(weir_test *test)
             wr_test_mistake(test, "checkpoint: it was given up, or waits for a task for ever");
         }
     } while (test->run != NULL && test->lives != life);
+}
+
+void weir_test_rescale(weir_test *test, uint32_t workers)
+{
+    if (test->error != NULL || test->run == NULL) {
+        return;
+    }
+    const uint64_t life       = test->lives;
+    const uint64_t most_steps = test_limit(test);
+    test_ask_workers(test, workers);
+    while (test->error == NULL && test->run != NULL && test->lives == life &&
+           wr_coordinator_is_moving(test->run->coordinator) && weir_test_steps(test) < most_steps &&
+           test_turn(test)) {
+    }
+    test->options.workers = workers;
 }
 
 static void test_report_waiting(weir_test *test)

@@ -117,6 +117,10 @@ WEIR_API void weir_test_checkpoint(weir_test *test);
 // Ends all test sources and runs the job to its end, its last checkpoint included.
 WEIR_API void weir_test_finish(weir_test *test);
 
+// Gives the job so many workers while it goes on, as weir_run_rescale_any does: takes steps until
+// the new ones have taken over. Nothing while it is down, or when all its sources have ended.
+WEIR_API void weir_test_rescale(weir_test *test, uint32_t workers);
+
 // ---- crashes ----
 
 // The process dies before the next step, or when it has taken `after_steps` more, in whatever call
@@ -166,10 +170,10 @@ typedef struct weir_test_property {
 } weir_test_property;
 
 // Is the job right under any order and any crash? Plays it once on one worker without a crash, then
-// under each seed with workers, batches, checkpoints, kills, power cuts and restores onto other
-// numbers of workers drawn from it, and compares what remains in each sink (as
-// WEIR_TEST_REMAINING). NULL: it is always the same. Else a sentence with the seed, to be freed
-// with free().
+// under each seed with workers, batches, checkpoints, kills, power cuts, restores onto other
+// numbers of workers and changes of that number on the way drawn from it, and compares what remains
+// in each sink (as WEIR_TEST_REMAINING). NULL: it is always the same. Else a sentence with the
+// seed, to be freed with free().
 WEIR_API char *weir_test_permute(const weir_test_property *property);
 
 WEIR_END

@@ -115,6 +115,59 @@ static weir_test *early_sink_test(uint64_t seed)
     return weir_test_open(job, &options);
 }
 
+Test(crashes, a_job_goes_on_with_other_numbers_of_workers_without_a_restart)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        weir_test *test = visit_test(1, seed);
+        feed_minutes(test, 0, 2);
+        weir_test_step(test, seed * 7);
+        weir_test_rescale(test, 2);
+        feed_minutes(test, 2, 2);
+        weir_test_step(test, seed * 3);
+        weir_test_rescale(test, 4);
+        weir_test_step(test, seed);
+        weir_test_rescale(test, 1);
+        cr_expect_null(weir_test_error(test), "%s", weir_test_error(test));
+        weir_test_finish(test);
+        cr_expect_null(expect_minutes(test, 4), "%s", expect_minutes(test, 4));
+        weir_test_close(test);
+    }
+}
+
+Test(crashes, a_crash_after_other_workers_took_over_withdraws_what_those_before_prepared)
+{
+    weir_test *test = visit_test(2, 1);
+    feed_minutes(test, 0, 2);
+    weir_test_checkpoint(test);
+    feed_minutes(test, 2, 2);
+    weir_test_settle(test);
+    weir_test_rescale(test, 3);
+    cr_expect_eq(committed(test), 3);
+    cr_expect_eq(uncommitted(test), 6);
+    weir_test_crash(test, WEIR_TEST_POWER_CUT, 0);
+    weir_test_restore(test, 1);
+    cr_expect_eq(committed(test), 3);
+    weir_test_finish(test);
+    cr_expect_null(expect_minutes(test, 4), "%s", expect_minutes(test, 4));
+    weir_test_close(test);
+}
+
+Test(crashes, a_crash_may_come_while_workers_hand_over)
+{
+    for (uint64_t steps = 0; steps < 60; steps++) {
+        weir_test *test = visit_test(2, 3);
+        feed_minutes(test, 0, 2);
+        weir_test_step(test, 40);
+        weir_test_crash(test, steps % 2 == 0 ? WEIR_TEST_KILL : WEIR_TEST_POWER_CUT, 1 + steps);
+        weir_test_rescale(test, 3);
+        weir_test_settle(test);
+        weir_test_restore(test, 0);
+        weir_test_finish(test);
+        cr_expect_null(expect_minutes(test, 2), "%s", expect_minutes(test, 2));
+        weir_test_close(test);
+    }
+}
+
 Test(crashes, a_crash_may_come_at_any_step)
 {
     uint32_t prepared_count = 0;
