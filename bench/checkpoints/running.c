@@ -23,15 +23,19 @@ static void make_any(payment *p, uint64_t number, weir_time due)
     (void)due;
     payment_make(p, number, running_keys);
 }
+void running_payment(payment *out, uint64_t i)
+{
+    payment_make(out, i, running_keys);
+    if (i < running_keys) {
+        out->card_id = i;
+    } else if (running_cards != NULL) {
+        out->card_id = running_cards[i % running_card_count];
+    }
+}
 static void make_filled(payment *p, uint64_t number, weir_time due)
 {
     (void)due;
-    payment_make(p, number, running_keys);
-    if (number < running_keys) {
-        p->card_id = number;
-    } else if (running_cards != NULL) {
-        p->card_id = running_cards[number % running_card_count];
-    }
+    running_payment(p, number);
 }
 WEIR_GENERATOR(payments_million, payment, make_w4);
 WEIR_GENERATOR(payments_ten_million, payment, make_ten_million);
@@ -131,7 +135,7 @@ struct checksum running_expected(uint64_t events)
     int64_t *const  sums     = calloc(running_keys, sizeof(*sums));
     for (uint64_t i = 0; i < events && sums != NULL; i++) {
         payment p;
-        make_filled(&p, i, 0);
+        running_payment(&p, i);
         sums[p.card_id] += p.amount;
         expected.sum += p.amount;
     }
