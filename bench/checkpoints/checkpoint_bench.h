@@ -7,12 +7,16 @@
 //   restore      a run that begins with a checkpoint of much state: how long until its first
 //                result, and its rate from there over the rate before the checkpoint
 //   incremental  how much a checkpoint writes where only some keys are written between two
+//   visible      from one log to the next: how long after a payment was appended a reader of
+//                committed records has its result, and how much of that the interval adds
+//   backpressure how long a checkpoint takes where every channel is full all the time
 //
 // Every job's results are checked: by the checksum of the other side, by one that is computed from
 // the payments alone, or by the entries that a checkpoint holds.
 #ifndef WEIR_BENCH_CHECKPOINT_BENCH_H
 #define WEIR_BENCH_CHECKPOINT_BENCH_H
 
+#include "bench/harness/histogram.h"
 #include "bench/harness/machine.h"
 #include "bench/workloads.h"
 
@@ -20,7 +24,7 @@
 #include <weir.h>
 
 #define RUNS_MAX  99
-#define TAKEN_MAX 512
+#define TAKEN_MAX 4096
 #define RUN_SEED  UINT64_C(0x63617264) // of the keys' hash
 
 struct bench {
@@ -29,7 +33,7 @@ struct bench {
     unsigned       workers;
     unsigned       runs;
     uint64_t       events; // 0: each job's own number
-    double         rate;   // of w6_latency, events a second; 0: half of its peak
+    double         rate;   // of w6_latency and w6_visible, events a second; 0: the job's own
     bool           is_small, is_json;
 };
 
@@ -38,17 +42,22 @@ bool bench_cost(const struct bench *bench, const char *job);
 bool bench_latency(const struct bench *bench, const char *job);
 bool bench_restore(const struct bench *bench, const char *job);
 bool bench_incremental(const struct bench *bench, const char *job);
+bool bench_visible(const struct bench *bench, const char *job);
+bool bench_backpressure(const struct bench *bench, const char *job);
 // Ends what one has printed.
 void line_end(const struct bench *bench);
 
 // ---- running (run.c) ----
 
-// The checkpoints of a run, in order.
+// The checkpoints of a run, in order, and its rows.
 struct taken {
     uint32_t count;
     double   bytes[TAKEN_MAX], took_ms[TAKEN_MAX];
     double   packed[TAKEN_MAX]; // the share of the segments that are new in it
     uint64_t entries;           // of the last
+    uint64_t rows;              // that sources have read, at the end
+    // Of the rows that sources had read, those that plan.sink had not: after the first checkpoint.
+    uint64_t least_under_way, most_under_way;
 };
 
 // How a job is run: with checkpoints if there is a directory.
@@ -56,9 +65,11 @@ struct plan {
     unsigned    workers;
     const char *checkpoints; // NULL: none
     int64_t     interval_us; // 0: as good as never
+    const char *sink;        // of which rows under way are noted; NULL: they are not
     // When to stop it; 0: the job ends by itself.
-    uint32_t stop_at_checkpoint; // so many have been published by this run
-    uint64_t stop_at_row;        // sources have read so many, in this run and those before it
+    uint32_t    stop_at_checkpoint; // so many have been published by this run
+    uint64_t    stop_at_row;        // sources have read so many, in this run and those before it
+    const bool *stops;              // when that is so, atomic; NULL: nobody says so
 };
 
 // Runs the job to its end and closes it. `taken` may be NULL. False after saying why.
@@ -70,6 +81,12 @@ void        path_remove_all(const char *path);
 
 // Of the run under way, or 0; see wr_coordinator_busy_until_any. Any thread.
 int64_t run_busy_until_us_any(void);
+
+// ---- latencies (percentiles.c) ----
+
+double percentile_us(const struct histogram *h, double percent);
+// A histogram of nanoseconds: a line, or a member of the JSON object.
+void percentiles_print(const struct bench *bench, const char *name, const struct histogram *h);
 
 // ---- the running sum (running.c) ----
 
@@ -92,6 +109,8 @@ extern uint64_t        running_card_count;
 // w4: payments 0 to events, each card's running sum, into `seen`. Filled: one of each card first.
 weir_job *running_open(const struct bench *bench, uint64_t events, bool is_filled,
                        struct seen *seen);
+// Payment i of a filled job.
+void running_payment(payment *out, uint64_t i);
 // The checksum of a filled job's first so many payments, computed without weir.
 struct checksum running_expected(uint64_t events);
 weir_job       *tumbling_open(const struct bench *bench, uint64_t events, struct seen *seen); // w2

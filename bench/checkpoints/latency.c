@@ -4,11 +4,10 @@
 // was due and the moment the result came: what a checkpoint has delayed counts as its own, also
 // when it comes after its end.
 #include "bench/checkpoints/checkpoint_bench.h"
+#include "bench/checkpoints/due.h"
 
 #include "bench/harness/clock.h"
-#include "bench/harness/histogram.h"
 #include "bench/harness/median.h"
-#include "bench/jobs/payments.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,29 +22,6 @@ static void make_due(payment *p, uint64_t number, weir_time due)
     p->event_time = due;
 }
 WEIR_GENERATOR(payments_due, payment, make_due);
-
-typedef struct running {
-    int64_t sum;
-} running;
-WEIR_RECORD(running, sum);
-
-typedef struct update {
-    weir_time due;
-    uint64_t  card_id;
-    int64_t   amount;
-    int64_t   sum;
-} update;
-WEIR_RECORD(update, due, card_id, amount, sum);
-
-static void add_running(update *out, const by_card *key, running *state, const payment *p)
-{
-    state->sum += p->amount;
-    out->due     = p->event_time;
-    out->card_id = key->card_id;
-    out->amount  = p->amount;
-    out->sum     = state->sum;
-}
-WEIR_REDUCE(running_sums, payment, by_card, running, update, add_running);
 
 struct lateness {
     struct checksum  checksum;
@@ -71,15 +47,15 @@ static void lateness_open(struct lateness *late)
 static void take_updates(weir_call *call, void *opaque, const void *rows, const uint16_t *selection,
                          uint32_t count)
 {
-    struct lateness *late    = opaque;
-    const update    *updates = rows;
-    const int64_t    now_us = wall_us(), busy_until_us = run_busy_until_us_any();
+    struct lateness  *late    = opaque;
+    const due_update *updates = rows;
+    const int64_t     now_us = wall_us(), busy_until_us = run_busy_until_us_any();
     (void)call;
     if (!late->is_open) {
         lateness_open(late);
     }
     for (uint32_t i = 0; i < count && late->is_open; i++) {
-        const update *u = &updates[selection != NULL ? selection[i] : i];
+        const due_update *u = &updates[selection != NULL ? selection[i] : i];
         checksum_add_w4(&late->checksum, u->card_id, u->amount, u->sum);
         if (u->due >= warm_after_us) {
             const int64_t late_us   = now_us - u->due;
@@ -102,7 +78,7 @@ static void lateness_merge(void *from, void *opaque)
     }
 }
 static const weir_sink_binding measure_lateness = { .name       = "measure_lateness",
-                                                    .in         = &update_type,
+                                                    .in         = &due_update_type,
                                                     .local_size = sizeof(struct lateness),
                                                     .rows       = take_updates,
                                                     .finish     = lateness_merge };
@@ -150,36 +126,10 @@ static bool paced_run(const struct bench *bench, double rate, struct lateness *l
     wall_behind_us                      = wall_us() - clock_now_ns() / 1000;
     weir_job  *job                      = weir_job_open("running");
     weir_keyed per_card = weir_key(weir_generate(job, &payments_due, &generator), &by_card_key);
-    weir_sink(weir_reduce(per_card, &running_sums), &measure_lateness, late);
+    weir_sink(weir_reduce(per_card, &due_sums), &measure_lateness, late);
     const bool is_good = plan_run(&plan, job, taken);
     path_remove_all(path);
     return is_good;
-}
-
-static const double      percents[]      = { 50, 99, 99.9, 100 };
-static const char *const percent_names[] = { "p50", "p99", "p99_9", "max" };
-
-static double percentile_us(const struct histogram *h, double percent)
-{
-    return (double)histogram_percentile(h, percent) / 1e3;
-}
-
-static void lateness_print(const struct bench *bench, const char *name, const struct histogram *h)
-{
-    if (bench->is_json) {
-        printf(",\"%s\":{\"samples\":%" PRIu64, name, h->count);
-    } else {
-        printf("%-15s %-8s", "", name);
-    }
-    for (size_t k = 0; k < sizeof(percents) / sizeof(percents[0]); k++) {
-        printf(bench->is_json ? ",\"%s_us\":%.0f" : "  %s %.0f us", percent_names[k],
-               percentile_us(h, percents[k]));
-    }
-    if (bench->is_json) {
-        printf("}");
-    } else {
-        printf("   of %" PRIu64 "\n", h->count);
-    }
 }
 
 static void all_print(const struct bench *bench, const char *job, double rate,
@@ -202,8 +152,8 @@ static void all_print(const struct bench *bench, const char *job, double rate,
                job, rate / 1e6, taken->count, took, longest, ratio, late->checksum.count,
                late->checksum.hash);
     }
-    lateness_print(bench, "during", &late->during);
-    lateness_print(bench, "outside", &late->outside);
+    percentiles_print(bench, "during", &late->during);
+    percentiles_print(bench, "outside", &late->outside);
 }
 
 bool bench_latency(const struct bench *bench, const char *job)

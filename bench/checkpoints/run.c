@@ -35,11 +35,22 @@ static void taken_note(struct taken *taken, weir_run *run, uint64_t *seen)
     taken->count++;
 }
 
+// Both numbers only rise, and the sink's is read first: what is under way is never less than zero,
+// and at most what is read between the two too many.
+static void under_way_note(const struct plan *plan, const weir_job *job, struct taken *taken)
+{
+    const uint64_t taken_up = weir_job_counter(job, plan->sink, WEIR_ROWS_IN);
+    const uint64_t rows     = weir_job_sources_counter(job, WEIR_ROWS_OUT) - taken_up;
+    taken->least_under_way  = rows < taken->least_under_way ? rows : taken->least_under_way;
+    taken->most_under_way   = rows > taken->most_under_way ? rows : taken->most_under_way;
+}
+
 static bool plan_is_reached(const struct plan *plan, const weir_job *job, const struct taken *taken)
 {
     return (plan->stop_at_checkpoint != 0 && taken->count >= plan->stop_at_checkpoint) ||
            (plan->stop_at_row != 0 &&
-            weir_job_sources_counter(job, WEIR_ROWS_OUT) >= plan->stop_at_row);
+            weir_job_sources_counter(job, WEIR_ROWS_OUT) >= plan->stop_at_row) ||
+           (plan->stops != NULL && __atomic_load_n(plan->stops, __ATOMIC_RELAXED));
 }
 
 bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
@@ -50,12 +61,12 @@ bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
         .checkpoints         = plan->checkpoints,
         .checkpoint_interval = plan->interval_us != 0 ? plan->interval_us : NEVER_US,
     };
-    struct taken ignored = { .count = 0 };
-    uint64_t     seen    = 0;
-    weir_status  status  = WEIR_OK;
-    taken                = taken != NULL ? taken : &ignored;
-    taken->count         = 0;
-    weir_run *run        = weir_run_start(job, &options);
+    static struct taken ignored;
+    uint64_t            seen   = 0;
+    weir_status         status = WEIR_OK;
+    taken                      = taken != NULL ? taken : &ignored;
+    *taken                     = (struct taken){ .least_under_way = UINT64_MAX };
+    weir_run *run              = weir_run_start(job, &options);
     if (run != NULL) {
         __atomic_store_n(&watched, run->coordinator, __ATOMIC_RELEASE);
         while (weir_run_wait(run, LOOK_US) == WEIR_TIMED_OUT) {
@@ -64,13 +75,16 @@ bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
             }
             if (plan_is_reached(plan, job, taken)) {
                 weir_run_stop_any(run, false);
+            } else if (plan->sink != NULL && taken->count > 0) {
+                under_way_note(plan, job, taken);
             }
         }
         __atomic_store_n(&watched, NULL, __ATOMIC_RELEASE);
         if (run->coordinator != NULL) {
             taken_note(taken, run, &seen);
         }
-        status = weir_run_close(run);
+        status      = weir_run_close(run);
+        taken->rows = weir_job_sources_counter(job, WEIR_ROWS_OUT);
     }
     if (run == NULL || status != WEIR_OK) {
         fprintf(stderr, "%s\n", weir_job_error(job));

@@ -2,6 +2,7 @@
 #include "bench/checkpoints/checkpoint_bench.h"
 
 #include "bench/harness/clock.h"
+#include "bench/jobs/by_card.h"
 #include "bench/jobs/payments.h"
 
 #include <stdlib.h>
@@ -22,15 +23,19 @@ static void make_any(payment *p, uint64_t number, weir_time due)
     (void)due;
     payment_make(p, number, running_keys);
 }
+void running_payment(payment *out, uint64_t i)
+{
+    payment_make(out, i, running_keys);
+    if (i < running_keys) {
+        out->card_id = i;
+    } else if (running_cards != NULL) {
+        out->card_id = running_cards[i % running_card_count];
+    }
+}
 static void make_filled(payment *p, uint64_t number, weir_time due)
 {
     (void)due;
-    payment_make(p, number, running_keys);
-    if (number < running_keys) {
-        p->card_id = number;
-    } else if (running_cards != NULL) {
-        p->card_id = running_cards[number % running_card_count];
-    }
+    running_payment(p, number);
 }
 WEIR_GENERATOR(payments_million, payment, make_w4);
 WEIR_GENERATOR(payments_ten_million, payment, make_ten_million);
@@ -90,27 +95,6 @@ static void seen_merge(void *from, void *opaque)
 
 // ---- w4 ----
 
-typedef struct running {
-    int64_t sum;
-} running;
-WEIR_RECORD(running, sum);
-
-typedef struct update {
-    uint64_t card_id;
-    int64_t  amount;
-    int64_t  sum;
-} update;
-WEIR_RECORD(update, card_id, amount, sum);
-
-static void add_running(update *out, const by_card *key, running *state, const payment *p)
-{
-    state->sum += p->amount;
-    out->card_id = key->card_id;
-    out->amount  = p->amount;
-    out->sum     = state->sum;
-}
-WEIR_REDUCE(running_sums, payment, by_card, running, update, add_running);
-
 static uint64_t middle_count; // results a task sees before its middle
 
 static void take_updates(weir_call *call, void *opaque, const void *rows, const uint16_t *selection,
@@ -151,7 +135,7 @@ struct checksum running_expected(uint64_t events)
     int64_t *const  sums     = calloc(running_keys, sizeof(*sums));
     for (uint64_t i = 0; i < events && sums != NULL; i++) {
         payment p;
-        make_filled(&p, i, 0);
+        running_payment(&p, i);
         sums[p.card_id] += p.amount;
         expected.sum += p.amount;
     }
@@ -163,41 +147,6 @@ struct checksum running_expected(uint64_t events)
 }
 
 // ---- w2 ----
-
-typedef struct total {
-    int64_t  sum;
-    uint64_t count;
-} total;
-WEIR_RECORD(total, sum, count);
-
-typedef struct card_total {
-    weir_time end;
-    uint64_t  card_id;
-    int64_t   sum;
-    uint64_t  count;
-} card_total;
-WEIR_RECORD(card_total, end, card_id, sum, count);
-
-static void add_payment(total *t, const payment *p)
-{
-    t->sum += p->amount;
-    t->count++;
-}
-static void merge_total(total *t, const total *more)
-{
-    t->sum += more->sum;
-    t->count += more->count;
-}
-static void to_card_total(card_total *out, const by_card *key, const weir_pane *pane,
-                          const total *t)
-{
-    out->end     = pane->end;
-    out->card_id = key->card_id;
-    out->sum     = t->sum;
-    out->count   = t->count;
-}
-WEIR_AGGREGATE(totals, payment, by_card, total, card_total, add_payment, merge_total,
-               to_card_total);
 
 static void take_totals(weir_call *call, void *opaque, const void *rows, const uint16_t *selection,
                         uint32_t count)

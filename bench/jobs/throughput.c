@@ -1,4 +1,5 @@
 // gen and w1 to w4 through the public API.
+#include "bench/jobs/by_card.h"
 #include "bench/jobs/payments.h"
 #include "bench/jobs/replay.h"
 
@@ -87,46 +88,6 @@ bool job_w1(const struct roof_options *options, struct roof_result *result)
 
 // ---- w2: sum and count by card, tumbling ----
 
-typedef struct total {
-    int64_t  sum;
-    uint64_t count;
-} total;
-WEIR_RECORD(total, sum, count);
-
-typedef struct card_total {
-    weir_time end;
-    uint64_t  card_id;
-    int64_t   sum;
-    uint64_t  count;
-} card_total;
-WEIR_RECORD(card_total, end, card_id, sum, count);
-
-static void add_payment(total *t, const payment *p)
-{
-    t->sum += p->amount;
-    t->count++;
-}
-static void merge_total(total *t, const total *more)
-{
-    t->sum += more->sum;
-    t->count += more->count;
-}
-static void unmerge_total(total *t, const total *less)
-{
-    t->sum -= less->sum;
-    t->count -= less->count;
-}
-static void to_card_total(card_total *out, const by_card *key, const weir_pane *pane,
-                          const total *t)
-{
-    out->end     = pane->end;
-    out->card_id = key->card_id;
-    out->sum     = t->sum;
-    out->count   = t->count;
-}
-WEIR_AGGREGATE(totals, payment, by_card, total, card_total, add_payment, merge_total,
-               to_card_total);
-
 static void take_total(checksum *local, const card_total *t)
 {
     checksum_add_w2(local, t->end, t->card_id, t->sum, t->count);
@@ -211,27 +172,6 @@ bool job_w3_tumbling(const struct roof_options *options, struct roof_result *res
 }
 
 // ---- w4: running sum by card ----
-
-typedef struct running {
-    int64_t sum;
-} running;
-WEIR_RECORD(running, sum);
-
-typedef struct update {
-    uint64_t card_id;
-    int64_t  amount;
-    int64_t  sum;
-} update;
-WEIR_RECORD(update, card_id, amount, sum);
-
-static void add_running(update *out, const by_card *key, running *state, const payment *p)
-{
-    state->sum += p->amount;
-    out->card_id = key->card_id;
-    out->amount  = p->amount;
-    out->sum     = state->sum;
-}
-WEIR_REDUCE(running_sums, payment, by_card, running, update, add_running);
 
 static void take_update(checksum *local, const update *u)
 {
