@@ -1,5 +1,5 @@
-// sink: hands every record to a function with memory of its task's own; at the end of the stream
-// each task's memory is finished, one task at a time.
+// sink: hands every record to a function with memory of its task's own; at the end of the stream,
+// or when other tasks go on, each task's memory is finished, one task at a time.
 #include "operators/operators.h"
 
 struct sink_node {
@@ -38,6 +38,8 @@ static bool sink_finish(struct wr_node *node)
     return true;
 }
 
+static void sink_leave(struct wr_node *node) { (void)sink_finish(node); }
+
 static const char *sink_guarantee(struct wr_environment *environment, const void *options)
 {
     (void)environment;
@@ -52,5 +54,6 @@ const struct wr_operator wr_sink_operator = {
     .close      = sink_close,
     .rows       = sink_rows,
     .finish     = sink_finish,
+    .leave      = sink_leave,
     .guarantee  = sink_guarantee,
 };

@@ -81,6 +81,9 @@ struct wr_operator {
     // Checkpoint `barrier` lies here: everything before it is consumed, nothing after it is. Lets
     // go of what is not state yet; true when done, else it is called again.
     bool (*barrier)(struct wr_node *node, uint64_t barrier);
+    // The barrier before was the last of its task, and others go on from there: gives away what it
+    // has that is not kept. NULL: nothing.
+    void (*leave)(struct wr_node *node);
     // After open, when what it keeps (see wr_node_keep_table) has come back from a checkpoint:
     // makes anew what follows from it. False: wr_node_fail has said why.
     bool (*restored)(struct wr_node *node);

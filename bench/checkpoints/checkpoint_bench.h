@@ -9,6 +9,8 @@
 //   incremental  how much a checkpoint writes where only some keys are written between two
 //   visible      from one log to the next: how long after a payment was appended a reader of
 //                committed records has its result, and how much of that the interval adds
+//   rescale      a run that is given 2, 4 and 1 workers while it works: how long its keys stand
+//                still, and how late results are then
 //   backpressure how long a checkpoint takes where every channel is full all the time
 //
 // Every job's results are checked: by the checksum of the other side, by one that is computed from
@@ -43,6 +45,7 @@ bool bench_latency(const struct bench *bench, const char *job);
 bool bench_restore(const struct bench *bench, const char *job);
 bool bench_incremental(const struct bench *bench, const char *job);
 bool bench_visible(const struct bench *bench, const char *job);
+bool bench_rescale(const struct bench *bench, const char *job);
 bool bench_backpressure(const struct bench *bench, const char *job);
 // Ends what one has printed.
 void line_end(const struct bench *bench);
@@ -111,8 +114,9 @@ weir_job *running_open(const struct bench *bench, uint64_t events, bool is_fille
                        struct seen *seen);
 // Payment i of a filled job.
 void running_payment(payment *out, uint64_t i);
-// The checksum of a filled job's first so many payments, computed without weir.
-struct checksum running_expected(uint64_t events);
+// The checksum of the first so many payments that `make` makes (running_payment: a filled job's),
+// computed without weir.
+struct checksum running_expected(uint64_t events, void (*make)(payment *out, uint64_t i));
 weir_job       *tumbling_open(const struct bench *bench, uint64_t events, struct seen *seen); // w2
 
 #endif

@@ -18,6 +18,7 @@ static const struct job jobs[] = {
     { "w6_latency", bench_latency },
     { "w6_restore_1g", bench_restore },
     { "w6_incremental", bench_incremental },
+    { "w6_rescale", bench_rescale },
     { "w6_visible", bench_visible },
     { "w6_backpressure", bench_backpressure },
 };
@@ -25,7 +26,8 @@ static const struct job jobs[] = {
 static const char usage[] =
     "usage: weir-checkpoint-bench [options]\n"
     "  --jobs LIST      only these, separated by commas: w6_1m w6_10m w6_w2_100k w6_latency\n"
-    "                   w6_restore_1g w6_incremental w6_visible w6_backpressure;\n"
+    "                   w6_restore_1g w6_incremental w6_rescale w6_visible\n"
+    "                   w6_backpressure;\n"
     "                   a name's beginning stands for all that share it\n"
     "  --directory DIR  where to write, on the file system that is to be measured (default .)\n"
     "  --runs N         runs of each side, alternating; the median counts (default 5)\n"

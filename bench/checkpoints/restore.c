@@ -128,7 +128,7 @@ static bool restored_check(const struct bench *bench, struct restored *all)
     if (!one_run(bench, all, events, true, &seen)) {
         return false;
     }
-    const struct checksum expected = running_expected(events);
+    const struct checksum expected = running_expected(events, running_payment);
     if (!checksum_is_equal(&all->checksum, &expected)) {
         fprintf(stderr,
                 "weir-checkpoint-bench: w6_restore_1g: %" PRIu64 " results, hash %016" PRIx64

@@ -129,13 +129,13 @@ weir_job *running_open(const struct bench *bench, uint64_t events, bool is_fille
     return job;
 }
 
-struct checksum running_expected(uint64_t events)
+struct checksum running_expected(uint64_t events, void (*make)(payment *out, uint64_t i))
 {
     struct checksum expected = { .count = events };
     int64_t *const  sums     = calloc(running_keys, sizeof(*sums));
     for (uint64_t i = 0; i < events && sums != NULL; i++) {
         payment p;
-        running_payment(&p, i);
+        make(&p, i);
         sums[p.card_id] += p.amount;
         expected.sum += p.amount;
     }

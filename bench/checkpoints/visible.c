@@ -200,7 +200,7 @@ static bool job_run(struct flow *flow, struct taken *taken)
 
 static bool checksums_are_right(const struct flow *flow, const struct reader *readers)
 {
-    const struct checksum expected = running_expected(flow->groups * flow->group);
+    const struct checksum expected = running_expected(flow->groups * flow->group, running_payment);
     for (unsigned i = 0; i < 2; i++) {
         const struct checksum *found = &readers[i].checksum;
         if (!checksum_is_equal(found, &expected)) {

@@ -115,7 +115,8 @@ typedef struct weir_sink_binding {
     uint32_t         local_size; // of each task's own zeroed memory
     void (*rows)(weir_call *call, void *local, const void *rows, const uint16_t *selection,
                  uint32_t count);
-    // At the end of the stream, once a task, one task at a time. NULL: nothing to do.
+    // At the end of the stream, once a task, one task at a time; earlier where a run is given
+    // another number of workers and its tasks end for others. NULL: nothing to do.
     void (*finish)(void *local, void *opaque);
     bool takes_call;
 } weir_sink_binding;

@@ -475,6 +475,11 @@ void wr_task_hand_over(struct wr_task *task)
     const struct wr_capturing *capturing = task->capturing;
     WR_ASSERT(capturing->checkpoint == 0 && capturing->completed == capturing->marked);
     passed_report(capturing);
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        if (task->nodes[i]->ops->leave != NULL) {
+            task->nodes[i]->ops->leave(task->nodes[i]);
+        }
+    }
     wr_coordinator_report_any(capturing->coordinator,
                               &(struct wr_report){ .kind       = WR_REPORT_HANDED_OVER,
                                                    .task       = task,
