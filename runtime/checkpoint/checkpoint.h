@@ -69,6 +69,7 @@ const struct wr_manifest *wr_store_manifest(const struct wr_store *store); // NU
 // Of manifest->tasks[at].
 const struct wr_index *wr_store_index(const struct wr_store *store, uint32_t at);
 uint32_t               wr_store_epoch(const struct wr_store *store); // of this opening
+const char            *wr_store_directory(const struct wr_store *store);
 // The least id that the next checkpoint may have; at least 1.
 uint64_t wr_store_next(const struct wr_store *store);
 

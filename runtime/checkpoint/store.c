@@ -402,4 +402,6 @@ const struct wr_index *wr_store_index(const struct wr_store *store, uint32_t at)
 }
 
 uint32_t wr_store_epoch(const struct wr_store *store) { return store->epoch.epoch; }
-uint64_t wr_store_next(const struct wr_store *store) { return store->next; }
+
+const char *wr_store_directory(const struct wr_store *store) { return store->directory; }
+uint64_t    wr_store_next(const struct wr_store *store) { return store->next; }

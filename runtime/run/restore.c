@@ -1,6 +1,7 @@
 #include "runtime/run/restore.h"
 
 #include "runtime/base/thread.h"
+#include "runtime/run/ahead.h"
 #include "runtime/run/capturing.h"
 #include "runtime/run/exchange.h"
 #include "runtime/run/kept.h"
@@ -378,6 +379,7 @@ static void tables_restore(struct restore *restore)
 {
     const struct weir_run *run     = restore->run;
     struct filler         *fillers = wr_alloc(run->now->worker_count * sizeof(*fillers));
+    struct wr_ahead       *ahead   = wr_ahead_start(run, restore->store);
     for (uint32_t i = 0; i < run->now->worker_count; i++) {
         fillers[i] = (struct filler){ .restore = restore, .worker = i };
         fillers[i].is_started =
@@ -391,6 +393,7 @@ static void tables_restore(struct restore *restore)
             filler_fill(&fillers[i]);
         }
     }
+    wr_ahead_stop(ahead);
     wr_free(fillers);
 }
 
