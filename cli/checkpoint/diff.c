@@ -205,7 +205,7 @@ static void side_take_cell(struct side *side, uint32_t task, const struct wr_ind
     size_t      key_length = 0;
     to                     = open_memstream(&key_text, &key_length);
     WR_CHECK(to != NULL);
-    wr_command_json_text(to, key);
+    wr_json_print_text(to, key);
     (void)fclose(to);
     side_add(side, wr_copy_text(key_text), wr_copy_text(text));
     wr_free(key);
@@ -263,18 +263,18 @@ static void print_entry(const struct diff *diff, char sign, const struct side_en
     if (!diff->command->as_json) {
         (void)printf("%c %s %s%s%s %s %s\n", sign, group->operator_name,
                      group->name != NULL ? group->name : "cell", group->has_member ? " " : "",
-                     group->has_member ? wr_checkpoint_time_text(group->member, time) : "",
-                     entry->key, entry->value);
+                     group->has_member ? wr_time_text(group->member, time) : "", entry->key,
+                     entry->value);
         return;
     }
     (void)printf("{\"change\":\"%c\",\"operator\":", sign);
-    wr_command_json_text(stdout, group->operator_name);
+    wr_json_print_text(stdout, group->operator_name);
     if (group->name != NULL) {
         (void)printf(",\"table\":");
-        wr_command_json_text(stdout, group->name);
+        wr_json_print_text(stdout, group->name);
         (void)printf(",\"member\":");
         if (group->has_member) {
-            wr_checkpoint_json_time(stdout, group->member);
+            wr_json_print_time(stdout, group->member);
         } else {
             (void)printf("null");
         }

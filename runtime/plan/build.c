@@ -137,6 +137,7 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
         .seed             = plan->options.seed,
         .spin_us          = plan->options.spin_us,
         .is_simulated     = plan->options.is_simulated,
+        .until            = plan->until,
         .pin_any          = plan_pin_any,
         .opaque           = plan,
     };

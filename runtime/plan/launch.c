@@ -9,6 +9,7 @@
 
 #define INTERVAL_US 1000000
 #define TIMEOUT_US  600000000
+#define NEVER_US    WEIR_DAYS(36500) // a replay takes its last checkpoint only
 
 // ---- checkpoints ----
 
@@ -133,6 +134,13 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
         .opaque  = job,
     };
     *stores = (struct stores){ .own = NULL };
+    if (options->replay_to != NULL) {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "replay_to %s: it is where a replay's state goes; say with until how far to "
+                       "replay (--until POINT)",
+                       options->replay_to);
+        return false;
+    }
     if (options->checkpoints == NULL) {
         return true;
     }
@@ -153,22 +161,118 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
     return true;
 }
 
+// Of a replay: what it goes on from is only read, and what it writes lies in a directory that
+// nobody else uses.
+static bool launch_open_replay(weir_job *job, weir_run_options *options,
+                               struct wr_environment *environment, struct stores *stores)
+{
+    const bool                    is_copy = is_savepoint(options->restore);
+    const char                   *from    = is_copy ? options->restore : options->checkpoints;
+    struct wr_store_options       reading = { .writes = false };
+    const struct wr_store_options writing = {
+        .writes = true, .creates = true, .is_new = true, .warn = warn, .opaque = job
+    };
+    if (options->replay_to == NULL || options->replay_to[0] == '\0') {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "until %s: it needs a directory of its own for the state that it ends with; "
+                       "name a new one in replay_to (--replay-to DIR)",
+                       options->until);
+        return false;
+    }
+    if (!is_copy && !restore_number(job, options->restore, &reading.checkpoint)) {
+        return false;
+    }
+    if (from == NULL && options->restore != NULL) {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "restore %s: there are no checkpoints to find it in; name their directory "
+                       "(--checkpoints DIR)",
+                       options->restore);
+        return false;
+    }
+    if (from != NULL && !open_store(job, environment, from, &reading, &stores->savepoint)) {
+        return false;
+    }
+    if (from != NULL && wr_store_manifest(stores->savepoint) == NULL) {
+        wr_job_mistake(job, WEIR_NOT_FOUND,
+                       "%s: there is no checkpoint in it; to replay from the beginning leave it "
+                       "away",
+                       from);
+        return false;
+    }
+    if (!open_store(job, environment, options->replay_to, &writing, &stores->own)) {
+        return false;
+    }
+    if (from != NULL) {
+        options->seed = wr_store_manifest(stores->savepoint)->hash_seed; // state is found by hash
+    }
+    return true;
+}
+
+// What a replay's text says of partitions must be of partitions that there are.
+static bool until_fits(weir_job *job, const struct wr_until *until)
+{
+    const char *name;
+    for (uint32_t i = 0; (name = wr_until_name(until, i)) != NULL; i++) {
+        bool is_found = false;
+        for (uint32_t k = 0; k < job->node_count; k++) {
+            const struct wr_source_options *source = job->nodes[k]->spec.options;
+            for (uint32_t p = 0; p < job->nodes[k]->partition_count; p++) {
+                is_found |=
+                    wr_until_is_name(name, job->nodes[k]->spec.name, source->partitions.names[p]);
+            }
+        }
+        if (!is_found) {
+            wr_job_mistake(job, WEIR_USAGE,
+                           "until %s@...: no source has a partition %s; weir checkpoint inspect "
+                           "shows their names",
+                           name, name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void launch_take_checkpoints(const weir_job *job, const weir_run_options *options,
                                     struct weir_run *run, const struct stores *stores)
 {
     const struct wr_coordinator_options coordinator = {
-        .store     = stores->own,
-        .savepoint = stores->savepoint,
-        .interval_us =
-            options->checkpoint_interval > 0 ? options->checkpoint_interval : INTERVAL_US,
-        .timeout_us = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
-        .job        = job->name,
-        .graph      = graph_text(job),
+        .store       = stores->own,
+        .savepoint   = stores->savepoint,
+        .interval_us = options->until != NULL             ? NEVER_US
+                       : options->checkpoint_interval > 0 ? options->checkpoint_interval
+                                                          : INTERVAL_US,
+        .timeout_us  = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
+        .job         = job->name,
+        .graph       = graph_text(job),
     };
     wr_run_take_checkpoints(run, wr_coordinator_open(run, &coordinator));
 }
 
 // ---- launching ----
+
+static struct wr_plan *prepare_replay(weir_job *job, weir_run_options *options,
+                                      struct wr_environment *environment, struct stores *stores)
+{
+    char            *sentence = NULL;
+    struct wr_until *until    = wr_until_open(options->until, &sentence);
+    struct wr_plan  *plan     = NULL;
+    *stores                   = (struct stores){ .own = NULL };
+    if (until == NULL) {
+        wr_job_mistake(job, WEIR_USAGE, "%s", sentence);
+        wr_free(sentence);
+    } else if (launch_open_replay(job, options, environment, stores)) {
+        plan = wr_plan_open(job, options, environment);
+    }
+    if (plan != NULL && until_fits(job, until)) {
+        plan->until = until; // handed
+        return plan;
+    }
+    wr_until_close(until);
+    if (plan != NULL) {
+        wr_plan_close(plan);
+    }
+    return NULL;
+}
 
 // Everything but the start.
 static weir_run *prepare(weir_job *job, const weir_run_options *options,
@@ -176,7 +280,8 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
 {
     weir_run_options own = options != NULL ? *options : (weir_run_options){ .workers = 0 };
     struct stores    stores;
-    struct wr_plan  *plan = launch_open_stores(job, &own, environment, &stores)
+    struct wr_plan  *plan = own.until != NULL ? prepare_replay(job, &own, environment, &stores)
+                            : launch_open_stores(job, &own, environment, &stores)
                                 ? wr_plan_open(job, &own, environment)
                                 : NULL;
     if (plan == NULL) {
@@ -274,7 +379,7 @@ weir_status weir_job_run(weir_job *job, const weir_run_options *options)
     struct wr_restarts     restarts;
     weir_status            status;
     int64_t                delay_us = 0;
-    wr_restarts_init(&restarts, is_real ? &options->restart_rule : &none);
+    wr_restarts_init(&restarts, is_real && options->until == NULL ? &options->restart_rule : &none);
     for (;;) {
         wr_restarts_begin(&restarts, wr_now_us(environment));
         weir_run *run = weir_run_start(job, options);

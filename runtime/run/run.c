@@ -66,6 +66,7 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     run->seed             = options->seed;
     run->spin_us          = options->spin_us;
     run->is_simulated     = options->is_simulated;
+    run->until            = options->until;
     run->pin_any          = options->pin_any;
     run->opaque           = options->opaque;
     run->alignment        = wr_alignment_open(options->partition_count);

@@ -15,6 +15,7 @@
 #define WR_RUN_H
 
 #include "runtime/operator.h"
+#include "runtime/run/until.h"
 #include <weir/run.h>
 
 #include <pthread.h>
@@ -139,6 +140,7 @@ struct weir_run {
     const char              *job_name;
     int64_t                  spin_us;
     bool                     is_simulated;
+    const struct wr_until   *until; // how far its sources read; NULL: it is no replay
     // Pins the calling worker's thread, in its own way; NULL: nobody is pinned.
     void (*pin_any)(const void *opaque, uint32_t worker);
     const void            *opaque;
@@ -171,6 +173,7 @@ struct wr_run_options {
     uint64_t               seed;
     int64_t                spin_us;
     bool                   is_simulated;
+    const struct wr_until *until; // kept; NULL: it is no replay
     void (*pin_any)(const void *opaque, uint32_t worker);
     const void *opaque;
 };
