@@ -167,9 +167,9 @@ static void print_row(const struct row *row)
                  row->entries, wr_value_size_text(row->alone_bytes, alone),
                  wr_value_size_text(row->shared_bytes, shared),
                  row->is_savepoint ? "  savepoint" : "",
-                 row->is_final     ? "  final: the job had ended"
-                 : row->is_stopped ? "  the job was stopped"
-                                   : "");
+                 row->is_stopped ? "  the job was stopped"
+                 : row->is_final ? "  final: the job had ended"
+                                 : "");
 }
 
 static void list_print(const struct list *list)

@@ -54,13 +54,13 @@ typedef struct weir_run_options {
     //   @OFFSET       each partition up to the record of that offset, which is not read
     //   NAME@OFFSET   the same of the partition of that name, as "events/0@512"; the others need
     //                 one of the above
-    // With one worker (which is what `workers` 0 means here) and one source it comes to the same
-    // state each time. All sinks discard, no consumer's place is kept, `checkpoints` are only read,
-    // and may be those of a job that runs; without any it begins at the beginning. NULL: it is no
-    // replay.
+    // All sinks discard, and no consumer's place is kept. `checkpoints` are only read, and may be
+    // those of a job that runs: `restore` NULL is the newest from before the point; without any it
+    // begins at the beginning. With one worker, which is what `workers` 0 means here, and one
+    // source the same replay ends with the same state each time. NULL: it is no replay.
     const char *until;
     // Of a replay, which needs it: the state goes there, as a checkpoint that `weir checkpoint`
-    // reads. Made if missing; nothing else may be in it.
+    // reads. Made if missing; nothing may be in it.
     const char  *replay_to;
     weir_restart restart_rule; // of weir_job_run; a replay is not tried again
     int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never

@@ -1,6 +1,7 @@
 // From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it
 // counted. With a directory for checkpoints: open that first, for it may say what was before.
 #include "runtime/plan/plan.h"
+#include "runtime/plan/replay.h"
 #include "runtime/plan/restart.h"
 #include "runtime/run/coordinator.h"
 
@@ -161,14 +162,43 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
     return true;
 }
 
-// Of a replay: what it goes on from is only read, and what it writes lies in a directory that
-// nobody else uses.
-static bool launch_open_replay(weir_job *job, weir_run_options *options,
-                               struct wr_environment *environment, struct stores *stores)
+// What a replay goes on from is only read: a savepoint, the checkpoint that was asked for, or the
+// newest from before the point.
+static bool open_replayed(weir_job *job, const weir_run_options *options,
+                          const struct wr_until *until, struct wr_environment *environment,
+                          struct stores *stores)
 {
-    const bool                    is_copy = is_savepoint(options->restore);
-    const char                   *from    = is_copy ? options->restore : options->checkpoints;
-    struct wr_store_options       reading = { .writes = false };
+    const bool              is_copy = is_savepoint(options->restore);
+    const char             *from    = is_copy ? options->restore : options->checkpoints;
+    struct wr_store_options reading = { .writes = false };
+    struct wr_error         error   = { .status = WEIR_OK };
+    if (!is_copy && !restore_number(job, options->restore, &reading.checkpoint)) {
+        return false;
+    }
+    if (from == NULL) {
+        return true; // from the beginning
+    }
+    if (options->restore == NULL) {
+        if (wr_replay_open(environment, from, until, &stores->savepoint, &error) != WEIR_OK) {
+            wr_job_mistake(job, error.status, "%s", error.sentence);
+            wr_error_fini(&error);
+            return false;
+        }
+    } else if (!open_store(job, environment, from, &reading, &stores->savepoint)) {
+        return false;
+    }
+    if (wr_store_manifest(stores->savepoint) == NULL) {
+        wr_job_mistake(job, WEIR_NOT_FOUND, "checkpoints in %s: there is none", from);
+        return false;
+    }
+    return true;
+}
+
+// What a replay writes lies in a directory that nobody else uses.
+static bool launch_open_replay(weir_job *job, weir_run_options *options,
+                               const struct wr_until *until, struct wr_environment *environment,
+                               struct stores *stores)
+{
     const struct wr_store_options writing = {
         .writes = true, .creates = true, .is_new = true, .warn = warn, .opaque = job
     };
@@ -179,55 +209,20 @@ static bool launch_open_replay(weir_job *job, weir_run_options *options,
                        options->until);
         return false;
     }
-    if (!is_copy && !restore_number(job, options->restore, &reading.checkpoint)) {
-        return false;
-    }
-    if (from == NULL && options->restore != NULL) {
+    if (options->checkpoints == NULL && options->restore != NULL &&
+        !is_savepoint(options->restore)) {
         wr_job_mistake(job, WEIR_USAGE,
                        "restore %s: there are no checkpoints to find it in; name their directory "
                        "(--checkpoints DIR)",
                        options->restore);
         return false;
     }
-    if (from != NULL && !open_store(job, environment, from, &reading, &stores->savepoint)) {
+    if (!open_replayed(job, options, until, environment, stores) ||
+        !open_store(job, environment, options->replay_to, &writing, &stores->own)) {
         return false;
     }
-    if (from != NULL && wr_store_manifest(stores->savepoint) == NULL) {
-        wr_job_mistake(job, WEIR_NOT_FOUND,
-                       "%s: there is no checkpoint in it; to replay from the beginning leave it "
-                       "away",
-                       from);
-        return false;
-    }
-    if (!open_store(job, environment, options->replay_to, &writing, &stores->own)) {
-        return false;
-    }
-    if (from != NULL) {
+    if (stores->savepoint != NULL) {
         options->seed = wr_store_manifest(stores->savepoint)->hash_seed; // state is found by hash
-    }
-    return true;
-}
-
-// What a replay's text says of partitions must be of partitions that there are.
-static bool until_fits(weir_job *job, const struct wr_until *until)
-{
-    const char *name;
-    for (uint32_t i = 0; (name = wr_until_name(until, i)) != NULL; i++) {
-        bool is_found = false;
-        for (uint32_t k = 0; k < job->node_count; k++) {
-            const struct wr_source_options *source = job->nodes[k]->spec.options;
-            for (uint32_t p = 0; p < job->nodes[k]->partition_count; p++) {
-                is_found |=
-                    wr_until_is_name(name, job->nodes[k]->spec.name, source->partitions.names[p]);
-            }
-        }
-        if (!is_found) {
-            wr_job_mistake(job, WEIR_USAGE,
-                           "until %s@...: no source has a partition %s; weir checkpoint inspect "
-                           "shows their names",
-                           name, name);
-            return false;
-        }
     }
     return true;
 }
@@ -260,10 +255,10 @@ static struct wr_plan *prepare_replay(weir_job *job, weir_run_options *options,
     if (until == NULL) {
         wr_job_mistake(job, WEIR_USAGE, "%s", sentence);
         wr_free(sentence);
-    } else if (launch_open_replay(job, options, environment, stores)) {
+    } else if (launch_open_replay(job, options, until, environment, stores)) {
         plan = wr_plan_open(job, options, environment);
     }
-    if (plan != NULL && until_fits(job, until)) {
+    if (plan != NULL && wr_replay_fits(job, until)) {
         plan->until = until; // handed
         return plan;
     }
