@@ -13,7 +13,7 @@
 #include <weir/run.h>
 #include <weir/source.h>
 
-enum { EVENTS = 40000, KEYS = 100, PARTITIONS = 3 };
+enum { EVENTS = 40000, KEYS = 100, PARTITIONS = 3, ALL = 1000 };
 
 typedef struct event {
     uint64_t  number, key;
@@ -56,6 +56,7 @@ static void count(outcome *out, const by_key *key, counted *state, const event *
 WEIR_REDUCE(counting, event, by_key, counted, outcome, count);
 
 static struct external external;
+static double          rate;
 static char            directory[64], saved[80], replayed[80], continued[80];
 
 static void set_up(void)
@@ -89,7 +90,7 @@ static weir_job *job_timed(bool has_time)
     const weir_generator_options options = {
         .events     = EVENTS,
         .partitions = PARTITIONS,
-        .rate       = 400000, // so that there are checkpoints before the end
+        .rate       = rate,
         .time       = { .field = has_time ? "at" : NULL, .out_of_order = 1 },
     };
     weir_job   *job = weir_job_open("tested");
@@ -106,18 +107,21 @@ static weir_run_options options_of(uint32_t workers)
         .is_unpinned         = true,
         .checkpoints         = saved,
         .checkpoint_interval = 10000,
-        .checkpoints_kept    = 1000,
     };
 }
 
-static void run_all(uint32_t workers)
+// Slow enough for some checkpoints before the end.
+static void run_all(uint32_t workers, uint32_t kept)
 {
-    weir_job              *job     = job_timed(true);
-    const weir_run_options options = options_of(workers);
+    rate                     = 100000;
+    weir_job        *job     = job_timed(true);
+    weir_run_options options = options_of(workers);
+    options.checkpoints_kept = kept;
     cr_assert_eq(weir_job_run(job, &options), WEIR_OK, "%s", weir_job_error(job));
     weir_job_close(job);
     cr_assert_eq(external.row_count, EVENTS);
     external.row_count = 0;
+    rate               = 0;
 }
 
 static void replay(const char *until, const char *restore, uint32_t workers)
@@ -221,7 +225,7 @@ static uint64_t first_after(uint32_t partition, weir_time time)
 
 Test(replay, ends_before_an_offset_and_behind_it)
 {
-    run_all(2);
+    run_all(2, ALL);
     for (uint32_t workers = 1; workers <= 4; workers++) {
         const uint64_t at = 20000 + workers;
         char           text[2][32];
@@ -236,7 +240,7 @@ Test(replay, ends_before_an_offset_and_behind_it)
 
 Test(replay, ends_before_the_first_event_after_a_time_in_each_partition)
 {
-    run_all(2);
+    run_all(2, ALL);
     for (uint32_t i = 0; i < 4; i++) { // both of a pair that changed places
         const weir_time last = 7000 + i;
         char            text[WEIR_TIME_TEXT_MAX];
@@ -252,7 +256,7 @@ Test(replay, ends_before_the_first_event_after_a_time_in_each_partition)
 
 Test(replay, ends_in_each_partition_where_it_was_told)
 {
-    run_all(1);
+    run_all(1, ALL);
     replay("0@12000,numbers/1@24001,1970-01-01T00:00:00.005Z", NULL, 2);
     had_read((const uint64_t[]){ 12000, 24001, first_after(2, 5000) });
 }
@@ -268,7 +272,7 @@ Test(replay, begins_at_the_beginning_where_there_are_no_checkpoints)
 
 Test(replay, ends_at_the_end_if_the_point_is_behind_it)
 {
-    run_all(2);
+    run_all(2, ALL);
     replay("@1000000", "1", 2);
     for (uint32_t p = 0; p < PARTITIONS; p++) {
         cr_assert_geq(offset_of(p), EVENTS);
@@ -277,7 +281,7 @@ Test(replay, ends_at_the_end_if_the_point_is_behind_it)
 
 Test(replay, goes_on_from_a_replay)
 {
-    run_all(2);
+    run_all(2, ALL);
     replay("@20000", NULL, 2);
     char first[100];
     (void)snprintf(first, sizeof(first), "%s-first", replayed);
@@ -288,15 +292,14 @@ Test(replay, goes_on_from_a_replay)
 
 Test(replay, does_not_mind_a_job_that_holds_the_checkpoints)
 {
-    run_all(2);
+    run_all(2, ALL);
     weir_job        *job     = job_timed(true);
     weir_run_options options = options_of(1);
-    options.restore          = "1";
+    options.checkpoints_kept = ALL;
     weir_run *run            = weir_run_start(job, &options);
     cr_assert_not_null(run, "%s", weir_job_error(job));
     weir_job        *looked = job_timed(true);
     weir_run_options look   = options_of(1);
-    look.restore            = "2";
     look.until              = "@38000";
     look.replay_to          = replayed;
     cr_assert_eq(weir_job_run(looked, &look), WEIR_OK, "%s", weir_job_error(looked));
@@ -307,7 +310,7 @@ Test(replay, does_not_mind_a_job_that_holds_the_checkpoints)
 
 Test(replay, refuses_a_point_that_the_checkpoint_is_past)
 {
-    run_all(2);
+    run_all(2, 1);
     weir_run_options options = options_of(2);
     options.until            = "@1";
     options.replay_to        = replayed;
@@ -317,6 +320,7 @@ Test(replay, refuses_a_point_that_the_checkpoint_is_past)
     is_refused(&options, true, WEIR_USAGE, "past 1970-01-01T00:00:00Z, where the replay is to end");
     options.restore = NULL;
     is_refused(&options, true, WEIR_NOT_FOUND, "there is none from before the point");
+    options.checkpoints = NULL;
     // A directory in which only refused replays were is still a new one.
     options.until = "@39000";
     weir_job *job = job_timed(true);
@@ -330,7 +334,7 @@ Test(replay, refuses_checkpoints_that_are_not_there)
     options.until            = "@39000";
     options.replay_to        = replayed;
     is_refused(&options, true, WEIR_NOT_FOUND, saved);
-    run_all(2);
+    run_all(2, ALL);
     options.restore = "777777";
     is_refused(&options, true, WEIR_NOT_FOUND, "777777");
     options.checkpoints = NULL;
@@ -339,7 +343,7 @@ Test(replay, refuses_checkpoints_that_are_not_there)
 
 Test(replay, refuses_a_directory_in_which_there_is_something)
 {
-    run_all(2);
+    run_all(2, ALL);
     weir_run_options options = options_of(2);
     options.until            = "@39000";
     is_refused(&options, true, WEIR_USAGE, "it needs a directory of its own");
