@@ -107,38 +107,6 @@ static bool source_take_times(struct source_node *source, const weir_event_time_
     return true;
 }
 
-// Of a replay: where the partition is read to.
-static bool partition_take_limit(struct source_node *source, struct partition *partition)
-{
-    struct wr_limit  *limit  = &partition->limit;
-    struct wr_reader *reader = partition->reader;
-    *limit                   = (struct wr_limit){
-                          .time_at   = source->time_at,
-                          .max_ahead = source->max_ahead,
-                          .latest    = WEIR_TIME_MIN,
-    };
-    reader->limit = limit;
-    if (!wr_node_limit(&source->node, reader->name, &limit->offset, &limit->time)) {
-        wr_node_fail_as(&source->node, WEIR_USAGE,
-                        "until says nothing of the partition %s: add %s@OFFSET, or a time for all "
-                        "that are not named",
-                        reader->name, reader->name);
-        return false;
-    }
-    if (limit->time != WEIR_TIME_MAX && !source->has_time) {
-        wr_node_fail_as(&source->node, WEIR_USAGE,
-                        "until is a time, and the records of %s have no event time: give an "
-                        "offset, as %s@OFFSET",
-                        reader->name, reader->name);
-        return false;
-    }
-    if (reader->connector->seek == NULL) {
-        wr_node_fail_as(&source->node, WEIR_USAGE, "what it reads cannot be read again");
-        return false;
-    }
-    return true;
-}
-
 static bool source_open_partition(struct source_node *source, uint32_t number)
 {
     const struct wr_source_options *options   = source->node.spec->options;
@@ -166,8 +134,14 @@ static bool source_open_partition(struct source_node *source, uint32_t number)
     }
     wr_node_keep_bytes(&source->node, WR_PARTITION_CELL, reader->name, &partition->kept,
                        sizeof(partition->kept));
-    return options->connector->open(reader) &&
-           (!wr_node_is_replay(&source->node) || partition_take_limit(source, partition));
+    if (wr_node_is_replay(&source->node)) {
+        partition->limit =
+            (struct wr_limit){ .time_at = source->time_at, .max_ahead = source->max_ahead };
+        if (!wr_limit_open(&partition->limit, reader, source->has_time)) {
+            return false;
+        }
+    }
+    return options->connector->open(reader);
 }
 
 static bool source_open(struct wr_node *node)
@@ -629,33 +603,6 @@ static bool source_barrier(struct wr_node *node, uint64_t barrier)
     return true;
 }
 
-// Of a replay: nothing behind its limit has been read.
-static bool partition_is_before_limit(struct source_node *source, const struct partition *partition)
-{
-    const struct wr_partition_kept *kept   = &partition->kept;
-    const struct wr_limit          *limit  = &partition->limit;
-    const uint64_t                  offset = kept->position.numbers[0];
-    char                            is[WEIR_TIME_TEXT_MAX], last[WEIR_TIME_TEXT_MAX];
-    if (offset > limit->offset) {
-        wr_node_fail_as(&source->node, WEIR_USAGE,
-                        "the checkpoint has read %s up to offset %llu, behind %llu, where the "
-                        "replay is to end: restore an older one, or begin without",
-                        partition->reader->name, (unsigned long long)offset,
-                        (unsigned long long)limit->offset);
-        return false;
-    }
-    if (kept->latest > limit->time) {
-        (void)weir_time_format(kept->latest, is);
-        (void)weir_time_format(limit->time, last);
-        wr_node_fail_as(&source->node, WEIR_USAGE,
-                        "the checkpoint has read %s up to %s, past %s, where the replay is to "
-                        "end: restore an older one, or begin without",
-                        partition->reader->name, is, last);
-        return false;
-    }
-    return true;
-}
-
 static bool partition_restore(struct source_node *source, struct partition *partition)
 {
     const struct wr_partition_kept *kept   = &partition->kept;
@@ -663,7 +610,7 @@ static bool partition_restore(struct source_node *source, struct partition *part
     if (!kept->is_known) { // found since
         return true;
     }
-    if (reader->limit != NULL && !partition_is_before_limit(source, partition)) {
+    if (reader->limit != NULL && !wr_limit_is_ahead(reader, kept)) {
         return false;
     }
     if (reader->connector->seek != NULL && !reader->connector->seek(reader, &kept->position)) {

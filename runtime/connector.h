@@ -86,6 +86,11 @@ static inline bool wr_reader_is_past_limit(struct wr_reader *reader, const void 
     return reader->limit != NULL && !wr_limit_takes(reader->limit, record);
 }
 
+// The source's, in the same place: says where the reader's partition is read to, of a limit of
+// which `time_at` and `max_ahead` are set; and whether nothing behind it had been read. False:
+// wr_node_fail has said why.
+bool wr_limit_open(struct wr_limit *limit, struct wr_reader *reader, bool has_time);
+bool wr_limit_is_ahead(const struct wr_reader *reader, const struct wr_partition_kept *kept);
 // Whether an event is no time, or so far ahead of the latest before it that it is no event.
 bool wr_event_is_too_far(weir_time time, weir_time latest, weir_time max_ahead);
 
