@@ -4,6 +4,7 @@
 #include <weir/main.h>
 
 #include "cli/progress.h"
+#include "cli/replay.h"
 #include "runtime/graph/graph.h"
 #include "runtime/plan/restart.h"
 
@@ -32,7 +33,10 @@ enum {
     OPTION_RATE,
     OPTION_CHECKPOINTS,
     OPTION_INTERVAL,
+    OPTION_KEPT,
     OPTION_RESTORE,
+    OPTION_UNTIL,
+    OPTION_REPLAY_TO,
     OPTION_RESTARTS,
     OPTION_SIMULATE,
     OPTION_STATE,
@@ -53,7 +57,12 @@ static const struct common_option {
       OPTION_CHECKPOINTS },
     { "checkpoint-interval", "MS", "from one to the next, in milliseconds (default: 1000)",
       OPTION_INTERVAL },
+    { "checkpoints-kept", "N", "how many of them, the newest (default: 3)", OPTION_KEPT },
     { "restore", "N", "go on from checkpoint N, not from the newest", OPTION_RESTORE },
+    { "until", "POINT", "replay up to a time, or to @OFFSET or PARTITION@OFFSET, and stop there",
+      OPTION_UNTIL },
+    { "replay-to", "DIR", "of a replay: a new directory for its state; sinks write nothing",
+      OPTION_REPLAY_TO },
     { "restarts", "N", "run it again after a failure, at most N times, 1 s later and longer",
       OPTION_RESTARTS },
     { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
@@ -135,7 +144,13 @@ static bool command_take(struct command *command, int id, const char *value)
         command->run.restart_rule.most =
             parse_count(value, &count) && count <= UINT32_MAX ? (uint32_t)count : 0;
         return command->run.restart_rule.most > 0;
+    case OPTION_KEPT:
+        command->run.checkpoints_kept =
+            parse_count(value, &count) && count <= UINT32_MAX ? (uint32_t)count : 0;
+        return command->run.checkpoints_kept > 0;
     case OPTION_RESTORE: command->run.restore = value; return true;
+    case OPTION_UNTIL: command->run.until = value; return value[0] != 0;
+    case OPTION_REPLAY_TO: command->run.replay_to = value; return value[0] != 0;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_SIMULATE:
         command->run.is_simulated = true;
@@ -266,6 +281,8 @@ static void wait_before_restart(struct wr_environment *environment, int64_t dela
 
 static weir_status command_run(struct command *command, weir_job *job)
 {
+    const weir_restart     none        = { .kind = WEIR_RESTART_NONE };
+    const bool             is_replay   = command->run.until != NULL;
     struct wr_environment *environment = wr_environment_open_real(); // to wait by
     struct wr_progress     progress;
     struct wr_restarts     restarts;
@@ -273,7 +290,7 @@ static weir_status command_run(struct command *command, weir_job *job)
     int64_t                delay_us = 0;
     catch_signals();
     wr_progress_init(&progress, job, stderr, !command->is_quiet && isatty(STDERR_FILENO));
-    wr_restarts_init(&restarts, &command->run.restart_rule);
+    wr_restarts_init(&restarts, is_replay ? &none : &command->run.restart_rule);
     for (;;) {
         wr_restarts_begin(&restarts, wr_now_us(environment));
         status = command_run_once(command, job, &progress);
@@ -295,7 +312,12 @@ static weir_status command_run(struct command *command, weir_job *job)
         (void)fprintf(stderr, "%s: %llu dead letters, which nobody reads; see weir_dead_letters\n",
                       weir_job_name(job), (unsigned long long)unread);
     }
-    return status == WEIR_OK && signals_seen > 0 ? WEIR_INTERRUPTED : status;
+    if (status == WEIR_OK && signals_seen > 0) {
+        return WEIR_INTERRUPTED;
+    }
+    return status == WEIR_OK && is_replay
+               ? wr_replay_dump(command->program, command->run.replay_to, command->is_quiet)
+               : status;
 }
 
 static int command_perform(struct command *command, const weir_main_options *own, weir_job *job)
@@ -353,6 +375,9 @@ static int main_with(const weir_main_options *own, weir_job *job, int argc, char
     }
     if (own->checkpoints != NULL) {
         *own->checkpoints = command.run.checkpoints;
+    }
+    if (own->until != NULL) {
+        *own->until = command.run.until;
     }
     if (job == NULL) {
         job = own->build(own->opaque, command.rate);

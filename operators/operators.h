@@ -22,6 +22,7 @@ extern const struct wr_operator wr_deduplicate_operator;
 extern const struct wr_operator wr_reduce_operator;
 extern const struct wr_operator wr_process_operator;
 extern const struct wr_operator wr_sink_operator;
+extern const struct wr_operator wr_discard_operator; // what stands for sinks in a replay
 
 struct wr_function_options {
     bool (*keep)(const void *record, void *opaque);

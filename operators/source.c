@@ -14,6 +14,7 @@
 // Invariants
 //   `held` is a batch whose rows before `cursor` are judged; what was read before it is judged
 //   a partition's latest and watermark never fall
+//   a partition that a replay has stopped holds the others' watermark back, and does not pause them
 //   a partition is idle only after its reader had nothing to read for idle_after; one that is
 //   paused, has a read under way, or waits for its consumers is not
 #include "operators/operators.h"
@@ -33,6 +34,8 @@ struct partition {
     int64_t           quiet_since_us; // -1: not quiet
     bool              is_idle;
     bool              is_ended;
+    bool              is_stopped; // a replay reads no more of it: its time stays where it is
+    struct wr_limit   limit;      // of a replay
 
     struct wr_partition_kept kept; // as of the last barrier
 };
@@ -131,6 +134,13 @@ static bool source_open_partition(struct source_node *source, uint32_t number)
     }
     wr_node_keep_bytes(&source->node, WR_PARTITION_CELL, reader->name, &partition->kept,
                        sizeof(partition->kept));
+    if (wr_node_is_replay(&source->node)) {
+        partition->limit =
+            (struct wr_limit){ .time_at = source->time_at, .max_ahead = source->max_ahead };
+        if (!wr_limit_open(&partition->limit, reader, source->has_time)) {
+            return false;
+        }
+    }
     return options->connector->open(reader);
 }
 
@@ -285,6 +295,35 @@ static void partition_end(struct source_node *source, struct partition *partitio
     partition_publish(source, partition, WR_PARTITION_ENDED);
     (void)wr_watermarks_end(&source->watermarks, partition_index(source, partition));
     source_take_note(source);
+}
+
+// A replay reads no more of it. Nobody learns of events behind it, so that its time stays; the
+// others read on, however far ahead they come.
+static void partition_stop(struct source_node *source, struct partition *partition)
+{
+    partition->is_stopped = true;
+    partition_publish(source, partition, WR_PARTITION_ENDED);
+}
+
+// A replay has read all there is. One that others would not have waited for holds nobody back.
+static void partition_stop_at_end(struct source_node *source, struct partition *partition)
+{
+    if (source->idle_after > 0 && !partition->is_idle) {
+        partition_become_idle(source, partition);
+    }
+    partition_stop(source, partition);
+}
+
+// Whether a replay has read all that is before its limit.
+static bool partition_is_at_limit(const struct partition *partition)
+{
+    struct wr_reader  *reader   = partition->reader;
+    struct wr_position position = { .numbers = { 0 } };
+    if (reader->limit == NULL || partition->limit.is_reached) {
+        return reader->limit != NULL;
+    }
+    reader->connector->save(reader, &position);
+    return position.numbers[0] >= partition->limit.offset;
 }
 
 // Whether it is so far ahead of the job's slowest partition that it has to wait. The slowest itself
@@ -465,12 +504,11 @@ static bool held_judge(struct source_node *source)
     const char       *record    = wr_batch_row(source->held, row);
     const weir_time   time      = row_time(record + source->time_at, 0, 0);
 
-    const bool is_time = time >= WEIR_TIME_MIN && time <= WEIR_TIME_MAX;
-    if (is_time && source->judges_lateness && time < partition_late_before(source, partition)) {
+    if (time >= WEIR_TIME_MIN && source->judges_lateness &&
+        time < partition_late_before(source, partition)) {
         return held_send_late(source, row);
     }
-    if (!is_time || (source->max_ahead >= 0 && partition->latest > WEIR_TIME_MIN &&
-                     time > weir_time_add(partition->latest, source->max_ahead))) {
+    if (wr_event_is_too_far(time, partition->latest, source->max_ahead)) {
         return held_send_too_far(source, row, time);
     }
     partition_advance(source, partition, time, record);
@@ -572,11 +610,15 @@ static bool partition_restore(struct source_node *source, struct partition *part
     if (!kept->is_known) { // found since
         return true;
     }
+    if (reader->limit != NULL && !wr_limit_is_ahead(reader, kept)) {
+        return false;
+    }
     if (reader->connector->seek != NULL && !reader->connector->seek(reader, &kept->position)) {
         return false;
     }
-    partition->latest    = kept->latest;
-    partition->watermark = kept->watermark;
+    partition->latest       = kept->latest;
+    partition->limit.latest = kept->latest;
+    partition->watermark    = kept->watermark;
     partition_set_watermark(source, partition);
     partition_publish(source, partition, WR_PARTITION_READING);
     if (kept->is_ended) {
@@ -619,6 +661,10 @@ static bool source_read(struct source_node *source, struct partition *partition)
         source_stamp(source, partition);
         return true; // an end comes again
     }
+    if (reader->limit != NULL && reader->limit->is_reached) {
+        partition_stop(source, partition);
+        return true;
+    }
     switch (outcome) {
     case WR_READ_ROWS:
     case WR_READ_FULL:
@@ -630,6 +676,10 @@ static bool source_read(struct source_node *source, struct partition *partition)
         partition_wish(source, reader->wake_at_us);
         return false;
     case WR_READ_QUIET:
+        if (reader->limit != NULL) {
+            partition_stop_at_end(source, partition);
+            return true;
+        }
         partition_wish(source, reader->wake_at_us);
         return partition_rest(source, partition);
     case WR_READ_IDLE:
@@ -637,7 +687,13 @@ static bool source_read(struct source_node *source, struct partition *partition)
             partition_become_idle(source, partition);
         }
         return true;
-    case WR_READ_END: partition_end(source, partition); return true;
+    case WR_READ_END:
+        if (partition_is_at_limit(partition)) {
+            partition_stop(source, partition);
+        } else {
+            partition_end(source, partition);
+        }
+        return true;
     }
     return false;
 }
@@ -654,9 +710,10 @@ static enum wr_poll source_poll(struct wr_node *node)
     }
     bool is_open = false;
     for (uint32_t i = 0; i < source->partition_count; i++) {
-        struct partition *partition = &source->partitions[source->turn];
-        source->turn = source->turn + 1 == source->partition_count ? 0 : source->turn + 1;
-        if (partition->is_ended) {
+        const uint32_t    turn      = source->turn;
+        struct partition *partition = &source->partitions[turn];
+        source->turn                = turn + 1 == source->partition_count ? 0 : turn + 1;
+        if (partition->is_ended || partition->is_stopped) {
             continue;
         }
         is_open = true;
@@ -664,6 +721,9 @@ static enum wr_poll source_poll(struct wr_node *node)
             partition->quiet_since_us = -1;
         } else if (source_read(source, partition) || source_has_rejects(source)) {
             return WR_POLL_ROWS;
+        } else if (partition->reader->limit != NULL) { // in the same order each time, not by who
+            source->turn = turn;                       // is quicker
+            return WR_POLL_LATER;
         }
     }
     return is_open ? WR_POLL_LATER : WR_POLL_END;

@@ -41,6 +41,18 @@ struct wr_partition_kept {
     uint8_t            zeros[5];
 };
 
+// Where a replay stops reading a partition. Whoever adds rows asks by the two calls below, and adds
+// nothing from the record on that is at the limit; the source then asks it no more.
+struct wr_limit {
+    uint64_t  offset;    // of the first record that is not read; UINT64_MAX: any
+    weir_time time;      // the first record that happened after it is not read; WEIR_TIME_MAX: any
+    uint32_t  time_at;   // of the field in the record
+    weir_time max_ahead; // of `latest`: a record further ahead is a dead letter, and no limit; < 0:
+                         // none is
+    weir_time latest;    // of the records that were added
+    bool      is_reached;
+};
+
 // A reader of one partition; its first member in the connector's own struct.
 struct wr_reader {
     const struct wr_connector *connector;
@@ -54,8 +66,33 @@ struct wr_reader {
     uint64_t next_offset;
     // The outside itself says that nothing before it comes any more; looked at after a read that
     // added no row. WEIR_TIME_MIN: it says nothing.
-    weir_time watermark;
+    weir_time        watermark;
+    struct wr_limit *limit; // NULL: it is no replay
 };
+
+// Whether the record at `offset`, which comes next, is the first that is not read.
+static inline bool wr_reader_is_at_limit(struct wr_reader *reader, uint64_t offset)
+{
+    if (reader->limit == NULL || offset < reader->limit->offset) {
+        return false;
+    }
+    reader->limit->is_reached = true;
+    return true;
+}
+// The same, by what it says; else it is about to be added. In operators/limit.c.
+bool               wr_limit_takes(struct wr_limit *limit, const void *record);
+static inline bool wr_reader_is_past_limit(struct wr_reader *reader, const void *record)
+{
+    return reader->limit != NULL && !wr_limit_takes(reader->limit, record);
+}
+
+// The source's, in the same place: says where the reader's partition is read to, of a limit of
+// which `time_at` and `max_ahead` are set; and whether nothing behind it had been read. False:
+// wr_node_fail has said why.
+bool wr_limit_open(struct wr_limit *limit, struct wr_reader *reader, bool has_time);
+bool wr_limit_is_ahead(const struct wr_reader *reader, const struct wr_partition_kept *kept);
+// Whether an event is no time, or so far ahead of the latest before it that it is no event.
+bool wr_event_is_too_far(weir_time time, weir_time latest, weir_time max_ahead);
 
 struct wr_connector {
     const char *verb;
@@ -71,9 +108,9 @@ struct wr_connector {
     void (*close)(struct wr_reader *reader);
     // Adds rows to the node's main output while it has room, dead letters to its reject output.
     enum wr_read (*read)(struct wr_reader *reader);
-    // Where it stands, when all that it added has been consumed; and, after open and before the
-    // first read, to go there (false: wr_node_fail has said why). NULL: what it read cannot be read
-    // again.
+    // Where it stands, when all that it added has been consumed: numbers[0] is the offset of the
+    // record that comes next. And, after open and before the first read, to go there (false:
+    // wr_node_fail has said why). NULL: what it read cannot be read again.
     void (*save)(struct wr_reader *reader, struct wr_position *position);
     bool (*seek)(struct wr_reader *reader, const struct wr_position *position);
     // The line that row `row` of the main output's batch was made of; valid until the next read.

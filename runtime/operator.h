@@ -215,6 +215,13 @@ bool wr_node_is_checkpointed(const struct wr_node *node);
 // The number of the node's generation: of two nodes of one task number the one with the higher
 // number came to take over from the other (weir_run_rescale_any), and was opened while that worked.
 uint32_t wr_node_generation(const struct wr_node *node);
+// Whether the run is a replay (weir_run_options.until): nothing outside of its own directory is
+// written, and sources do not wait for what is yet to come.
+bool wr_node_is_replay(const struct wr_node *node);
+// Of a replay: where the node's partition of that name is read to; see struct wr_limit of
+// connectors. False: nothing was said of it.
+bool wr_node_limit(const struct wr_node *node, const char *partition, uint64_t *offset,
+                   weir_time *time);
 // The job's name; with spec->name the node's operator is told from all others of all jobs.
 const char *wr_node_job(const struct wr_node *node);
 

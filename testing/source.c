@@ -113,7 +113,8 @@ static bool reader_reject(struct test_reader *reader, const char *reason)
     return wr_reader_reject(&reader->reader, line, reason, reader->text, kept, length);
 }
 
-// Makes a row, or a dead letter, of the next record; false: an output has no room for it.
+// Makes a row, or a dead letter, of the next record; false: an output has no room for it, or it is
+// at the limit.
 static bool reader_take(struct test_reader *reader)
 {
     const struct wr_test_input *input  = input_of(&reader->reader);
@@ -121,7 +122,7 @@ static bool reader_take(struct test_reader *reader)
     struct wr_output           *out    = (struct wr_output *)(uintptr_t)in;
     const char                 *reason = NULL;
     char                        text[200];
-    if (wr_output_room(out) == 0) {
+    if (wr_output_room(out) == 0 || wr_reader_is_at_limit(&reader->reader, reader->next)) {
         return false;
     }
     void *row = wr_output_row(out);
@@ -134,7 +135,7 @@ static bool reader_take(struct test_reader *reader)
         return reader_reject(reader, "the record is larger than a record may be");
     }
     const uint32_t number = out->batch->row_count;
-    if (!wr_output_seal(out)) {
+    if (wr_reader_is_past_limit(&reader->reader, row) || !wr_output_seal(out)) {
         return false;
     }
     reader->items[number] = reader->next;

@@ -30,7 +30,7 @@ static void print_finding(void *opaque, const struct wr_store_finding *finding)
     }
     (void)printf("{\"kind\":\"%s\",\"exit_code\":%d,\"file\":", wr_store_kind_word(finding->kind),
                  wr_store_kind_exit_code(finding->kind));
-    wr_command_json_text(stdout, finding->path);
+    wr_json_print_text(stdout, finding->path);
     if (finding->byte != UINT64_MAX) {
         (void)printf(",\"byte\":%" PRIu64, finding->byte);
     }
@@ -38,7 +38,7 @@ static void print_finding(void *opaque, const struct wr_store_finding *finding)
         (void)printf(",\"checkpoint\":%" PRIu64, finding->checkpoint);
     }
     (void)printf(",\"sentence\":");
-    wr_command_json_text(stdout, finding->sentence);
+    wr_json_print_text(stdout, finding->sentence);
     (void)printf("}\n");
 }
 

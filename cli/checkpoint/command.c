@@ -8,10 +8,6 @@
 
 #define OPEN_ATTEMPTS 3
 
-// The years that RFC 3339 has: 0000 to 9999. What follows from the ends of time lies beyond.
-#define TIMES_FIRST WEIR_SECONDS(-62167219200)
-#define TIMES_END   WEIR_SECONDS(253402300800)
-
 // ---- sentences ----
 
 int wr_checkpoint_misused(const struct wr_checkpoint_command *command, const char *sentence, ...)
@@ -202,27 +198,4 @@ int wr_checkpoint_end(int code)
     }
     (void)fprintf(stderr, "standard output: %s\n", strerror(errno));
     return weir_status_exit_code(wr_error_status(errno));
-}
-
-void wr_checkpoint_json_time(FILE *to, weir_time time)
-{
-    char text[WEIR_TIME_TEXT_MAX];
-    if (time < TIMES_FIRST) {
-        (void)fputs("null", to);
-    } else if (time >= TIMES_END) {
-        (void)fputs("\"end\"", to);
-    } else {
-        (void)weir_time_format(time, text);
-        (void)fprintf(to, "\"%s\"", text);
-    }
-}
-
-const char *wr_checkpoint_time_text(weir_time time, char *to)
-{
-    if (time < TIMES_FIRST || time >= TIMES_END) {
-        (void)snprintf(to, WEIR_TIME_TEXT_MAX, "%s", time < TIMES_FIRST ? "none" : "end");
-    } else {
-        (void)weir_time_format(time, to);
-    }
-    return to;
 }

@@ -72,9 +72,4 @@ int  wr_checkpoint_no_operator(const struct wr_store *store, const char *name);
 // `code`, or that of what became of stdout if it is 0: 0 if its reader went away.
 int wr_checkpoint_end(int code);
 
-// The time as a JSON string; null: before the year 0; "end": after 9999.
-void wr_checkpoint_json_time(FILE *to, weir_time time);
-// The same for people, into WEIR_TIME_TEXT_MAX bytes; returns `to`.
-const char *wr_checkpoint_time_text(weir_time time, char *to);
-
 #endif // WR_CLI_CHECKPOINT_COMMAND_H

@@ -34,6 +34,7 @@ struct group {
 
 struct diff {
     const struct wr_checkpoint_command *command;
+    bool                                is_of_two;     // directories: they share no file
     const char                         *operator_name; // NULL: all
     struct side                         sides[2];
     struct group                       *groups;
@@ -205,7 +206,7 @@ static void side_take_cell(struct side *side, uint32_t task, const struct wr_ind
     size_t      key_length = 0;
     to                     = open_memstream(&key_text, &key_length);
     WR_CHECK(to != NULL);
-    wr_command_json_text(to, key);
+    wr_json_print_text(to, key);
     (void)fclose(to);
     side_add(side, wr_copy_text(key_text), wr_copy_text(text));
     wr_free(key);
@@ -263,18 +264,18 @@ static void print_entry(const struct diff *diff, char sign, const struct side_en
     if (!diff->command->as_json) {
         (void)printf("%c %s %s%s%s %s %s\n", sign, group->operator_name,
                      group->name != NULL ? group->name : "cell", group->has_member ? " " : "",
-                     group->has_member ? wr_checkpoint_time_text(group->member, time) : "",
-                     entry->key, entry->value);
+                     group->has_member ? wr_time_text(group->member, time) : "", entry->key,
+                     entry->value);
         return;
     }
     (void)printf("{\"change\":\"%c\",\"operator\":", sign);
-    wr_command_json_text(stdout, group->operator_name);
+    wr_json_print_text(stdout, group->operator_name);
     if (group->name != NULL) {
         (void)printf(",\"table\":");
-        wr_command_json_text(stdout, group->name);
+        wr_json_print_text(stdout, group->name);
         (void)printf(",\"member\":");
         if (group->has_member) {
-            wr_checkpoint_json_time(stdout, group->member);
+            wr_json_print_time(stdout, group->member);
         } else {
             (void)printf("null");
         }
@@ -316,7 +317,8 @@ static weir_status diff_group(struct diff *diff, struct wr_error *error)
     struct places places[2];
     weir_status   status = WEIR_OK;
     for (uint32_t i = 0; i < 2; i++) {
-        places[i] = places_of(diff->sides[i].store, diff->group);
+        places[i] = diff->is_of_two ? (struct places){ .count = 0 }
+                                    : places_of(diff->sides[i].store, diff->group);
     }
     for (uint32_t i = 0; i < 2 && status == WEIR_OK; i++) {
         status = side_take_group(&diff->sides[i], diff->group, &places[1 - i], error);
@@ -381,18 +383,45 @@ static int diff_stores(struct diff *diff)
     return code;
 }
 
-static int diff_run(struct wr_checkpoint_command *command)
+static int diff_open_numbers(struct diff *diff, const char *const *words)
 {
-    struct diff diff = { .command       = command,
-                         .operator_name = command->word_count > 2 ? command->words[2] : NULL };
-    int         code = 0;
+    int code = 0;
     for (uint32_t i = 0; i < 2 && code == 0; i++) {
         uint64_t number;
-        code = wr_checkpoint_is_number(command->words[i], &number)
-                   ? wr_checkpoint_open(command, number, &diff.sides[i].store)
-                   : wr_checkpoint_misused(command, "\"%s\" is not the number of a checkpoint",
-                                           command->words[i]);
+        code = wr_checkpoint_is_number(words[i], &number)
+                   ? wr_checkpoint_open(diff->command, number, &diff->sides[i].store)
+                   : wr_checkpoint_misused(diff->command,
+                                           "\"%s\" is not the number of a checkpoint", words[i]);
     }
+    return code;
+}
+
+// The newest of each of two directories.
+static int diff_open_directories(struct diff *diff, const char *other)
+{
+    struct wr_checkpoint_command command = *diff->command;
+    const int                    code    = wr_checkpoint_open(&command, 0, &diff->sides[0].store);
+    command.directory                    = other;
+    diff->is_of_two                      = true;
+    return code != 0 ? code : wr_checkpoint_open(&command, 0, &diff->sides[1].store);
+}
+
+static int diff_run(struct wr_checkpoint_command *command)
+{
+    uint64_t       number;
+    const bool     has_numbers = wr_checkpoint_is_number(command->words[0], &number);
+    const uint32_t own         = has_numbers ? 2 : 1; // the words before the operator's
+    struct diff    diff        = { .command = command };
+    if (command->word_count < own) {
+        return wr_checkpoint_misused(command, "the number of a checkpoint is missing");
+    }
+    if (command->word_count > own + 1) {
+        return wr_checkpoint_misused(command, "do not know what to do with \"%s\"",
+                                     command->words[own + 1]);
+    }
+    diff.operator_name = command->word_count > own ? command->words[own] : NULL;
+    int code           = has_numbers ? diff_open_numbers(&diff, command->words)
+                                     : diff_open_directories(&diff, command->words[0]);
     if (code == 0) {
         code = diff_stores(&diff);
     }
@@ -403,15 +432,18 @@ static int diff_run(struct wr_checkpoint_command *command)
 
 const struct wr_checkpoint_verb wr_checkpoint_diff_verb = {
     .name    = "diff",
-    .words   = "DIR N M [OPERATOR]",
-    .summary = "which entries and cells were added, removed and changed from N to M",
+    .words   = "DIR N M [OPERATOR] | DIR OTHER-DIR [OPERATOR]",
+    .summary = "what was added, removed and changed from N to M, or to another directory's",
     .more =
         "A line an entry: + added, - removed; one that changed has two lines. Of segments that "
         "both have\nfrom the same checkpoint nothing is read. What has changed of one table must "
-        "fit into memory.\nHow many there are is said on stderr.\n\n"
+        "fit into memory.\nHow many there are is said on stderr. Of two directories it compares "
+        "the newest: those of two "
+        "replays,\na savepoint.\n\n"
         "  weir checkpoint diff data/checkpoints 11 latest\n"
-        "  weir checkpoint diff data/checkpoints 11 12 by-card --json\n",
-    .least = 3,
+        "  weir checkpoint diff data/checkpoints 11 12 by-card --json\n"
+        "  weir checkpoint diff before after by-card\n",
+    .least = 2,
     .most  = 4,
     .run   = diff_run,
 };

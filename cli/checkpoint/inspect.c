@@ -151,7 +151,7 @@ static void print_cell(void *opaque, uint32_t task, const struct wr_index_cell *
     (void)opaque;
     if (wr_cell_partition(cell, &kept)) {
         (void)printf("    partition %s: offset %" PRIu64 ", watermark %s%s\n", cell->key,
-                     kept.position.numbers[0], wr_checkpoint_time_text(kept.watermark, at),
+                     kept.position.numbers[0], wr_time_text(kept.watermark, at),
                      kept.is_ended != 0  ? ", ended"
                      : kept.is_idle != 0 ? ", idle"
                                          : "");
@@ -174,8 +174,8 @@ static void print_table(const struct table_sum *table)
                  table->entries, wr_value_size_text(table->bytes, size), table->segments);
     if (table->has_member) {
         (void)printf("; %" PRIu32 " of them, from %s", table->members,
-                     wr_checkpoint_time_text(table->first, at));
-        (void)printf(" to %s", wr_checkpoint_time_text(table->last, at));
+                     wr_time_text(table->first, at));
+        (void)printf(" to %s", wr_time_text(table->last, at));
     }
     (void)printf("\n");
 }
@@ -184,7 +184,7 @@ static void print_operator(const struct inspection *inspection, const struct ope
 {
     char at[WEIR_TIME_TEXT_MAX];
     (void)printf("  %s: %" PRIu32 " task%s, watermark %s\n", sum->name, sum->tasks,
-                 sum->tasks == 1 ? "" : "s", wr_checkpoint_time_text(sum->watermark, at));
+                 sum->tasks == 1 ? "" : "s", wr_time_text(sum->watermark, at));
     cells_each(inspection->store, sum->name, print_cell, NULL);
     for (uint32_t i = 0; i < sum->table_count; i++) {
         print_table(&sum->tables[i]);
@@ -206,7 +206,7 @@ static void print_all(const struct inspection *inspection)
     char                      at[WEIR_TIME_TEXT_MAX], size[WR_VALUE_TEXT_MAX];
     (void)printf("%s %" PRIu64 " of %s: durable %s, after %.3f s%s\n",
                  manifest->is_savepoint ? "savepoint" : "checkpoint", manifest->checkpoint,
-                 manifest->job, wr_checkpoint_time_text(manifest->durable_us, at),
+                 manifest->job, wr_time_text(manifest->durable_us, at),
                  (double)(manifest->durable_us - manifest->began_us) / 1e6,
                  manifest->is_final     ? "; the job had ended"
                  : manifest->is_stopped ? "; the job was stopped by it"
@@ -236,10 +236,10 @@ static void json_cell(void *opaque, uint32_t task, const struct wr_index_cell *c
 {
     bool *is_first = opaque;
     (void)printf("%s{\"cell\":", *is_first ? "" : ",");
-    wr_command_json_text(stdout, cell->name);
+    wr_json_print_text(stdout, cell->name);
     (void)printf(",\"task\":%" PRIu32 ",\"key\":", task);
     if (cell->key != NULL) {
-        wr_command_json_text(stdout, cell->key);
+        wr_json_print_text(stdout, cell->key);
     } else {
         (void)printf("null");
     }
@@ -252,14 +252,14 @@ static void json_cell(void *opaque, uint32_t task, const struct wr_index_cell *c
 static void json_table(const struct table_sum *table)
 {
     (void)printf("{\"table\":");
-    wr_command_json_text(stdout, table->name);
+    wr_json_print_text(stdout, table->name);
     (void)printf(",\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"segments\":%" PRIu64,
                  table->entries, table->bytes, table->segments);
     if (table->has_member) {
         (void)printf(",\"members\":%" PRIu32 ",\"first_member\":", table->members);
-        wr_checkpoint_json_time(stdout, table->first);
+        wr_json_print_time(stdout, table->first);
         (void)printf(",\"last_member\":");
-        wr_checkpoint_json_time(stdout, table->last);
+        wr_json_print_time(stdout, table->last);
     }
     (void)printf("}");
 }
@@ -268,9 +268,9 @@ static void json_operator(const struct inspection *inspection, const struct oper
 {
     bool is_first = true;
     (void)printf("{\"operator\":");
-    wr_command_json_text(stdout, sum->name);
+    wr_json_print_text(stdout, sum->name);
     (void)printf(",\"tasks\":%" PRIu32 ",\"watermark\":", sum->tasks);
-    wr_checkpoint_json_time(stdout, sum->watermark);
+    wr_json_print_time(stdout, sum->watermark);
     (void)printf(",\"cells\":[");
     cells_each(inspection->store, sum->name, json_cell, &is_first);
     (void)printf("],\"tables\":[");
@@ -281,7 +281,7 @@ static void json_operator(const struct inspection *inspection, const struct oper
     (void)printf("],\"counters\":{");
     for (uint32_t i = 0; i < sum->counter_count; i++) {
         (void)printf("%s", i > 0 ? "," : "");
-        wr_command_json_text(stdout, sum->counters[i].name);
+        wr_json_print_text(stdout, sum->counters[i].name);
         (void)printf(":%" PRIu64, sum->counters[i].value);
     }
     (void)printf("}}");
@@ -292,11 +292,11 @@ static void json_task(const struct inspection *inspection, uint32_t at)
     const struct wr_manifest_task *task = &wr_store_manifest(inspection->store)->tasks[at];
     (void)printf("{\"task\":%" PRIu32 ",\"stage\":%" PRIu32 ",\"stage_name\":", task->task,
                  task->stage);
-    wr_command_json_text(stdout, wr_store_index(inspection->store, at)->stage_name);
+    wr_json_print_text(stdout, wr_store_index(inspection->store, at)->stage_name);
     (void)printf(",\"instance\":%" PRIu32 ",\"first_cell\":%" PRIu32 ",\"end_cell\":%" PRIu32
                  ",\"file\":",
                  task->instance, task->first_cell, task->end_cell);
-    wr_command_json_text(stdout, task->file);
+    wr_json_print_text(stdout, task->file);
     (void)printf(",\"bytes\":%" PRIu64 "}", task->bytes);
 }
 
@@ -304,17 +304,17 @@ static void json_all(const struct inspection *inspection)
 {
     const struct wr_manifest *manifest = wr_store_manifest(inspection->store);
     (void)printf("{\"checkpoint\":%" PRIu64 ",\"job\":", manifest->checkpoint);
-    wr_command_json_text(stdout, manifest->job);
+    wr_json_print_text(stdout, manifest->job);
     (void)printf(",\"began\":");
-    wr_checkpoint_json_time(stdout, manifest->began_us);
+    wr_json_print_time(stdout, manifest->began_us);
     (void)printf(",\"durable\":");
-    wr_checkpoint_json_time(stdout, manifest->durable_us);
+    wr_json_print_time(stdout, manifest->durable_us);
     (void)printf(",\"took_us\":%" PRIi64 ",\"epoch\":%" PRIu32
                  ",\"savepoint\":%s,\"final\":%s,\"stopped\":%s,\"version\":",
                  manifest->durable_us - manifest->began_us, manifest->epoch,
                  word_of(manifest->is_savepoint), word_of(manifest->is_final),
                  word_of(manifest->is_stopped));
-    wr_command_json_text(stdout, manifest->version);
+    wr_json_print_text(stdout, manifest->version);
     (void)printf(",\"graph\":\"%016" PRIx64 "\",\"seed\":\"%016" PRIx64 "\",\"tasks\":[",
                  manifest->graph_hash, manifest->hash_seed);
     for (uint32_t i = 0; i < manifest->task_count; i++) {

@@ -137,14 +137,14 @@ static void print_json(const struct row *row)
     (void)printf("{\"checkpoint\":%" PRIu64, row->checkpoint);
     if (row->failure != NULL) {
         (void)printf(",\"failure\":");
-        wr_command_json_text(stdout, row->failure);
+        wr_json_print_text(stdout, row->failure);
         (void)printf("}\n");
         return;
     }
     (void)printf(",\"began\":");
-    wr_checkpoint_json_time(stdout, row->began_us);
+    wr_json_print_time(stdout, row->began_us);
     (void)printf(",\"durable\":");
-    wr_checkpoint_json_time(stdout, row->durable_us);
+    wr_json_print_time(stdout, row->durable_us);
     (void)printf(",\"took_us\":%" PRIi64 ",\"epoch\":%" PRIu32 ",\"tasks\":%" PRIu32
                  ",\"entries\":%" PRIu64 ",\"state_bytes\":%" PRIu64 ",\"alone_bytes\":%" PRIu64
                  ",\"shared_bytes\":%" PRIu64 ",\"savepoint\":%s,\"final\":%s,\"stopped\":%s}\n",
@@ -162,14 +162,14 @@ static void print_row(const struct row *row)
     }
     (void)printf("  %10" PRIu64 "  %-27s  %7.3f s  %5" PRIu32 "  %5" PRIu32 "  %12" PRIu64
                  "  %10s  %10s%s%s\n",
-                 row->checkpoint, wr_checkpoint_time_text(row->durable_us, at),
+                 row->checkpoint, wr_time_text(row->durable_us, at),
                  (double)(row->durable_us - row->began_us) / 1e6, row->epoch, row->task_count,
                  row->entries, wr_value_size_text(row->alone_bytes, alone),
                  wr_value_size_text(row->shared_bytes, shared),
                  row->is_savepoint ? "  savepoint" : "",
-                 row->is_final     ? "  final: the job had ended"
-                 : row->is_stopped ? "  the job was stopped"
-                                   : "");
+                 row->is_stopped ? "  the job was stopped"
+                 : row->is_final ? "  final: the job had ended"
+                                 : "");
 }
 
 static void list_print(const struct list *list)

@@ -31,13 +31,13 @@ static void print_finding(void *opaque, const struct wr_fsck_finding *finding)
     }
     (void)printf("{\"kind\":\"%s\",\"exit_code\":%d,\"file\":", wr_fsck_word(finding->kind),
                  wr_fsck_exit_code(finding->kind));
-    wr_command_json_text(stdout, finding->path);
+    wr_json_print_text(stdout, finding->path);
     if (finding->byte != UINT64_MAX) {
         (void)printf(",\"byte\":%" PRIu64, finding->byte);
     }
     if (finding->topic != NULL) {
         (void)printf(",\"topic\":");
-        wr_command_json_text(stdout, finding->topic);
+        wr_json_print_text(stdout, finding->topic);
     }
     if (finding->partition != UINT32_MAX) {
         (void)printf(",\"partition\":%u", finding->partition);
@@ -47,7 +47,7 @@ static void print_finding(void *opaque, const struct wr_fsck_finding *finding)
                      finding->end_offset);
     }
     (void)printf(",\"sentence\":");
-    wr_command_json_text(stdout, finding->sentence);
+    wr_json_print_text(stdout, finding->sentence);
     (void)printf("}\n");
 }
 

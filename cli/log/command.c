@@ -84,27 +84,6 @@ const char *wr_command_nearest(const char *wrong, const char *const *names, uint
     return nearest;
 }
 
-void wr_command_json_text(FILE *to, const char *text)
-{
-    const char *const end = text + strlen(text);
-    (void)fputc('"', to);
-    while (text < end) {
-        const size_t        step = wr_text_utf8_sequence(text, (size_t)(end - text));
-        const unsigned char c    = (unsigned char)*text;
-        if (step == 0) {
-            (void)fputs("\\ufffd", to);
-        } else if (c == '"' || c == '\\') {
-            (void)fprintf(to, "\\%c", c);
-        } else if (c < 0x20) {
-            (void)fprintf(to, "\\u%04x", c);
-        } else {
-            (void)fwrite(text, 1, step, to);
-        }
-        text += step == 0 ? 1 : step;
-    }
-    (void)fputc('"', to);
-}
-
 // ---- the log ----
 
 struct names {

@@ -8,6 +8,7 @@
 #ifndef WR_CLI_COMMAND_H
 #define WR_CLI_COMMAND_H
 
+#include "cli/json.h"
 #include "cli/log/values.h"
 #include "log/log.h"
 
@@ -161,7 +162,6 @@ bool wr_command_may(const struct wr_command *command, int *code, const char *que
     WEIR_PRINTF(3, 4);
 // The name of `names` that was most likely meant, or NULL.
 const char *wr_command_nearest(const char *wrong, const char *const *names, uint32_t count);
-void        wr_command_json_text(FILE *to, const char *text); // with its quotes
 
 // ---- the log ----
 

@@ -129,10 +129,10 @@ static void say_done(const struct wr_command *command, const char *what)
 {
     if (command->as_json) {
         (void)printf("{\"log\":");
-        wr_command_json_text(stdout, command->directory);
+        wr_json_print_text(stdout, command->directory);
         if (command->topic != NULL) {
             (void)printf(",\"topic\":");
-            wr_command_json_text(stdout, command->topic);
+            wr_json_print_text(stdout, command->topic);
         }
         (void)printf(",\"done\":\"%s\"}\n", what);
     } else {

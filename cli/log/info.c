@@ -24,7 +24,7 @@ static void json_or_null(const char *name, const char *text)
     if (text == NULL) {
         (void)printf("null");
     } else {
-        wr_command_json_text(stdout, text);
+        wr_json_print_text(stdout, text);
     }
 }
 
@@ -51,7 +51,7 @@ static void json_settings(const struct wr_command *command, const weir_topic *to
 {
     char *schema = wr_schema_text(topic->type);
     (void)printf("{\"log\":");
-    wr_command_json_text(stdout, command->directory);
+    wr_json_print_text(stdout, command->directory);
     json_or_null("topic", topic->name);
     json_or_null("type", topic->type->name);
     json_or_null("key", topic->key);

@@ -72,13 +72,17 @@ static bool line_reject_length(struct wr_line_source *source)
     return line_reject(source, reason);
 }
 
-// Makes a row of the line at hand, or a dead letter; false: an output has no room for it.
+// Makes a row of the line at hand, or a dead letter; false: an output has no room for it, or it is
+// at the limit.
 static bool line_take(struct wr_line_source *source)
 {
     const struct wr_line_options *options = options_of(source);
     struct wr_output             *out     = main_of(source);
     const char                   *reason  = NULL;
     char                          text[200];
+    if (wr_reader_is_at_limit(&source->reader, source->line.offset)) {
+        return false;
+    }
     if (source->line.is_too_long) {
         return line_reject_length(source);
     }
@@ -96,7 +100,7 @@ static bool line_take(struct wr_line_source *source)
         return line_reject(source, "the record is larger than a record may be");
     }
     const uint32_t number = out->batch->row_count;
-    if (!wr_output_seal(out)) {
+    if (wr_reader_is_past_limit(&source->reader, row) || !wr_output_seal(out)) {
         return false;
     }
     source->rows[number] = source->line;

@@ -116,7 +116,21 @@ static uint32_t generator_make_sealed(struct generator             *generator,
                          (unsigned long long)number, out->layout.max_record_bytes);
             return i;
         }
-        if (!wr_output_seal(out)) {
+        if (wr_reader_is_past_limit(&generator->reader, wr_output_row(out)) ||
+            !wr_output_seal(out)) {
+            return i;
+        }
+    }
+    return count;
+}
+
+// How many of the `count` records just made come before the limit.
+static uint32_t generator_made(struct generator *generator, const struct wr_output *out,
+                               uint32_t count)
+{
+    const char *records = wr_output_row(out);
+    for (uint32_t i = 0; generator->reader.limit != NULL && i < count; i++) {
+        if (wr_reader_is_past_limit(&generator->reader, records + i * out->layout.row_size)) {
             return i;
         }
     }
@@ -138,17 +152,32 @@ static uint32_t generator_make(struct generator *generator, uint64_t step, uint3
     binding->rows(node->call, wr_output_row(out), generator->next, step, count,
                   is_paced ? generator_due(generator, generator->next) : 0,
                   is_paced ? (double)step * 1e6 / rate : 0);
-    wr_output_commit(out, count);
-    return count;
+    const uint32_t made = generator_made(generator, out, count);
+    wr_output_commit(out, made);
+    return made;
+}
+
+// How many of its records come before number `end`.
+static uint64_t generator_before(const struct generator *generator, uint64_t step, uint64_t end)
+{
+    return generator->next < end ? (end - generator->next - 1) / step + 1 : 0;
 }
 
 static uint64_t generator_left(const struct generator *generator, uint64_t step)
 {
     const uint64_t events = options_of(&generator->reader)->events;
-    if (events == 0) {
-        return UINT64_MAX;
+    return events == 0 ? UINT64_MAX : generator_before(generator, step, events);
+}
+
+// How many of at most `count` come before the limit.
+static uint32_t generator_before_limit(struct generator *generator, uint64_t step, uint32_t count)
+{
+    const struct wr_limit *limit = generator->reader.limit;
+    if (limit == NULL || wr_reader_is_at_limit(&generator->reader, generator->next)) {
+        return limit == NULL ? count : 0;
     }
-    return generator->next < events ? (events - generator->next - 1) / step + 1 : 0;
+    const uint64_t before = generator_before(generator, step, limit->offset);
+    return before < count ? (uint32_t)before : count;
 }
 
 static enum wr_read generator_read(struct wr_reader *reader)
@@ -164,6 +193,7 @@ static enum wr_read generator_read(struct wr_reader *reader)
     if (left == 0) {
         return WR_READ_END;
     }
+    count = generator_before_limit(generator, step, count);
     if (count == 0) {
         return WR_READ_FULL;
     }

@@ -137,7 +137,7 @@ static bool source_open(struct wr_reader *reader)
         return false;
     }
     source->decided = wr_shared_decisions(reader->node, source->log);
-    if (options->given.consumer != NULL) {
+    if (options->given.consumer != NULL && !wr_node_is_replay(reader->node)) {
         source->consumer =
             wr_shared_consumer(reader->node, source->log, options->given.consumer, options->topic);
         if (source->consumer == NULL) {
@@ -244,7 +244,8 @@ static bool row_reject(struct log_source *source, const char *reason)
                             weir_str_bytes(&text), length, length);
 }
 
-// Adds the row at `next`, or makes a dead letter of it; false: an output has no room for it.
+// Adds the row at `next`, or makes a dead letter of it; false: an output has no room for it, or it
+// is at the limit.
 static bool row_take(struct log_source *source)
 {
     const weir_log_source_options *given   = &options_of(source)->given;
@@ -252,7 +253,8 @@ static bool row_take(struct log_source *source)
     const uint8_t *const           changes = source->rows.changes;
     const char                    *reason  = NULL;
     char                           text[200];
-    if (wr_output_room(out) == 0) {
+    if (wr_output_room(out) == 0 ||
+        wr_reader_is_at_limit(&source->reader, row_offset(source, source->next))) {
         return false;
     }
     if (changes != NULL && changes[source->next] == WEIR_DELETE && !given->sends_changes) {
@@ -268,7 +270,7 @@ static bool row_take(struct log_source *source)
     if (wr_batch_row_fits_never(&out->layout, row)) {
         return row_reject(source, "the record is larger than a record may be");
     }
-    if (!wr_output_seal(out)) {
+    if (wr_reader_is_past_limit(&source->reader, row) || !wr_output_seal(out)) {
         return false;
     }
     if (out->batch->changes != NULL) {
@@ -317,7 +319,7 @@ static void take_rows(struct log_source *source, uint64_t allowed)
     const uint32_t          left = source->rows.count - source->next;
     const uint32_t          most = allowed < left ? (uint32_t)allowed : left;
     const bool is_plain          = out->layout.strings.count == 0 && source->rows.changes == NULL &&
-                          options_of(source)->given.check == NULL;
+                          options_of(source)->given.check == NULL && source->reader.limit == NULL;
     source->row_count += is_plain ? take_all(source, most) : take_one_by_one(source, most);
 }
 

@@ -21,7 +21,7 @@ typedef struct command {
     const char      *output, *output_log;
     const char      *views, *job;
     const char      *follow;
-    const char      *checkpoints;
+    const char      *checkpoints, *until;
     bool             makes_output; // else the graph is only shown
     payments_options options;
     weir_status      status;
@@ -70,19 +70,22 @@ static bool is_one_of(const char *a, const char *a_name, const char *b, const ch
 
 static bool read_command(command *c, double rate)
 {
-    c->options.ends.input      = c->input;
-    c->options.ends.log        = c->log;
-    c->options.ends.consumer   = c->consumer;
-    c->options.ends.follow     = c->follow != NULL;
-    c->options.ends.rate       = rate;
-    c->options.ends.output     = c->output;
-    c->options.ends.output_log = c->output_log;
+    c->options.ends.input    = c->input;
+    c->options.ends.log      = c->log;
+    c->options.ends.consumer = c->consumer;
+    c->options.ends.follow   = c->follow != NULL;
+    c->options.ends.rate     = rate;
+    if (c->until == NULL) { // the views of a replay go nowhere
+        c->options.ends.output     = c->output;
+        c->options.ends.output_log = c->output_log;
+    }
     if (c->consumer != NULL && c->log == NULL) {
         (void)fprintf(stderr, "payments: --consumer is a name in a log; it needs --log DIR\n");
         return false;
     }
     return is_one_of(c->input, "input FILE", c->log, "log DIR") &&
-           is_one_of(c->output, "output DIR", c->output_log, "output-log DIR") &&
+           (c->until != NULL ||
+            is_one_of(c->output, "output DIR", c->output_log, "output-log DIR")) &&
            payments_choose_views(c->views, c->job, &c->options.views);
 }
 
@@ -121,7 +124,7 @@ static weir_job *build(void *opaque, double rate)
 {
     command *c = (command *)opaque;
     c->status  = read_command(c, rate) ? WEIR_OK : WEIR_USAGE;
-    if (c->status == WEIR_OK && c->makes_output) {
+    if (c->status == WEIR_OK && c->makes_output && c->until == NULL) {
         c->status = c->output != NULL ? prepare_files(c) : prepare_log(c);
     }
     return c->status == WEIR_OK ? payments_job_open(&c->options) : NULL;
@@ -166,6 +169,7 @@ int main(int argc, char **argv)
         finish,
         &c,
         &c.checkpoints,
+        &c.until,
     };
     const int exit_code = weir_main_with(&options, argc, argv);
     return c.status != WEIR_OK ? weir_status_exit_code(c.status) : exit_code;

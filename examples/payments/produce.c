@@ -227,6 +227,7 @@ int payments_produce(int argc, char **argv)
         finish,
         &p,
         NULL,
+        NULL,
     };
     const int exit_code = weir_main_with(&options, argc, argv);
     return p.status != WEIR_OK ? weir_status_exit_code(p.status) : exit_code;

@@ -1,13 +1,18 @@
 // weir/main.h: one command line for every job.
 //
 //   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--checkpoints DIR]
-//                 [--checkpoint-interval MS] [--restore N] [--restarts N] [--simulate SEED]
-//                 [--quiet] [--json]
+//                 [--checkpoint-interval MS] [--checkpoints-kept N] [--restore N] [--restarts N]
+//                 [--simulate SEED] [--quiet] [--json]
+//   PROGRAM run   [--checkpoints DIR [--restore N]] --until POINT --replay-to NEW-DIR
 //   PROGRAM plan  [--workers N] [--json]
 //   PROGRAM --help
 //
 // With --checkpoints a job that was killed, or stopped, goes on where its newest checkpoint is when
 // the same command is given again.
+//
+// With --until it is a replay (weir_run_options.until): from checkpoint N up to POINT, with nothing
+// written but the state it ends with: to NEW-DIR, for `weir checkpoint`, and as lines of JSON to
+// NEW-DIR/state.jsonl.
 //
 // A program that builds its job by weir_main_with also has --rate N, which is handed to `build`.
 // `run` shows progress on stderr while it runs (events, rate, how far the watermark lags; a bar
@@ -40,6 +45,9 @@ typedef struct weir_main_options {
     // Set to the value of --checkpoints before `build`, if it is given. NULL: the program need not
     // know.
     const char **checkpoints;
+    // The same of --until, in a replay: whatever sinks `build` declares, they write nothing, and
+    // it must not write anything either. NULL: the program need not know.
+    const char **until;
 } weir_main_options;
 
 WEIR_BEGIN

@@ -46,8 +46,23 @@ typedef struct weir_run_options {
     uint32_t    checkpoints_kept;    // the last so many; 0: 3
     // What to go on from: NULL or "latest": the newest checkpoint; a number: that one of
     // `checkpoints`; else a savepoint's directory, and `checkpoints` must not have any.
-    const char  *restore;
-    weir_restart restart_rule; // of weir_job_run
+    const char *restore;
+    // A replay: goes on from `restore` up to this point and ends there, with the state as it was,
+    // for somebody to look at. One or more of these, with commas between them:
+    //   TIME          "2026-03-01T10:02:00.123Z": each partition up to its first record that
+    //                 happened after it
+    //   @OFFSET       each partition up to the record of that offset, which is not read
+    //   NAME@OFFSET   the same of the partition of that name, as "events/0@512"; the others need
+    //                 one of the above
+    // All sinks discard, and no consumer's place is kept. `checkpoints` are only read, and may be
+    // those of a job that runs: `restore` NULL is the newest from before the point; without any it
+    // begins at the beginning. With one worker, which is what `workers` 0 means here, and one
+    // source the same replay ends with the same state each time. NULL: it is no replay.
+    const char *until;
+    // Of a replay, which needs it: the state goes there, as a checkpoint that `weir checkpoint`
+    // reads. Made if missing; nothing may be in it.
+    const char  *replay_to;
+    weir_restart restart_rule; // of weir_job_run; a replay is not tried again
     int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never
 } weir_run_options;
 

@@ -41,6 +41,7 @@ struct wr_state_file; // one that is being written
 struct wr_store_options {
     bool     writes;     // takes the lock and a new epoch
     bool     creates;    // with `writes`: makes the directory if it is missing
+    bool     is_new;     // with `writes`: there must be nothing in it yet (WEIR_CONFLICT)
     uint64_t checkpoint; // the published one to open at; 0: the newest
     uint32_t keeps;      // published checkpoints that are kept; 0: 3
     // What went wrong and does not matter now: a file that could not be deleted. May be NULL.

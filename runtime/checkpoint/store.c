@@ -150,6 +150,30 @@ static weir_status lock_take(struct wr_store *store, struct wr_error *error)
     return WEIR_CONFLICT;
 }
 
+// The lock and the epoch are there once it was opened, be it for nothing.
+static weir_status directory_is_new(const struct wr_store *store, struct wr_error *error)
+{
+    struct wr_names names = { .count = 0 };
+    const char     *found = NULL;
+    const int       status =
+        store->environment->ops->list(store->environment, store->directory, wr_names_add, &names);
+    for (uint32_t i = 0; i < names.count; i++) {
+        if (strcmp(names.names[i], "lock") != 0 && strcmp(names.names[i], "epoch") != 0) {
+            found = names.names[i];
+        }
+    }
+    if (status < 0) {
+        (void)open_fail(error, status, store, "list the directory");
+    } else if (found != NULL) {
+        (void)wr_error_set(error, WEIR_CONFLICT,
+                           "checkpoints in %s: the directory is in use, there is \"%s\" in it: "
+                           "choose a new one",
+                           store->directory, found);
+    }
+    wr_names_fini(&names);
+    return error->status;
+}
+
 // What the names in the directory come to.
 struct survey {
     bool     has_manifest, has_state;
@@ -327,6 +351,9 @@ static weir_status store_open(struct wr_store *store, struct wr_error *error)
     struct survey survey;
     weir_status   status = store->options.creates ? directory_make(store, error) : WEIR_OK;
     status               = status != WEIR_OK ? status : directory_find(store, error);
+    if (status == WEIR_OK && store->options.is_new) {
+        status = directory_is_new(store, error);
+    }
     if (status == WEIR_OK && store->options.writes) {
         status = lock_take(store, error);
     }

@@ -164,6 +164,7 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
         .seed             = plan->options.seed,
         .spin_us          = plan->options.spin_us,
         .is_simulated     = plan->options.is_simulated,
+        .until            = plan->until,
     };
     struct weir_run *run = wr_run_open(&options);
     run->job             = plan->job;

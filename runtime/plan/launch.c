@@ -1,6 +1,7 @@
 // From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it
 // counted. With a directory for checkpoints: open that first, for it may say what was before.
 #include "runtime/plan/plan.h"
+#include "runtime/plan/replay.h"
 #include "runtime/plan/restart.h"
 #include "runtime/run/coordinator.h"
 
@@ -9,6 +10,7 @@
 
 #define INTERVAL_US 1000000
 #define TIMEOUT_US  600000000
+#define NEVER_US    WEIR_DAYS(36500) // a replay takes its last checkpoint only
 
 // ---- checkpoints ----
 
@@ -133,6 +135,13 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
         .opaque  = job,
     };
     *stores = (struct stores){ .own = NULL };
+    if (options->replay_to != NULL) {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "replay_to %s: it is where a replay's state goes; say with until how far to "
+                       "replay (--until POINT)",
+                       options->replay_to);
+        return false;
+    }
     if (options->checkpoints == NULL) {
         return true;
     }
@@ -153,22 +162,112 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
     return true;
 }
 
+// What a replay goes on from is only read: a savepoint, the checkpoint that was asked for, or the
+// newest from before the point.
+static bool open_replayed(weir_job *job, const weir_run_options *options,
+                          const struct wr_until *until, struct wr_environment *environment,
+                          struct stores *stores)
+{
+    const bool              is_copy = is_savepoint(options->restore);
+    const char             *from    = is_copy ? options->restore : options->checkpoints;
+    struct wr_store_options reading = { .writes = false };
+    struct wr_error         error   = { .status = WEIR_OK };
+    if (!is_copy && !restore_number(job, options->restore, &reading.checkpoint)) {
+        return false;
+    }
+    if (from == NULL) {
+        return true; // from the beginning
+    }
+    if (options->restore == NULL) {
+        if (wr_replay_open(environment, from, until, &stores->savepoint, &error) != WEIR_OK) {
+            wr_job_mistake(job, error.status, "%s", error.sentence);
+            wr_error_fini(&error);
+            return false;
+        }
+    } else if (!open_store(job, environment, from, &reading, &stores->savepoint)) {
+        return false;
+    }
+    if (wr_store_manifest(stores->savepoint) == NULL) {
+        wr_job_mistake(job, WEIR_NOT_FOUND, "checkpoints in %s: there is none", from);
+        return false;
+    }
+    return true;
+}
+
+// What a replay writes lies in a directory that nobody else uses.
+static bool launch_open_replay(weir_job *job, weir_run_options *options,
+                               const struct wr_until *until, struct wr_environment *environment,
+                               struct stores *stores)
+{
+    const struct wr_store_options writing = {
+        .writes = true, .creates = true, .is_new = true, .warn = warn, .opaque = job
+    };
+    if (options->replay_to == NULL || options->replay_to[0] == '\0') {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "until %s: it needs a directory of its own for the state that it ends with; "
+                       "name a new one in replay_to (--replay-to DIR)",
+                       options->until);
+        return false;
+    }
+    if (options->checkpoints == NULL && options->restore != NULL &&
+        !is_savepoint(options->restore)) {
+        wr_job_mistake(job, WEIR_USAGE,
+                       "restore %s: there are no checkpoints to find it in; name their directory "
+                       "(--checkpoints DIR)",
+                       options->restore);
+        return false;
+    }
+    if (!open_replayed(job, options, until, environment, stores) ||
+        !open_store(job, environment, options->replay_to, &writing, &stores->own)) {
+        return false;
+    }
+    if (stores->savepoint != NULL) {
+        options->seed = wr_store_manifest(stores->savepoint)->hash_seed; // state is found by hash
+    }
+    return true;
+}
+
 static void launch_take_checkpoints(const weir_job *job, const weir_run_options *options,
                                     struct weir_run *run, const struct stores *stores)
 {
     const struct wr_coordinator_options coordinator = {
-        .store     = stores->own,
-        .savepoint = stores->savepoint,
-        .interval_us =
-            options->checkpoint_interval > 0 ? options->checkpoint_interval : INTERVAL_US,
-        .timeout_us = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
-        .job        = job->name,
-        .graph      = graph_text(job),
+        .store       = stores->own,
+        .savepoint   = stores->savepoint,
+        .interval_us = options->until != NULL             ? NEVER_US
+                       : options->checkpoint_interval > 0 ? options->checkpoint_interval
+                                                          : INTERVAL_US,
+        .timeout_us  = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
+        .job         = job->name,
+        .graph       = graph_text(job),
     };
     wr_run_take_checkpoints(run, wr_coordinator_open(run, &coordinator));
 }
 
 // ---- launching ----
+
+static struct wr_plan *prepare_replay(weir_job *job, weir_run_options *options,
+                                      struct wr_environment *environment, struct stores *stores)
+{
+    char            *sentence = NULL;
+    struct wr_until *until    = wr_until_open(options->until, &sentence);
+    struct wr_plan  *plan     = NULL;
+    *stores                   = (struct stores){ .own = NULL };
+    if (until == NULL) {
+        wr_job_mistake(job, WEIR_USAGE, "%s", sentence);
+        wr_free(sentence);
+    } else if (launch_open_replay(job, options, until, environment, stores)) {
+        plan = wr_plan_open(job, options, environment);
+    }
+    if (plan != NULL && wr_replay_fits(job, until)) {
+        plan->until = until; // handed
+        return plan;
+    }
+    wr_until_close(until);
+    if (plan != NULL) {
+        wr_plan_close(plan);
+    }
+    return NULL;
+}
 
 // Everything but the start.
 static weir_run *prepare(weir_job *job, const weir_run_options *options,
@@ -176,7 +275,8 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
 {
     weir_run_options own = options != NULL ? *options : (weir_run_options){ .workers = 0 };
     struct stores    stores;
-    struct wr_plan  *plan = launch_open_stores(job, &own, environment, &stores)
+    struct wr_plan  *plan = own.until != NULL ? prepare_replay(job, &own, environment, &stores)
+                            : launch_open_stores(job, &own, environment, &stores)
                                 ? wr_plan_open(job, &own, environment)
                                 : NULL;
     if (plan == NULL) {
@@ -263,7 +363,7 @@ weir_status weir_job_run(weir_job *job, const weir_run_options *options)
     struct wr_restarts     restarts;
     weir_status            status;
     int64_t                delay_us = 0;
-    wr_restarts_init(&restarts, is_real ? &options->restart_rule : &none);
+    wr_restarts_init(&restarts, is_real && options->until == NULL ? &options->restart_rule : &none);
     for (;;) {
         wr_restarts_begin(&restarts, wr_now_us(environment));
         weir_run *run = weir_run_start(job, options);

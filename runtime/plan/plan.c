@@ -14,8 +14,11 @@ static uint32_t plan_add_node(struct wr_plan *plan, const struct wr_graph_node *
     struct wr_plan_node *node = wr_alloc(sizeof(*node));
     node->graph               = graph;
     node->spec                = graph->spec;
-    node->output_count        = graph->output_count;
-    node->outputs             = wr_alloc(sizeof(*node->outputs) * (graph->output_count + 1));
+    if (plan->options.until != NULL && graph->kind == WR_GRAPH_SINK) {
+        node->spec.operator_ = &wr_discard_operator;
+    }
+    node->output_count = graph->output_count;
+    node->outputs      = wr_alloc(sizeof(*node->outputs) * (graph->output_count + 1));
     for (uint32_t i = 0; i < graph->output_count; i++) {
         node->outputs[i].type          = graph->outputs[i].type;
         node->outputs[i].sends_changes = graph->outputs[i].sends_changes;
@@ -535,6 +538,9 @@ static void plan_fill_options(struct wr_plan *plan, const weir_run_options *opti
     if (options != NULL) {
         plan->options = *options;
     }
+    if (plan->options.workers == 0 && plan->options.until != NULL) {
+        plan->options.workers = 1; // in the same order each time
+    }
     if (plan->options.credits < 2) {
         plan->options.credits = 4;
     }
@@ -548,7 +554,8 @@ static void plan_fill_options(struct wr_plan *plan, const weir_run_options *opti
 
 static void plan_note_guarantees(struct wr_plan *plan, struct wr_environment *environment)
 {
-    for (uint32_t i = 0; i < plan->node_count && plan->options.checkpoints != NULL; i++) {
+    const bool has_guarantees = plan->options.checkpoints != NULL || plan->options.until != NULL;
+    for (uint32_t i = 0; i < plan->node_count && has_guarantees; i++) {
         const struct wr_spec *spec = &plan->nodes[i]->spec;
         if (spec->operator_->guarantee != NULL) {
             plan->nodes[i]->guarantee = spec->operator_->guarantee(environment, spec->options);
@@ -608,6 +615,7 @@ void wr_plan_close(struct wr_plan *plan)
     for (uint32_t i = 0; i < plan->stage_count; i++) {
         wr_free(plan->stages[i].nodes);
     }
+    wr_until_close(plan->until);
     wr_free(plan->nodes);
     wr_free(plan->edges);
     wr_free(plan->stages);

@@ -65,6 +65,7 @@ struct wr_plan {
     struct wr_plan_stage *stages; // in topological order
     uint32_t              stage_count;
     uint32_t              partition_count; // of all sources
+    struct wr_until      *until;           // of a replay, set by who launches it; NULL: it is none
     int32_t              *cpus;            // of each worker; -1: not pinned
     void                 *topology;        // hwloc's, while the plan lives; NULL: not looked at
     uint32_t              channel_block_bytes, node_block_bytes;

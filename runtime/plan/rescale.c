@@ -65,6 +65,8 @@ weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeou
         (void)refuse(&error, run, WEIR_USAGE,
                      "the run takes no checkpoints, at whose barriers it could be given one; give "
                      "it a directory for them");
+    } else if (run->until != NULL) {
+        (void)refuse(&error, run, WEIR_USAGE, "it is a replay, which ends by itself");
     } else {
         (void)pthread_mutex_lock(&run->rescaling);
         struct wr_generation *next = generation_make(run, workers, &error);

@@ -820,8 +820,9 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
     struct wr_error          error    = { .status = WEIR_OK };
     const uint64_t           done     = coordinator->current;
     const struct wr_manifest manifest = {
-        .is_final       = coordinator->is_final,
-        .is_stopped     = coordinator->is_final && wr_run_is_stopping_any(coordinator->run),
+        .is_final   = coordinator->is_final,
+        .is_stopped = coordinator->is_final &&
+                      (wr_run_is_stopping_any(coordinator->run) || coordinator->run->until != NULL),
         .began_us       = coordinator->began_wall_us,
         .job            = coordinator->job,
         .graph_hash     = coordinator->graph.hash,

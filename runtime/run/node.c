@@ -181,6 +181,19 @@ bool wr_node_is_checkpointed(const struct wr_node *node) { return node->task->ca
 
 uint32_t wr_node_generation(const struct wr_node *node) { return node->task->generation->number; }
 
+bool wr_node_is_replay(const struct wr_node *node) { return node->task->run->until != NULL; }
+
+bool wr_node_limit(const struct wr_node *node, const char *partition, uint64_t *offset,
+                   weir_time *time)
+{
+    struct wr_until_point point;
+    const bool            is_found =
+        wr_until_find(node->task->run->until, node->spec->name, partition, &point);
+    *offset = point.offset;
+    *time   = point.time;
+    return is_found;
+}
+
 const char *wr_node_job(const struct wr_node *node) { return node->task->run->job_name; }
 
 void wr_node_wake_any(void *park) { wr_park_wake_any(park); }

@@ -54,6 +54,7 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     run->seed             = options->seed;
     run->spin_us          = options->spin_us;
     run->is_simulated     = options->is_simulated;
+    run->until            = options->until;
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);

@@ -19,6 +19,7 @@
 #define WR_RUN_H
 
 #include "runtime/operator.h"
+#include "runtime/run/until.h"
 #include <weir/run.h>
 
 #include <pthread.h>
@@ -171,6 +172,7 @@ struct weir_run {
     const char            *job_name;
     int64_t                spin_us;
     bool                   is_simulated;
+    const struct wr_until *until;       // how far its sources read; NULL: it is no replay
     weir_job              *job;         // whose it is; for whoever launched it
     struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
     pthread_t              coordinator_thread;
@@ -200,6 +202,7 @@ struct wr_run_options {
     uint64_t               seed;
     int64_t                spin_us;
     bool                   is_simulated;
+    const struct wr_until *until; // kept; NULL: it is no replay
 };
 
 // Making a run: open it, and its generation: add tasks in topological order of their stages, add

@@ -348,7 +348,8 @@ static bool task_poll_source(struct wr_task *task)
     const bool         made = node_deliver(task, source);
     if (poll == WR_POLL_END && !made) {
         const bool drains =
-            !is_stopping || __atomic_load_n(&task->run->drains, __ATOMIC_RELAXED) != 0;
+            task->run->until == NULL && // a replay ends as it was at that moment
+            (!is_stopping || __atomic_load_n(&task->run->drains, __ATOMIC_RELAXED) != 0);
         task->has_ended_source = true;
         source->source_is_idle = false;
         if (drains) {

@@ -444,6 +444,34 @@ class Comparing(CheckpointTest):
         self.assertEqual(run(["diff", self.shared, self.numbers[0], "latest", "totals",
                               "--quiet"])[1], "")
 
+    def test_of_two_directories_the_newest_are_compared(self):
+        directory = self.copy()
+        self.assertEqual(run(["diff", self.shared, directory]),
+                         ("", "0 added, 0 removed, 0 changed\n"))
+        run(["delete", directory, self.numbers[-1], "--force"])
+        expected = run(["diff", self.shared, self.numbers[-2], "latest", "totals"])
+        self.assertEqual(run(["diff", directory, self.shared, "totals"]), expected)
+        self.assertNotEqual(expected[0], "")
+
+    def test_files_of_two_directories_are_not_the_same_for_their_names(self):
+        for at in (1000, 2000):
+            subprocess.run([JOB, "run", "--events", "5000", "--until", f"@{at}", "--replay-to",
+                            self.root / f"at-{at}", "--quiet"], check=True, timeout=SOON,
+                           stdout=subprocess.DEVNULL)
+        first, second = self.root / "at-1000", self.root / "at-2000"
+        self.assertEqual([path.name for path in sorted(first.glob("c*"))],
+                         [path.name for path in sorted(second.glob("c*"))])
+        stdout, stderr = run(["diff", first, second, "totals"])
+        self.assertEqual(stderr, "0 added, 0 removed, 14 changed\n")
+        self.assertEqual(stdout.count("\n"), 28)
+
+    def test_words_that_do_not_fit_two_directories_are_refused(self):
+        for words, part in (([self.shared, self.shared, "totals", "x"], "do not know what to do"),
+                            ([self.shared, "3"], "the number of a checkpoint is missing"),
+                            ([self.shared, "latest", "x"], "is not the number")):
+            self.assertIn(part, run(["diff", *words], expect=2)[1])
+        self.assertIn("nowhere", run(["diff", self.shared, "nowhere"], expect=4)[1])
+
     def test_one_does_not_differ_from_itself(self):
         self.assertEqual(run(["diff", self.shared, "latest", "latest"]),
                          ("", "0 added, 0 removed, 0 changed\n"))
