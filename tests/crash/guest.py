@@ -41,9 +41,10 @@ class Guest:
         with open(init, "w") as file:
             file.write(INIT.format(mount=MOUNT, up=UP, script=script))
         os.chmod(init, 0o755)
-        # Memory is a file of the guest; the rest of its own files go to the folder, too.
+        # Memory is a file of the guest; the rest of its own files go to the folder, too. A job of
+        # three workers takes 100 MB.
         self.process = subprocess.Popen(
-            [KERNEL, "mem=128M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+            [KERNEL, "mem=256M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
              "quiet", "loglevel=1", "panic=1", f"init={init}", f"ubd0={image}", "con=null",
              "con0=fd:0,fd:1", f"uml_dir={folder}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
