@@ -110,7 +110,7 @@ def lengths(kills):
 def main():
     def add(parser):
         parser.add_argument("--kills", type=int, default=promises.by_size(60, 1000, 10000))
-    options = promises.parse(__doc__, add)
+    options = promises.parse_load(__doc__, add)
 
     def harness(folder):
         has_failed = threading.Event()

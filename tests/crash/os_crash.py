@@ -2,39 +2,25 @@
 
     python3 os_crash.py [--seed S] [--cycles N] LOAD [ARGUMENT...]
 
-The guest sees the host's files read-only, and an ext4 image of its own. In each cycle it boots,
-verifies what the last crash has left, recovers, writes, and is killed with all its processes: what
-its page cache held and had not given to the disk is gone. What it gave to the disk stays, in the
-host's cache: this is a crash of a system, not a disk that loses what it was given.
-Exits 77 where the guest does not boot.
+In each cycle the guest (guest.py) boots, verifies what the last crash has left, recovers, writes,
+and is killed with all its processes. Exits 77 where it does not boot.
 """
 
-import os
 import random
-import select
 import shlex
-import shutil
-import signal
-import subprocess
 import time
 
+import guest as guests
 import promises
+from guest import Guest
 from promises import Broken
 
-KERNEL = "linux.uml"
-IMAGE_BYTES = 1 << 30
 CYCLES_AN_IMAGE = 40
 PARTITIONS = 2
-MOUNT = "/mnt"  # in the guest
-DIRECTORY = MOUNT + "/log"
-UP = "guest: up"
+DIRECTORY = guests.MOUNT + "/log"
 VERIFIED = "guest: verified "
 
-INIT = """#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
-mount -t ext4 /dev/ubda {mount} || echo "guest: cannot mount"
-echo "{up}"
+SCRIPT = """
 if [ -d {directory} ]; then
     {verify}
     echo "{verified}$?"
@@ -42,98 +28,13 @@ else
     echo "{verified}nothing"
 fi
 {then}
-echo "guest: the command ended with $?"
-while true; do sleep 1000; done
+echo "{ended}$?"
 """
 
 
-class Guest:
-    """A running guest. Its console is read line by line; leaving it kills it."""
-
-    def __init__(self, folder, image, script):
-        self.text = b""
-        self.lines = []  # taken already
-        init = os.path.join(folder, "init.sh")
-        with open(init, "w") as file:
-            file.write(script)
-        os.chmod(init, 0o755)
-        # Memory is a file of the guest; the rest of its own files go to the folder, too.
-        self.process = subprocess.Popen(
-            [KERNEL, "mem=128M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
-             "quiet", "loglevel=1", "panic=1", f"init={init}", f"ubd0={image}", "con=null",
-             "con0=fd:0,fd:1", f"uml_dir={folder}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-
-    def next_line(self, deadline):
-        """The next line of the console; None at the deadline and when the guest has ended."""
-        while b"\n" not in self.text:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
-                return None
-            more = os.read(self.process.stdout.fileno(), 1 << 16)
-            if not more:
-                return None
-            self.text += more
-        line, self.text = self.text.split(b"\n", 1)
-        self.lines.append(line.decode(errors="replace").rstrip("\r"))
-        return self.lines[-1]
-
-    def await_line(self, start):
-        """Reads up to the line that starts so, and returns the lines before it and that line."""
-        deadline = time.monotonic() + promises.SECONDS
-        before = []
-        while (line := self.next_line(deadline)) is not None:
-            if line.startswith(start):
-                return before, line
-            before.append(line)
-        raise Broken(f"the guest ended, or ran for {promises.SECONDS} s, and did not print "
-                     f"{start!r}; its last lines: " + " / ".join(self.lines[-5:]))
-
-    def kill(self):
-        """Ends all processes of the guest at once; no line comes afterwards but what was sent."""
-        if self.process.returncode is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.text += self.process.stdout.read()
-            self.process.wait()
-            self.process.stdout.close()
-
-
 def script(options, then=":"):
-    return INIT.format(mount=MOUNT, directory=DIRECTORY, up=UP, verified=VERIFIED, then=then,
-                       verify=shlex.join([options.load, "verify", DIRECTORY]))
-
-
-def make_image(folder):
-    """A path to a new file system. Skips where it cannot be made."""
-    image = os.path.join(folder, "image")
-    if os.path.exists(image):
-        os.remove(image)
-    with open(image, "wb") as file:
-        file.truncate(IMAGE_BYTES)
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    maker = shutil.which("mkfs.ext4", path=path)
-    if maker is None:
-        promises.skip("there is no mkfs.ext4")
-    subprocess.run([maker, "-q", "-F", image], check=True)
-    return image
-
-
-def check_guest(folder, options):
-    """Skips where the guest does not boot."""
-    if shutil.which(KERNEL) is None:
-        promises.skip(f"there is no {KERNEL}")
-    with Guest(folder, make_image(folder), script(options)) as guest:
-        try:
-            guest.await_line(VERIFIED)
-        except Broken as broken:
-            promises.skip(f"no guest boots here: {broken}")
+    return SCRIPT.format(directory=DIRECTORY, verified=VERIFIED, then=then, ended=guests.ENDED,
+                         verify=shlex.join([options.load, "verify", DIRECTORY]))
 
 
 class Disk:
@@ -143,13 +44,13 @@ class Disk:
         self.options = options
         self.folder = folder
         self.random = chance
-        self.image = make_image(folder)
+        self.image = guests.make_image(folder)
         self.promises = promises.Promises()
         self.boots = self.acks = self.records = 0
 
     def check(self, guest):
         """Reads the guest's verification, and compares it with the acknowledgements."""
-        guest.await_line(UP)
+        guest.await_line(guests.UP)
         lines, verdict = guest.await_line(VERIFIED)
         code = verdict.removeprefix(VERIFIED)
         if code != "nothing" and (code != "0" or "ok" not in lines):
@@ -166,7 +67,7 @@ class Disk:
         if time.monotonic() < deadline:
             raise Broken("the guest ended by itself; its last lines: "
                          + " / ".join(guest.lines[-5:]))
-        if guest.lines[-1].startswith("guest: the command ended"):
+        if guest.lines[-1].startswith(guests.ENDED):
             raise Broken("`write` ended by itself: " + " / ".join(guest.lines[-5:]))
 
     def crash(self):
@@ -222,10 +123,10 @@ def crash_all(options, folder):
 def main():
     def add(parser):
         parser.add_argument("--cycles", type=int, default=promises.by_size(4, 20, 200))
-    options = promises.parse(__doc__, add)
+    options = promises.parse_load(__doc__, add)
 
     def harness(folder):
-        check_guest(folder, options)
+        guests.check(folder)
         return crash_all(options, folder)
 
     promises.run(harness, options)

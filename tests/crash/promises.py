@@ -101,21 +101,33 @@ def by_size(small, normal, full):
     return {"small": small, "full": full}.get(os.environ.get("WEIR_TEST_SIZE"), normal)
 
 
-def parse(description, add=lambda parser: None):
-    """The command line of a harness; `add` adds what is its own."""
+def parser_of(description):
+    """A parser with the options that all harnesses have; positional arguments come afterwards."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("load", metavar="LOAD", help="the load program")
-    parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER,
-                        help="passed on to each `LOAD write`")
     parser.add_argument("--seed", type=int, help="the seed of an earlier run; else a new one")
     parser.add_argument("--folder", help="where to put the directories; else the system's")
-    add(parser)
+    return parser
+
+
+def parse(parser):
+    """The command line of a harness, with a seed, which is printed."""
     options = parser.parse_args()
-    options.load = os.path.abspath(options.load)
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**9)
     print(f"seed: {options.seed}", flush=True)
+    return options
+
+
+def parse_load(description, add):
+    """The command line of a harness over a load program; `add` adds what is its own."""
+    parser = parser_of(description)
+    parser.add_argument("load", type=os.path.abspath, metavar="LOAD", help="the load program")
+    parser.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER,
+                        help="passed on to each `LOAD write`")
+    add(parser)
+    options = parse(parser)
+    options.programs = [options.load, *options.arguments]
     return options
 
 
@@ -125,9 +137,9 @@ def skip(reason):
 
 
 def run(harness, options):
-    """Calls `harness(folder)`, which returns the number of cases, in a new folder; exits.
+    """Calls `harness(folder)`, which returns the number of cases, in a new folder, and prints that.
 
-    After a failure the folder is kept, for who wants to look.
+    After a broken promise exits with 1, and the folder is kept, for who wants to look.
     """
     folder = tempfile.mkdtemp(prefix="weir-crash-", dir=options.folder)
     is_kept = False
@@ -137,8 +149,7 @@ def run(harness, options):
         is_kept = True
         print(f"broken: {broken}")
         print(f"kept: {folder}; again, at the same WEIR_TEST_SIZE: python3 "
-              + shlex.join([sys.argv[0], "--seed", str(options.seed), options.load,
-                            *options.arguments]))
+              + shlex.join([sys.argv[0], "--seed", str(options.seed), *options.programs]))
         sys.exit(1)
     finally:
         if not is_kept:

@@ -37,10 +37,10 @@ def run(command, code=0):
     return done.stdout
 
 
-def export(exporter, log, topic, partition="all"):
+def export(exporter, log, topic, partition="all", options=()):
     """The topic's records as lines of JSON without their newlines."""
     nullable = [NULLABLE[topic]] if topic in NULLABLE else []
-    return run([exporter, log, topic, str(partition), *nullable]).split(b"\n")[:-1]
+    return run([exporter, *options, log, topic, str(partition), *nullable]).split(b"\n")[:-1]
 
 
 def readable(line):
@@ -80,6 +80,27 @@ def views_as_files(exporter, log, views, summary, directory):
     write_lines(directory, "late.jsonl", [readable(text.encode("utf-8")) for text in late])
     write_lines(directory, "dead_letters.jsonl", export(exporter, log, "dead_letters"))
     write_lines(directory, "summary.json", [summary.strip()])
+
+
+def change_differences(exporter, log, views):
+    """What is wrong with how the rows of each identity follow each other: inserted once, updated by
+    another row, deleted when it is there. The view that remains does not tell of a row that came
+    twice, this does.
+    """
+    differences = []
+    for name, view in views.items():
+        rows = {}
+        for line in export(exporter, log, name, options=["--changes"]):
+            change, text = line.split(b" ", 1)
+            row = json.loads(text)
+            identity = tuple(row[field] for field in view.identity)
+            was = rows.get(identity)
+            if (change == b"insert") != (was is None):
+                differences.append(f"{name}: an {change.decode()} of a row that "
+                                   f"{'is not there' if was is None else 'is there'}: "
+                                   f"{compare.shortened(text)}")
+            rows[identity] = row if change != b"delete" else None
+    return compare.some(differences)
 
 
 def good_lines(files):
