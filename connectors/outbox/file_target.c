@@ -202,12 +202,26 @@ static weir_outbox_outcome check_claim(struct file_target *target, const weir_ou
     return WEIR_OUTBOX_DONE;
 }
 
-// Under the lock: ends what the one before has done, and bars it.
+// From now on nobody commits with an earlier epoch. Written again, also what was read becomes
+// durable: whoever wrote that may have died before it was.
+static weir_outbox_outcome fence(struct file_target *target, const weir_outbox_source *source,
+                                 const weir_outbox_claim *claim)
+{
+    struct wr_file_progress *progress = &target->progress;
+    memcpy(progress->name, source->name, strlen(source->name) + 1);
+    memcpy(progress->id, source->id, strlen(source->id) + 1);
+    progress->publisher = claim->publisher;
+    progress->epoch++;
+    return outcome_of(wr_file_progress_write(target->environment, target->progress_path, progress,
+                                             &target->error));
+}
+
+// Under the lock: ends what the one before has done, and bars it. Only then is what it has under
+// way removed: until it is barred it may still commit that.
 static weir_outbox_outcome take_over(struct file_target *target, const weir_outbox_source *source,
                                      const weir_outbox_claim *claim)
 {
-    struct wr_file_progress *progress = &target->progress;
-    weir_outbox_outcome      outcome  = progress_read(target);
+    weir_outbox_outcome outcome = progress_read(target);
     if (outcome == WEIR_OUTBOX_DONE) {
         outcome = check_claim(target, source, claim);
     }
@@ -215,19 +229,9 @@ static weir_outbox_outcome take_over(struct file_target *target, const weir_outb
         outcome = part_show(target);
     }
     if (outcome == WEIR_OUTBOX_DONE) {
-        outcome = hidden_remove(target);
+        outcome = fence(target, source, claim);
     }
-    if (outcome != WEIR_OUTBOX_DONE) {
-        return outcome;
-    }
-    WR_ASSERT(strlen(source->name) < sizeof(progress->name));
-    memcpy(progress->name, source->name, strlen(source->name) + 1);
-    memcpy(progress->id, source->id, strlen(source->id) + 1);
-    progress->publisher = claim->publisher;
-    progress->epoch++;
-    // Written, also what was read becomes durable: whoever wrote that may have died before it was.
-    return outcome_of(wr_file_progress_write(target->environment, target->progress_path, progress,
-                                             &target->error));
+    return outcome == WEIR_OUTBOX_DONE ? hidden_remove(target) : outcome;
 }
 
 static weir_outbox_outcome target_open(void *opaque, const weir_outbox_source *source,

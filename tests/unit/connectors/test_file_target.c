@@ -270,6 +270,36 @@ Test(file_target, refuses_the_commit_of_an_earlier_publisher)
     wr_environment_close(environment);
 }
 
+// The opening of a later one fails at each of its changes: the earlier one goes on whole, or is
+// barred.
+Test(file_target, leaves_to_an_earlier_publisher_what_it_may_still_commit)
+{
+    bool     is_opened = false;
+    uint32_t done = 0, fenced = 0;
+    for (uint64_t change = 0; !is_opened; change++) {
+        struct wr_environment  *environment = disk_open();
+        weir_outbox_target     *target      = target_open(environment);
+        weir_outbox_target     *later       = target_open(environment);
+        const uint64_t          epoch       = opened(target);
+        const weir_outbox_claim other       = { .publisher = 8, .takes_over = true };
+        uint64_t                newer       = 0;
+        fill(target, 0, 0, 1, 1);
+        wr_simulation_fault_at(environment, wr_simulation_changes(environment) + change,
+                               WR_DISK_EIO);
+        is_opened = later->open(later->opaque, &source, &other, &newer) == WEIR_OUTBOX_DONE;
+        wr_simulation_forget_faults(environment);
+        const bool is_done = commit(target, 0, 0, 1, epoch) == WEIR_OUTBOX_DONE;
+        assert_shown(environment, is_done ? "part-0000000001-00000-0.jsonl:{\"value\":1}\n" : "");
+        cr_assert(!is_done || !is_opened, "both have it");
+        done += is_done;
+        fenced += !is_done;
+        weir_file_target_close(target);
+        weir_file_target_close(later);
+        wr_environment_close(environment);
+    }
+    cr_assert(done > 0 && fenced > 1, "%u went on, %u were barred", done, fenced);
+}
+
 Test(file_target, is_not_entered_while_another_commits)
 {
     struct wr_environment *environment = disk_open();
