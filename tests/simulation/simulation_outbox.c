@@ -298,6 +298,13 @@ static bool take_over(struct world *world)
         return false;
     }
     seat_open(world, number);
+    if (trial_one_in(world->random, 6)) { // its opening may fail half way
+        world->has_io_faults = true;
+        wr_simulation_fault_at(world->environment,
+                               wr_simulation_changes(world->environment) +
+                                   trial_below(world->random, 12),
+                               WR_DISK_EIO);
+    }
     world->newest = number;
     take_over_count++;
     return true;
