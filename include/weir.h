@@ -18,6 +18,7 @@
 
 #include <weir/log.h>
 #include <weir/log_stream.h>
+#include <weir/outbox.h>
 
 #include <weir/main.h>
 #include <weir/run.h>

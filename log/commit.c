@@ -1,7 +1,7 @@
 // The round: what is queued in all partitions is written, each file synced once, what is on disk is
 // published and acknowledged; then marks that are due, and what a full disk asks for.
 //
-//   ready partitions -> write -> sync -> check epoch -> publish, acknowledge -> wake readers ->
+//   ready partitions -> write -> sync -> check epoch -> publish, wake readers, acknowledge ->
 //   mark
 //
 // Thread rule: all of it is under the commit lock.
@@ -80,10 +80,26 @@ static uint64_t bytes_of(const struct wr_queued_batch *batch)
     return bytes;
 }
 
-// Gives the buffer's room back, tells producers and readers.
+static void wake_readers(const struct round *round)
+{
+    const struct wr_topic *woken = NULL;
+    for (uint32_t i = 0; i < round->turn_count; i++) {
+        struct wr_topic *topic = round->turns[i].partition->topic;
+        if (topic != woken && topic->live != NULL) {
+            wr_live_wake_any(topic->live);
+        }
+        woken = topic;
+    }
+}
+
+// Gives the buffer's room back, tells readers and producers. Readers first: whoever is acknowledged
+// and looks, or has somebody look, finds what it appended.
 static void round_tell(struct round *round, bool is_good)
 {
     uint64_t bytes = 0;
+    if (is_good) {
+        wake_readers(round);
+    }
     for (uint32_t i = 0; i < round->turn_count; i++) {
         struct turn *turn = &round->turns[i];
         bytes += bytes_of(turn->written);
@@ -95,14 +111,6 @@ static void round_tell(struct round *round, bool is_good)
         }
     }
     wr_commit_give_room(round->commit, bytes);
-    const struct wr_topic *woken = NULL;
-    for (uint32_t i = 0; is_good && i < round->turn_count; i++) {
-        struct wr_topic *topic = round->turns[i].partition->topic;
-        if (topic != woken && topic->live != NULL) {
-            wr_live_wake_any(topic->live);
-        }
-        woken = topic;
-    }
 }
 
 // Another try on a full disk has failed: who does not wait for that hears of it.

@@ -2,7 +2,7 @@
 // queued in all partitions, writes it, syncs each file once, publishes and acknowledges. While it
 // syncs, more is queued: so the groups grow with the load by themselves.
 //
-//   queue -> write -> sync -> check epoch -> publish, acknowledge -> wake readers
+//   queue -> write -> sync -> check epoch -> publish -> wake readers -> acknowledge
 //
 // On a full disk it gives the ballast back, waits, and tries again each second; producers wait,
 // readers go on. Who closes waits for one more try. A failed sync or write poisons the log: nothing

@@ -1,7 +1,7 @@
-"""Breaks the checkpoint protocol on purpose, in a copy of the source, one bug at a time, and
-requires that simulation_checkpoints sees each.
+"""Breaks the protocol of checkpoints, or of the outbox, on purpose, in a copy of the source, one bug
+at a time, and requires that the simulation sees each.
 
-    python3 seeded_bugs.py ROOT [--only NAME] [--seed S]
+    python3 seeded_bugs.py ROOT [--program NAME] [--only NAME] [--seed S]
 
 A bug is a text of one file that becomes another; if the text is not there any more, this program
 has to follow. Skipped (77) with WEIR_TEST_SIZE=small. Prints `cases: N`.
@@ -21,7 +21,7 @@ SEEDS = 1500     # tried for each bug
 SECONDS = 150    # after which a job that hangs counts as seen
 
 # name, file, what stands there, what the bug makes of it
-BUGS = [
+CHECKPOINT_BUGS = [
     ("reads on from an input that waits for the others' barrier", "runtime/run/task.c",
      "if (input->is_aligned || input->has_ended) {", "if (input->has_ended) {"),
     ("marks when the first input has the barrier", "runtime/run/task.c",
@@ -55,6 +55,49 @@ BUGS = [
      "if (reader->connector->save != NULL) {",
      "if (reader->connector->save != NULL && partition->latest == WEIR_TIME_MIN) {"),
 ]
+
+OUTBOX_BUGS = [
+    ("goes on from what it remembers, and not from what the target says",
+     "connectors/outbox/publisher.c",
+     "progress->is_known ? progress->next : info.first_offset",
+     "publisher->partitions[partition].next > 0 ? publisher->partitions[partition].next : "
+     "progress->is_known ? progress->next : info.first_offset"),
+    ("takes an unknown outcome for a success", "connectors/outbox/publisher.c",
+     "        outcome = publisher->target.commit(opaque, &place);\n",
+     "        outcome = publisher->target.commit(opaque, &place);\n"
+     "        outcome = outcome == WEIR_OUTBOX_UNKNOWN ? WEIR_OUTBOX_DONE : outcome;\n"),
+    ("writes again what may have been committed", "connectors/outbox/publisher.c",
+     "        outcome = publisher->target.commit(opaque, &place);\n",
+     "        outcome = publisher->target.commit(opaque, &place);\n"
+     "        if (outcome == WEIR_OUTBOX_UNKNOWN) {\n"
+     "            target_close(publisher);\n"
+     "            publisher->state = WR_PUBLISHER_PUBLISH;\n"
+     "            if (open_target(publisher)) {\n"
+     "                (void)place_reader(publisher, number, published->next);\n"
+     "                return;\n"
+     "            }\n"
+     "            outcome = WEIR_OUTBOX_DONE;\n"
+     "            return;\n"
+     "        }\n"),
+    ("takes over again after a lost connection", "connectors/outbox/publisher.c",
+     ".takes_over = !publisher->has_claimed,", ".takes_over = true,"),
+    ("publishes what is not committed", "connectors/outbox/publisher.c",
+     ".start           = WEIR_START_EARLIEST,",
+     ".start           = WEIR_START_EARLIEST, .reads_uncommitted = true,"),
+    ("files: does not fence", "connectors/outbox/file_target.c",
+     "if (progress->epoch != place->epoch) {", "if (false) {"),
+    ("files: removes what an earlier one may still commit", "connectors/outbox/file_target.c",
+     "        outcome = fence(target, source, claim);\n",
+     "        outcome = hidden_remove(target);\n    }\n"
+     "    if (outcome == WEIR_OUTBOX_DONE) {\n"
+     "        outcome = fence(target, source, claim);\n"),
+    ("files: a part counts before it is on disk", "connectors/outbox/file_target.c",
+     "int status = environment->ops->sync_data(environment, target->part);", "int status = 0;"),
+    ("files: shows no part that a crash left hidden", "connectors/outbox/file_target.c",
+     "        outcome = part_show(target);\n    }\n    if (outcome",
+     "    }\n    if (outcome"),
+]
+BUGS = {"simulation_checkpoints": CHECKPOINT_BUGS, "simulation_outbox": OUTBOX_BUGS}
 
 
 class Missed(Exception):
@@ -97,6 +140,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=os.path.abspath)
+    parser.add_argument("--program", choices=sorted(BUGS), default="simulation_checkpoints")
     parser.add_argument("--only", help="a word of the bug's name")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     options = parser.parse_args()
@@ -105,11 +149,11 @@ def main():
         return SKIPPED
     print(f"seed: {options.seed}", flush=True)
     missed = 0
-    bugs = [bug for bug in BUGS if options.only is None or options.only in bug[0]]
+    bugs = [bug for bug in BUGS[options.program] if options.only is None or options.only in bug[0]]
     with tempfile.TemporaryDirectory(prefix="weir-seeded-") as folder:
         copy_of(options.root, folder)
         out = os.path.join(folder, "out")
-        target = "tests/simulation_simulation_checkpoints"
+        target = "tests/simulation_" + options.program
         run(["meson", "setup", out, folder, "-Dbench=false", "-Dexamples=false",
              "-Dwerror=false", "--buildtype=debugoptimized"])
         build(out, target)

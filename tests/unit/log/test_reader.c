@@ -705,10 +705,9 @@ static void *append_later(void *opaque)
     return NULL;
 }
 
-Test(reader, wakes_when_something_is_appended)
+// A log with its writer in a temporary directory of the real disk.
+static void begin_really(char *directory)
 {
-    char      directory[] = "/tmp/weir-reader-XXXXXX";
-    pthread_t thread;
     cr_assert_not_null(mkdtemp(directory));
     environment = wr_environment_open_real();
     cr_assert_eq(wr_log_open_in(environment, directory,
@@ -716,6 +715,22 @@ Test(reader, wakes_when_something_is_appended)
                  WEIR_OK);
     cr_assert_eq(weir_log_create_topic(writer, &items), WEIR_OK);
     cr_assert_eq(weir_producer_open(writer, "items", NULL, &producer), WEIR_OK);
+}
+
+static void end_really(const char *directory)
+{
+    char command[60];
+    close_writer();
+    wr_environment_close(environment);
+    (void)snprintf(command, sizeof(command), "rm -rf %s", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(reader, wakes_when_something_is_appended)
+{
+    char      directory[] = "/tmp/weir-reader-XXXXXX";
+    pthread_t thread;
+    begin_really(directory);
     weir_reader *reader = open_reader(writer, NULL);
     cr_assert_eq(pthread_create(&thread, NULL, append_later, NULL), 0);
     weir_log_rows rows;
@@ -723,9 +738,21 @@ Test(reader, wakes_when_something_is_appended)
     cr_assert_eq(rows.count, 1);
     pthread_join(thread, NULL);
     weir_reader_close(reader);
-    close_writer();
-    wr_environment_close(environment);
-    char command[60];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", directory);
-    cr_assert_eq(system(command), 0);
+    end_really(directory);
+}
+
+Test(reader, finds_what_is_acknowledged_without_waiting)
+{
+    char directory[] = "/tmp/weir-reader-XXXXXX";
+    begin_really(directory);
+    weir_reader  *reader = open_reader(writer, NULL);
+    weir_log_rows rows;
+    for (uint64_t i = 0; i < 1000; i++) {
+        append(0, i, 1);
+        cr_assert_eq(weir_producer_flush(producer, -1), WEIR_OK);
+        cr_assert_eq(weir_reader_next(reader, 0, &rows), WEIR_OK, "after %llu rows",
+                     (unsigned long long)i);
+    }
+    weir_reader_close(reader);
+    end_really(directory);
 }
