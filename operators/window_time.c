@@ -46,9 +46,12 @@ static void time_open(struct wr_window *window)
     time->fired_until = wr_slice_start(window->node.watermark, shape->slide, shape->offset);
     const struct wr_table_shape keys   = { .key = window->aggregate->key,
                                            .own = { { "-", &firing_type, 0 } } };
-    const struct wr_table_shape values = { .key   = window->aggregate->key,
-                                           .parts = { { "accumulator",
-                                                        window->aggregate->accumulator, 0 } } };
+    struct wr_table_shape       values = { .key   = window->aggregate->key,
+                                           .parts = {
+                                               { "accumulator", window->aggregate->accumulator, 0 } } };
+    if (windows_are_sliding(window)) {
+        wr_running_describe_slices(window, &values);
+    }
     wr_node_keep_slices(&window->node, "slices", &time->slices, &values);
     wr_node_keep_slices(&window->node, "firings", &time->firings, &keys);
     wr_node_keep_number(&window->node, "fired until", WR_CELL_LEAST, &time->fired_until);
