@@ -128,6 +128,7 @@ bool wr_window_keep_strings(struct wr_window *window, struct wr_table *table);
 void     wr_running_open(struct wr_window *window);
 void     wr_running_close(struct wr_window *window);
 uint32_t wr_running_slice_bytes(const struct wr_window *window); // of a slice's values
+void     wr_running_describe_slices(const struct wr_window *window, struct wr_table_shape *shape);
 // The slice that starts there is now part of the window; is part of it no more.
 void wr_running_add(struct wr_window *window, struct wr_table *slice);
 void wr_running_leave(struct wr_window *window, weir_time start, struct wr_table *slice);

@@ -65,6 +65,21 @@ uint32_t wr_running_slice_bytes(const struct wr_window *window)
     return has_rests(&window->time.running) ? 2 * facts_at(window) + 8 : window->accumulator_bytes;
 }
 
+// What lies behind the accumulators of slices that keep rests.
+typedef struct rest_mark {
+    uint32_t has_rest;
+} rest_mark;
+WEIR_RECORD(rest_mark, has_rest);
+
+void wr_running_describe_slices(const struct wr_window *window, struct wr_table_shape *shape)
+{
+    if (has_rests(&window->time.running)) {
+        const uint32_t at = facts_at(window);
+        shape->own[0]     = (struct wr_value_part){ "rest", window->aggregate->accumulator, at };
+        shape->own[1]     = (struct wr_value_part){ "-", &rest_mark_type, 2 * at };
+    }
+}
+
 // ---- opening ----
 
 static struct wr_table *back_open(const struct wr_window *window)
