@@ -14,7 +14,7 @@
 #include "runtime/plan/plan.h"
 #include "runtime/run/coordinator.h"
 #include "tests/support/external_sink.h"
-#include "tests/support/trial.h"
+#include "tests/support/run_turns.h"
 #include <weir/run.h>
 #include <weir/source.h>
 
@@ -326,12 +326,7 @@ static void take_turns(struct trial_random *random, uint64_t seed, weir_run *run
             move_at = turns.count + 1 + trial_below(random, 60u << trial_below(random, 8));
         }
         const uint32_t before = run->now->number;
-        if (!wr_turns_take(&turns) && !wr_turns_are_over(&turns)) {
-            const int64_t wake_at_us = wr_turns_wake_at(&turns);
-            TRIAL_CHECK(wake_at_us != INT64_MAX || wr_simulation_pending(run->environment) > 0,
-                        "seed %" PRIu64 ": nothing can move any more", seed);
-            (void)wr_simulation_advance(run->environment, wake_at_us);
-        }
+        run_turns_next(&turns);
         tally.rescales += run->now->number != before;
     }
 }

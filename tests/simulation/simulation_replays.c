@@ -8,7 +8,7 @@
 #include "cli/checkpoint/state_dump.h"
 #include "runtime/plan/plan.h"
 #include "tests/support/external_sink.h"
-#include "tests/support/trial.h"
+#include "tests/support/run_turns.h"
 #include <weir/run.h>
 #include <weir/source.h>
 
@@ -145,11 +145,11 @@ static void live(struct trial_random *random, struct external *external,
     weir_run_options options   = options_draw(random);
     const bool       is_killed = trial_one_in(random, 2);
     options.checkpoints        = "/checkpoints";
-    weir_run *run =
-        wr_launch_in(job, &options, environment,
-                     is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8)) : 0);
+    const uint64_t kill_after =
+        is_killed ? 20 + trial_below(random, 60u << trial_below(random, 8)) : 0;
+    weir_run *run = wr_launch_still(job, &options, environment);
     TRIAL_CHECK(run != NULL, "%s", weir_job_error(job));
-    const bool has_ended = weir_run_wait(run, -1) == WEIR_OK;
+    const bool has_ended = run_turns_take(run, options.seed, kill_after) == WEIR_OK;
     if (!has_ended) { // nothing that closing does may reach the disk
         wr_simulation_fault_at(environment, wr_simulation_changes(environment),
                                WR_DISK_CRASH_BEFORE);
@@ -206,7 +206,7 @@ static char *tables_of(const char *state)
         const size_t length = (size_t)(end - line);
         if (memmem(line, length, "\"cell\":", 7) == NULL &&
             memmem(line, length, "\"ordered\"", 9) == NULL) {
-            const char *own = memmem(line, length, ",\"other\":", 9);
+            const char *own = memmem(line, length, ",\"rest\":", 8);
             (void)fprintf(to, "%.*s\n", (int)(own != NULL ? own - line : end - 2 - line), line);
         }
     }
@@ -246,8 +246,11 @@ static char *replay(struct trial_random *random, struct wr_environment *environm
     options.checkpoints = checkpoints;
     options.until       = until;
     options.replay_to   = directory;
-    weir_run   *run     = wr_launch_in(job, &options, environment, 0);
-    weir_status status  = run != NULL ? weir_run_close(run) : weir_job_status(job);
+    weir_run *run       = wr_launch_still(job, &options, environment);
+    if (run != NULL) {
+        (void)run_turns_take(run, options.seed, 0);
+    }
+    weir_status status = run != NULL ? weir_run_close(run) : weir_job_status(job);
     TRIAL_CHECK(status == WEIR_OK || (checkpoints != NULL && status == WEIR_NOT_FOUND), "%s: %s",
                 until, weir_job_error(job));
     TRIAL_CHECK(none.row_count == 0 && none.piece_count == 0, "%s: it has shown something", until);
