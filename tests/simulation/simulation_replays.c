@@ -183,7 +183,9 @@ static char *sort_lines(char *text)
         lines          = wr_realloc(lines, (count + 1) * sizeof(*lines));
         lines[count++] = line;
     }
-    qsort(lines, count, sizeof(*lines), line_compare);
+    if (count > 1) {
+        qsort(lines, count, sizeof(*lines), line_compare);
+    }
     for (size_t i = 0; i < count; i++) {
         (void)fprintf(to, "%s\n", lines[i]);
     }
