@@ -16,6 +16,9 @@
 // A transaction is committed when it is as old, however few rows it has.
 #define TRANSACTION_US 1000000
 
+// Between looks of who is hurried and has not seen all.
+#define LOOK_AGAIN_US 10000
+
 typedef unsigned long long shown; // as %llu
 
 // ---- what it says ----
@@ -469,6 +472,22 @@ static bool is_due(const struct wr_publisher *publisher, const struct wr_publish
            wr_now_us(publisher->environment) >= published->seen_us + publisher->options.linger;
 }
 
+// Whether the readers stand where what is committed ends by a fresh look: one that has not met the
+// writer's memory looks at files now and then only.
+static bool has_read_all(struct wr_publisher *publisher)
+{
+    for (uint32_t i = 0; i < publisher->partition_count; i++) {
+        weir_partition_info info;
+        uint64_t            stands = 0, lag = 0;
+        if (weir_log_partition_info(publisher->log, publisher->topic_name, i, &info) != WEIR_OK ||
+            weir_reader_position(publisher->partitions[i].reader, i, &stands, &lag) != WEIR_OK ||
+            stands < info.committed_offset) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum wr_publisher_step step_publish(struct wr_publisher *publisher, bool hurries)
 {
     bool is_waiting       = false;
@@ -488,6 +507,10 @@ static enum wr_publisher_step step_publish(struct wr_publisher *publisher, bool 
         } else if (publisher->state == WR_PUBLISHER_ENDED) {
             return WR_PUBLISHER_HAS_ENDED;
         }
+    }
+    if (!is_waiting && hurries && !has_read_all(publisher)) {
+        is_waiting            = true;
+        publisher->wake_at_us = wr_now_us(publisher->environment) + LOOK_AGAIN_US;
     }
     return is_waiting ? WR_PUBLISHER_WAITS : WR_PUBLISHER_IDLE;
 }
