@@ -16,6 +16,9 @@
 // A transaction is committed when it is as old, however few rows it has.
 #define TRANSACTION_US 1000000
 
+// After so many tries a log is not being made, but damaged.
+#define LOG_IS_MADE_TRIES 6
+
 // Between looks of who is hurried and has not seen all.
 #define LOOK_AGAIN_US 10000
 
@@ -157,7 +160,10 @@ static void step_log(struct wr_publisher *publisher)
         return;
     }
     log_close(publisher);
-    if (status == WEIR_NOT_FOUND) { // whoever writes it has not come yet
+    // Whoever writes it has not come yet; or is making it just now, which looks like damage.
+    if (status == WEIR_NOT_FOUND ||
+        (status == WEIR_DAMAGED && publisher->tries < LOG_IS_MADE_TRIES)) {
+        publisher->has_told |= status == WEIR_DAMAGED;
         try_later(publisher, WR_PUBLISHER_LOG);
     } else {
         end(publisher);
