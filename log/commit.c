@@ -80,9 +80,13 @@ static uint64_t bytes_of(const struct wr_queued_batch *batch)
     return bytes;
 }
 
-static void wake_readers(const struct round *round)
+// Says how far may be read, and then that it was said.
+static void tell_readers(const struct round *round)
 {
     const struct wr_topic *woken = NULL;
+    for (uint32_t i = 0; i < round->turn_count; i++) {
+        wr_partition_publish(round->turns[i].partition);
+    }
     for (uint32_t i = 0; i < round->turn_count; i++) {
         struct wr_topic *topic = round->turns[i].partition->topic;
         if (topic != woken && topic->live != NULL) {
@@ -98,7 +102,7 @@ static void round_tell(struct round *round, bool is_good)
 {
     uint64_t bytes = 0;
     if (is_good) {
-        wake_readers(round);
+        tell_readers(round);
     }
     for (uint32_t i = 0; i < round->turn_count; i++) {
         struct turn *turn = &round->turns[i];

@@ -495,7 +495,6 @@ void wr_partition_publish(struct wr_partition *partition)
 
 void wr_partition_acknowledge(struct wr_partition *partition, struct wr_queued_batch *written)
 {
-    wr_partition_publish(partition);
     (void)pthread_mutex_lock(&partition->lock);
     for (struct wr_queued_batch *batch = written; batch != NULL; batch = batch->next) {
         if (batch->ticket != NULL) {

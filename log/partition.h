@@ -117,7 +117,7 @@ weir_status wr_partition_write(struct wr_partition *partition, struct wr_queued_
                                struct wr_log_error *error);
 // fdatasync of what was written. A failure poisons the log.
 weir_status wr_partition_sync(struct wr_partition *partition, struct wr_log_error *error);
-// Publishes how far to read (live) and acknowledges `written` to its producers.
+// Acknowledges `written` to its producers; when it was published, and readers were woken.
 void wr_partition_acknowledge(struct wr_partition *partition, struct wr_queued_batch *written);
 // Writes a mark (with WR_BATCH_IS_CLEAN at a close) if the durable end is not vouched for yet, and
 // syncs it.

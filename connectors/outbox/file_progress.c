@@ -104,7 +104,8 @@ weir_status wr_file_progress_write(struct wr_environment *environment, const cha
     const size_t capacity = 512 + (size_t)progress->partition_count * 48;
     char *const  text     = wr_alloc(capacity);
     int          length   = snprintf(text, capacity,
-                                     KIND " %u\nname %s\nid %s\nepoch %llu\npublisher %016llx\nnumber %llu\n",
+                                     KIND " %u\nname %s\nid %s\nepoch %llu\n"
+                                                     "publisher %016llx\nnumber %llu\n",
                                      FORMAT, progress->name, progress->id, (shown)progress->epoch,
                                      (shown)progress->publisher, (shown)progress->number);
     if (progress->number > 0) {

@@ -16,6 +16,12 @@
 // A transaction is committed when it is as old, however few rows it has.
 #define TRANSACTION_US 1000000
 
+// After so many tries a log is not being made, but damaged.
+#define LOG_IS_MADE_TRIES 6
+
+// Between looks of who is hurried and has not seen all.
+#define LOOK_AGAIN_US 10000
+
 typedef unsigned long long shown; // as %llu
 
 // ---- what it says ----
@@ -154,7 +160,10 @@ static void step_log(struct wr_publisher *publisher)
         return;
     }
     log_close(publisher);
-    if (status == WEIR_NOT_FOUND) { // whoever writes it has not come yet
+    // Whoever writes it has not come yet; or is making it just now, which looks like damage.
+    if (status == WEIR_NOT_FOUND ||
+        (status == WEIR_DAMAGED && publisher->tries < LOG_IS_MADE_TRIES)) {
+        publisher->has_told |= status == WEIR_DAMAGED;
         try_later(publisher, WR_PUBLISHER_LOG);
     } else {
         end(publisher);
@@ -469,6 +478,22 @@ static bool is_due(const struct wr_publisher *publisher, const struct wr_publish
            wr_now_us(publisher->environment) >= published->seen_us + publisher->options.linger;
 }
 
+// Whether the readers stand where what is committed ends by a fresh look: one that has not met the
+// writer's memory looks at files now and then only.
+static bool has_read_all(struct wr_publisher *publisher)
+{
+    for (uint32_t i = 0; i < publisher->partition_count; i++) {
+        weir_partition_info info;
+        uint64_t            stands = 0, lag = 0;
+        if (weir_log_partition_info(publisher->log, publisher->topic_name, i, &info) != WEIR_OK ||
+            weir_reader_position(publisher->partitions[i].reader, i, &stands, &lag) != WEIR_OK ||
+            stands < info.committed_offset) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum wr_publisher_step step_publish(struct wr_publisher *publisher, bool hurries)
 {
     bool is_waiting       = false;
@@ -488,6 +513,10 @@ static enum wr_publisher_step step_publish(struct wr_publisher *publisher, bool 
         } else if (publisher->state == WR_PUBLISHER_ENDED) {
             return WR_PUBLISHER_HAS_ENDED;
         }
+    }
+    if (!is_waiting && hurries && !has_read_all(publisher)) {
+        is_waiting            = true;
+        publisher->wake_at_us = wr_now_us(publisher->environment) + LOOK_AGAIN_US;
     }
     return is_waiting ? WR_PUBLISHER_WAITS : WR_PUBLISHER_IDLE;
 }

@@ -1,5 +1,5 @@
-"""Breaks the protocol of checkpoints, or of the outbox, on purpose, in a copy of the source, one bug
-at a time, and requires that the simulation sees each.
+"""Breaks the protocol of checkpoints, or of the outbox, on purpose, in a copy of the source, one
+bug at a time, and requires that the simulation sees each.
 
     python3 seeded_bugs.py ROOT [--program NAME] [--only NAME] [--seed S]
 

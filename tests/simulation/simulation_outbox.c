@@ -498,12 +498,9 @@ static void try_once(uint64_t seed)
 {
     static struct world world;
     struct trial_random random = { seed };
-    world                      = (struct world){
-                             .seed        = seed,
-                             .random      = &random,
-                             .environment = wr_environment_open_simulated(trial_next(&random), false),
-                             .is_files    = trial_one_in(&random, 2),
-    };
+    world                      = (struct world){ .seed = seed, .random = &random };
+    world.environment          = wr_environment_open_simulated(trial_next(&random), false);
+    world.is_files             = trial_one_in(&random, 2);
     outside_init(&world.outside);
     world.outside.random  = &random;
     world.outside.one_in  = trial_one_in(&random, 4) ? 0 : 2 + trial_below(&random, 20);

@@ -131,7 +131,7 @@ Test(outbox, waits_for_a_log_that_comes_later_and_may_be_closed_before)
     log_open(&bench);
     put(&bench, 1, 3);
     assert_flushed(&bench);
-    cr_assert_eq(published(&bench), 3);
+    cr_assert_eq(published(&bench), 3, "%d", (int)published(&bench));
     cr_assert_eq(weir_outbox_close(bench.outbox), WEIR_OK);
     bench_close(&bench);
 }
@@ -156,7 +156,7 @@ Test(outbox, tells_who_waits_that_a_later_one_has_taken_over)
     cr_assert_eq(weir_outbox_close(earlier), WEIR_FENCED);
     weir_file_target_close(earlier_target);
     assert_flushed(&bench);
-    cr_assert_eq(published(&bench), 3);
+    cr_assert_eq(published(&bench), 3, "%d", (int)published(&bench));
     cr_assert_eq(weir_outbox_close(bench.outbox), WEIR_OK);
     bench_close(&bench);
 }

@@ -480,6 +480,23 @@ Test(publisher, waits_for_a_log_and_a_topic_that_are_not_there_yet)
     stand_close(&stand);
 }
 
+Test(publisher, takes_a_log_that_is_half_made_for_one_that_is_being_made_and_not_for_ever)
+{
+    struct stand stand = { .environment = wr_environment_open_simulated(5, false) };
+    outside_init(&stand.outside);
+    cr_assert_eq(stand.environment->ops->make_directory(stand.environment, DIRECTORY), 0);
+    wr_simulation_import(stand.environment, DIRECTORY "/epoch", "", 0);
+    wr_simulation_import(stand.environment, DIRECTORY "/log.tmp", "", 0);
+    wr_simulation_import(stand.environment, DIRECTORY "/unknown", "", 0);
+    cr_assert_eq(stand.environment->ops->make_directory(stand.environment, DIRECTORY "/topics"), 0);
+    publisher_open(&stand, NULL);
+    cr_assert_eq(wr_publisher_step(&stand.publisher, true), WR_PUBLISHER_MOVED);
+    cr_assert_eq(stand.publisher.state, WR_PUBLISHER_LOG);
+    assert_ended(&stand, WEIR_DAMAGED, "missing");
+    cr_assert_geq(stand.publisher.tries, 3);
+    stand_close(&stand);
+}
+
 Test(publisher, waits_for_the_writer_when_less_of_the_log_is_seen_than_is_published)
 {
     struct stand stand;

@@ -745,7 +745,10 @@ Test(reader, finds_what_is_acknowledged_without_waiting)
 {
     char directory[] = "/tmp/weir-reader-XXXXXX";
     begin_really(directory);
-    weir_reader  *reader = open_reader(writer, NULL);
+    cr_assert_eq(
+        wr_log_open_in(environment, directory, &(weir_log_options){ .writes = false }, &reading),
+        WEIR_OK);
+    weir_reader  *reader = open_reader(reading, NULL);
     weir_log_rows rows;
     for (uint64_t i = 0; i < 1000; i++) {
         append(0, i, 1);
@@ -754,5 +757,6 @@ Test(reader, finds_what_is_acknowledged_without_waiting)
                      (unsigned long long)i);
     }
     weir_reader_close(reader);
+    cr_assert_eq(weir_log_close(reading), WEIR_OK);
     end_really(directory);
 }
