@@ -82,13 +82,13 @@ def check(options, expected, home, summary):
         through_log.views_as_files(
             options.export_log, views_of(home), compare.VIEWS, summary, output)
         differences = compare.compare(expected, output)
-        differences += through_log.change_differences(
-            options.export_log, views_of(home), compare.VIEWS)
-        # As long as no order rests for a week, each event that is accepted makes one row of orders.
+        differences += through_log.rows_twice(options.export_log, views_of(home), compare.VIEWS)
+        # As long as no order rests for a week, each event that is accepted makes one row of orders;
+        # compaction may have taken some.
         rows = len(compare.whole_lines(output, "orders.jsonl"))
-        if rows != expected.summary["accepted"]:
+        if rows > expected.summary["accepted"]:
             differences.append(f"orders: {rows} rows came of {expected.summary['accepted']} "
-                               "accepted events; expected one of each")
+                               "accepted events; expected at most one of each")
     except (through_log.Fails, compare.Differs) as wrong:
         raise Broken(str(wrong)) from None
     if differences:
