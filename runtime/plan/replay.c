@@ -37,7 +37,8 @@ bool wr_replay_fits(weir_job *job, const struct wr_until *until)
 
 // ---- choosing a checkpoint ----
 
-// Whether the cell is of a partition that had come past the point.
+// Whether the cell is of a partition that had come past the point. Who stops right before the end
+// has not heard of the end.
 static bool cell_is_past(const struct wr_until *until, const char *operator_name,
                          const struct wr_index_cell *cell)
 {
@@ -48,8 +49,9 @@ static bool cell_is_past(const struct wr_until *until, const char *operator_name
         return false;
     }
     memcpy(&kept, cell->bytes, sizeof(kept));
-    return kept.is_known != 0 &&
-           (kept.position.numbers[0] > point.offset || kept.latest > point.time);
+    const uint64_t offset = kept.position.numbers[0];
+    return kept.is_known != 0 && (offset > point.offset || kept.latest > point.time ||
+                                  (kept.is_ended && offset == point.offset));
 }
 
 static bool store_is_past(const struct wr_store *store, const struct wr_until *until)
