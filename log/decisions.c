@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const weir_field decision_fields[] = {
-    { "first", NULL, offsetof(struct wr_decision, first), 8, WEIR_KIND_U64, 1 },
-    { "end", NULL, offsetof(struct wr_decision, end), 8, WEIR_KIND_U64, 1 },
-    { "name", NULL, offsetof(struct wr_decision, name), 16, WEIR_KIND_STR, 1 },
-    { "verdict", NULL, offsetof(struct wr_decision, verdict), 4, WEIR_KIND_I32, 1 },
+    { "first", NULL, offsetof(struct wr_decision, first), 8, WEIR_KIND_U64, 1, NULL },
+    { "end", NULL, offsetof(struct wr_decision, end), 8, WEIR_KIND_U64, 1, NULL },
+    { "name", NULL, offsetof(struct wr_decision, name), 16, WEIR_KIND_STR, 1, NULL },
+    { "verdict", NULL, offsetof(struct wr_decision, verdict), 4, WEIR_KIND_I32, 1, NULL },
 };
 const weir_type wr_decision_type = { "decision", decision_fields, WR_COUNT_OF(decision_fields),
                                      sizeof(struct wr_decision), _Alignof(struct wr_decision) };

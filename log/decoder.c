@@ -13,7 +13,7 @@ static weir_status version_init(struct wr_decoder *decoder, uint32_t number,
 {
     struct wr_decoder_version *version    = &decoder->versions[number];
     char                      *sentence   = NULL;
-    struct wr_conversion      *conversion = wr_conversion_open(stored, decoder->type, &sentence);
+    struct wr_conversion      *conversion = wr_schema_conversion(stored, decoder->type, &sentence);
     if (conversion == NULL) {
         const weir_status status =
             wr_log_fail(error, WEIR_MISMATCH,

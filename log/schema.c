@@ -463,3 +463,10 @@ bool wr_schema_is_same(const weir_type *a, const weir_type *b)
     }
     return true;
 }
+
+struct wr_conversion *wr_schema_conversion(const weir_type *from, const weir_type *to, char **error)
+{
+    return wr_schema_check(from, error) && wr_schema_check(to, error)
+               ? wr_conversion_open(from, to, WR_GAPS_ZERO, error)
+               : NULL;
+}

@@ -2,26 +2,12 @@
 //
 // A schema is a weir_type as it was when rows were written: name, size, alignment, fields by name
 // with kind, offset, size and count. Rows lie in the log as the structs they were (batches say
-// which version), so a reader whose type is the same takes them as they are, and any other field by
-// field, by name:
-//
-//   stored              read as
-//   integer             an integer that holds all its values; f64 if it has up to 32 bits
-//   time                time, i64; and i64 as time
-//   f32                 f32, f64
-//   bool                bool, any integer: 0 or 1
-//   char[n]             char[m], m >= n; weir_str, up to the zeros it is padded with
-//   weir_str, f64       itself only
-//   record              record, field by field
-//   fixed array         element by element, same count
-//   not read            is passed over
-//   not stored          is zero
-//
-// Anything else is refused, naming the field.
+// which version), so a reader whose type is the same takes them as they are, and any other
+// field by field, by name (runtime/base/conversion.h).
 #ifndef WR_LOG_SCHEMA_H
 #define WR_LOG_SCHEMA_H
 
-#include "runtime/base/type.h"
+#include "runtime/base/conversion.h"
 
 #define WR_SCHEMA_NAME_MAX   200u  // bytes of a name
 #define WR_SCHEMA_DEPTH_MAX  8u    // records in each other, the outermost included
@@ -44,14 +30,9 @@ void       wr_schema_type_close(weir_type *type);
 
 bool wr_schema_is_same(const weir_type *a, const weir_type *b); // names, layouts and all
 
-// How rows of `from` become rows of `to`. NULL: they cannot; *error (wr_alloc'ed) names the field.
-struct wr_conversion *wr_conversion_open(const weir_type *from, const weir_type *to, char **error);
-void                  wr_conversion_close(struct wr_conversion *conversion);
-// True if a row is what it was: nothing to convert.
-bool wr_conversion_is_identity(const struct wr_conversion *conversion);
-// `count` rows, from and to aligned for their types, not overlapping. Long strings still point
-// where they pointed; a char[n] longer than 12 bytes that becomes a weir_str points into `from`.
-void wr_conversion_run(const struct wr_conversion *conversion, const void *from, void *to,
-                       size_t count);
+// How rows of `from` become rows of `to`, once both have passed wr_schema_check; as
+// wr_conversion_open.
+struct wr_conversion *wr_schema_conversion(const weir_type *from, const weir_type *to,
+                                           char **error);
 
 #endif // WR_LOG_SCHEMA_H

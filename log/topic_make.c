@@ -300,7 +300,7 @@ static weir_status fixed_check(const struct wr_topic *topic, const weir_topic *w
 // Whether rows of `from` can be read as `to`; else *sentence (wr_alloc'ed).
 static bool can_read(const weir_type *from, const weir_type *to, char **sentence)
 {
-    struct wr_conversion *conversion = wr_conversion_open(from, to, sentence);
+    struct wr_conversion *conversion = wr_schema_conversion(from, to, sentence);
     if (conversion == NULL) {
         return false;
     }

@@ -17,8 +17,8 @@ struct wr_partial_layout wr_partial_layout_of(const weir_aggregate_binding *aggr
     const uint32_t   key_at      = wr_partial_key_at(aggregate);
     const uint32_t   align     = accumulator->align > key->align ? accumulator->align : key->align;
     const weir_field fields[2] = {
-        { "accumulator", accumulator, 0, accumulator->size, WEIR_KIND_RECORD, 1 },
-        { "key", key, key_at, key->size, WEIR_KIND_RECORD, 1 },
+        { "accumulator", accumulator, 0, accumulator->size, WEIR_KIND_RECORD, 1, NULL },
+        { "key", key, key_at, key->size, WEIR_KIND_RECORD, 1, NULL },
     };
     const uint32_t size = (uint32_t)wr_round_up(key_at + key->size, align);
     weir_type     *type = weir_type_open(aggregate->name, size, align, fields, 2);

@@ -340,8 +340,10 @@ template <class F, class... A> static inline auto weir_invoke_bool_(F f, weir_ca
         WEIR_RETURNS_BOOL_(route, op##_calls_, op##_calls_ const) }
 
 // The rest are fields of `type`; makes struct op { those fields } and its record type.
-#define WEIR_KEY_FIELD_(type, field) __typeof__(((type *)0)->field) field;
-#define WEIR_KEY_COPY_(unused, field) key_->field = record_->field;
+#define WEIR_KEY_FIELD_(type, field) \
+    __typeof__(((type *)0)->WEIR_FIELD_NAME_(field)) WEIR_FIELD_NAME_(field);
+#define WEIR_KEY_COPY_(unused, field) \
+    key_->WEIR_FIELD_NAME_(field) = record_->WEIR_FIELD_NAME_(field);
 #define WEIR_KEY(op, type, ...) \
     typedef struct op { WEIR_FOR_EACH_(WEIR_KEY_FIELD_, type, __VA_ARGS__) } op; \
     WEIR_RECORD(op, __VA_ARGS__); \

@@ -4,7 +4,9 @@
 //   payment; WEIR_RECORD(payment, at, card_id, cents, region);
 //
 // makes `payment_type`, a weir_type that drives keys, state, capture, JSON and CSV. A nested record
-// is named with its type in parentheses: WEIR_RECORD(order, at, (price, money)). Fields may be
+// is named with its type in parentheses: WEIR_RECORD(order, at, (price, money)). A field that had
+// other names in what is stored says so: WEIR_RECORD(payment, at, WEIR_FORMERLY(cents, amount)).
+// Fields may be
 // integers, floats, bool, weir_time, weir_str, enums, fixed arrays of numbers, char arrays (text
 // padded with zeros) and nested records. Fields left out of the list are not seen by the runtime:
 // they travel in batches, but are not kept by state that outlives the process.
@@ -40,7 +42,8 @@ typedef struct weir_field {
     uint32_t         offset; // bytes from the start of the record
     uint32_t         size;   // bytes of the whole field
     weir_kind        kind;
-    uint32_t         count; // elements of a fixed array; 1 for anything else (and for char[n])
+    uint32_t         count;    // elements of a fixed array; 1 for anything else (and for char[n])
+    const char      *formerly; // names it had, "amount" or "amount, sum"; NULL: none
 } weir_field;
 
 struct weir_type {
@@ -53,7 +56,8 @@ struct weir_type {
 
 WEIR_BEGIN
 
-// Makes a type at run time; names and fields are copied, the types of nested records are not.
+// Makes a type at run time; names (former ones too) and fields are copied, the types of nested
+// records are not.
 // Fields must be in order of offset, aligned, must not overlap and must lie inside `size`; NULL if
 // they do not, or if memory ran out. Free it with weir_type_close after every job that uses it is
 // closed.
@@ -139,26 +143,50 @@ template <unsigned long N> struct weir_count_of_type<char[N]> { \
 
 #endif
 
-#define WEIR_FIELD_PLAIN_(type, field) \
+#define WEIR_FIELD_PLAIN_(type, field, formerly) \
     { #field, NULL, (uint32_t)offsetof(type, field), (uint32_t)sizeof(((type *)0)->field), \
-      WEIR_FIELD_KIND_(type, field), WEIR_FIELD_COUNT_(type, field) },
-#define WEIR_FIELD_NESTED_(type, field, record) \
+      WEIR_FIELD_KIND_(type, field), WEIR_FIELD_COUNT_(type, field), formerly },
+#define WEIR_FIELD_NESTED_(type, field, record, formerly) \
     { #field, &record##_type, (uint32_t)offsetof(type, field), (uint32_t)sizeof(record), \
-      WEIR_KIND_RECORD, 1 },
+      WEIR_KIND_RECORD, 1, formerly },
 
-// Tells `field` from `(field, record)`.
+// In the list of a WEIR_RECORD or WEIR_KEY: `field`, or a nested `(field, record)`, which had the
+// names that follow when rows were stored that this program reads: of a topic's earlier versions, or
+// of a checkpoint.
+#define WEIR_FORMERLY(field, ...) (field, #__VA_ARGS__, ~)
+
+// Tells `field`, `(field, record)` and `(field or (field, record), "names", ~)` apart.
 #define WEIR_CAT_(a, b) WEIR_CAT_2_(a, b)
 #define WEIR_CAT_2_(a, b) a##b
 #define WEIR_SECOND_(a, b, ...) b
 #define WEIR_IS_PAREN_PROBE_(...) ~, 1
 #define WEIR_IS_PAREN_CHECK_(...) WEIR_SECOND_(__VA_ARGS__, 0, ~)
 #define WEIR_IS_PAREN_(x) WEIR_IS_PAREN_CHECK_(WEIR_IS_PAREN_PROBE_ x)
-#define WEIR_FIELD_0_(type, field) WEIR_FIELD_PLAIN_(type, field)
-#define WEIR_FIELD_1_(type, pair) WEIR_FIELD_PAIR_(type, WEIR_UNWRAP_ pair)
 #define WEIR_UNWRAP_(...) __VA_ARGS__
-#define WEIR_FIELD_PAIR_(...) WEIR_FIELD_NESTED_(__VA_ARGS__)
+#define WEIR_COUNT_2_3_(...) WEIR_THIRD_AFTER_(__VA_ARGS__, 3, 2, ~)
+#define WEIR_THIRD_AFTER_(a, b, c, n, ...) n
+#define WEIR_FIELD_0_(type, field, formerly) WEIR_FIELD_PLAIN_(type, field, formerly)
+#define WEIR_FIELD_1_(type, list, formerly) \
+        WEIR_CAT_(WEIR_CAT_(WEIR_FIELD_OF_, WEIR_COUNT_2_3_ list), _)(type, formerly, \
+        WEIR_UNWRAP_ list)
+#define WEIR_FIELD_OF_2_(...) WEIR_FIELD_OF_PAIR_(__VA_ARGS__)
+#define WEIR_FIELD_OF_3_(...) WEIR_FIELD_OF_THREE_(__VA_ARGS__)
+#define WEIR_FIELD_OF_PAIR_(type, formerly, field, record) \
+        WEIR_FIELD_NESTED_(type, field, record, formerly)
+#define WEIR_FIELD_OF_THREE_(type, unused, field, formerly, tilde) \
+        WEIR_CAT_(WEIR_CAT_(WEIR_FIELD_TOLD_, WEIR_IS_PAREN_(field)), _)(type, field, formerly)
+#define WEIR_FIELD_TOLD_0_(type, field, formerly) WEIR_FIELD_PLAIN_(type, field, formerly)
+#define WEIR_FIELD_TOLD_1_(type, pair, formerly) \
+        WEIR_FIELD_OF_2_(type, formerly, WEIR_UNWRAP_ pair)
 #define WEIR_FIELD_(type, field) WEIR_CAT_(WEIR_CAT_(WEIR_FIELD_, WEIR_IS_PAREN_(field)), \
-        _)(type, field)
+        _)(type, field, NULL)
+
+// The name of `field` or of (field, "names", ~).
+#define WEIR_FIELD_NAME_(field) \
+        WEIR_CAT_(WEIR_CAT_(WEIR_FIELD_NAME_, WEIR_IS_PAREN_(field)), _)(field)
+#define WEIR_FIELD_NAME_0_(field) field
+#define WEIR_FIELD_NAME_1_(list) WEIR_FIRST_ list
+#define WEIR_FIRST_(a, ...) a
 
 // WEIR_FOR_EACH_(m, x, a, b, ...) is m(x, a) m(x, b) ..., for 1 to 64 arguments.
 #define WEIR_FE_1_(m, x, a) m(x, a)

@@ -1,9 +1,10 @@
 // Rows of one type as rows of another: a list of steps, each of which copies or changes one stretch
-// of a row. Steps rise in where they write; copies that touch each other, in both rows, are one.
+// of a row. Steps come in the order of the fields they write; copies that touch each other, in both
+// rows, are one.
 //
 // Rows are converted a block at a time and step by step, so that a step's loop is short and the
 // block stays in the nearest cache.
-#include "log/schema.h"
+#include "runtime/base/conversion.h"
 
 #include <stdio.h>
 
@@ -164,35 +165,52 @@ static char *plan_nested(struct wr_conversion *conversion, const weir_field *fro
     return error;
 }
 
+static char *plan_field(struct wr_conversion *conversion, const weir_field *from,
+                        const weir_field *to, uint32_t from_base, uint32_t to_base,
+                        const char *path)
+{
+    enum action action;
+    if (from->count != to->count || !action_of(from, to, &action)) {
+        return field_error(path, from, to);
+    }
+    if (to->kind == WEIR_KIND_RECORD) {
+        return plan_nested(conversion, from, to, from_base, to_base, path);
+    }
+    const bool is_bytes = action == COPY || action == CHARS_TO_STR;
+    steps_add(conversion, &(struct step){ .action    = action,
+                                          .from_kind = from->kind,
+                                          .to_kind   = to->kind,
+                                          .from      = from_base + from->offset,
+                                          .to        = to_base + to->offset,
+                                          .count     = is_bytes ? from->size : from->count });
+    return NULL;
+}
+
 // Adds the steps for a record that lies `from_base` and `to_base` bytes into the rows. Returns what
 // cannot be, or NULL.
 static char *plan_record(struct wr_conversion *conversion, const weir_type *from,
                          const weir_type *to, uint32_t from_base, uint32_t to_base,
                          const char *path)
 {
-    char *error = NULL;
+    const weir_field **takers = wr_alloc((from->field_count + 1) * sizeof(const weir_field *));
+    char              *error  = NULL;
     for (uint32_t i = 0; i < to->field_count && error == NULL; i++) {
         const weir_field *wanted = &to->fields[i];
-        const weir_field *stored = weir_type_field(from, wanted->name);
-        enum action       action;
+        const weir_field *stored = wr_field_before(from, wanted);
         if (stored == NULL) {
             continue;
         }
-        if (stored->count != wanted->count || !action_of(stored, wanted, &action)) {
-            error = field_error(path, stored, wanted);
-        } else if (wanted->kind == WEIR_KIND_RECORD) {
-            error = plan_nested(conversion, stored, wanted, from_base, to_base, path);
-        } else {
-            const bool is_bytes = action == COPY || action == CHARS_TO_STR;
-            steps_add(conversion,
-                      &(struct step){ .action    = action,
-                                      .from_kind = stored->kind,
-                                      .to_kind   = wanted->kind,
-                                      .from      = from_base + stored->offset,
-                                      .to        = to_base + wanted->offset,
-                                      .count     = is_bytes ? stored->size : stored->count });
+        const weir_field **taker = &takers[stored - from->fields];
+        if (*taker != NULL) {
+            error = wr_format("fields %s%s and %s are both what is stored as %s; a field that "
+                              "takes the name another one had needs a name of its own for a while",
+                              path, (*taker)->name, wanted->name, stored->name);
+            break;
         }
+        *taker = wanted;
+        error  = plan_field(conversion, stored, wanted, from_base, to_base, path);
     }
+    wr_free((void *)takers);
     return error;
 }
 
@@ -206,9 +224,9 @@ static uint32_t field_bytes(const weir_type *type)
     return bytes;
 }
 
-// Every field is where it was, and none is passed over: what lies between is zero in both.
+// Every field is where it was, and none is passed over; none is new, or where it is zeros lie.
 static bool plan_is_identity(const struct wr_conversion *conversion, const weir_type *from,
-                             const weir_type *to)
+                             const weir_type *to, enum wr_gaps gaps)
 {
     uint32_t copied = 0;
     for (uint32_t i = 0; i < conversion->step_count; i++) {
@@ -218,7 +236,8 @@ static bool plan_is_identity(const struct wr_conversion *conversion, const weir_
         }
         copied += step->count;
     }
-    return from->size == to->size && to->align <= from->align && copied == field_bytes(from);
+    return from->size == to->size && to->align <= from->align && copied == field_bytes(from) &&
+           (gaps == WR_GAPS_ZERO || copied == field_bytes(to));
 }
 
 static uint32_t step_written(const struct step *step)
@@ -241,11 +260,9 @@ static bool plan_has_gaps(const struct wr_conversion *conversion)
     return written < conversion->to_size;
 }
 
-struct wr_conversion *wr_conversion_open(const weir_type *from, const weir_type *to, char **error)
+struct wr_conversion *wr_conversion_open(const weir_type *from, const weir_type *to,
+                                         enum wr_gaps gaps, char **error)
 {
-    if (!wr_schema_check(from, error) || !wr_schema_check(to, error)) {
-        return NULL;
-    }
     struct wr_conversion *conversion = wr_alloc(sizeof(*conversion));
     conversion->from_size            = from->size;
     conversion->to_size              = to->size;
@@ -254,7 +271,7 @@ struct wr_conversion *wr_conversion_open(const weir_type *from, const weir_type 
         wr_conversion_close(conversion);
         return NULL;
     }
-    conversion->is_identity = plan_is_identity(conversion, from, to);
+    conversion->is_identity = plan_is_identity(conversion, from, to, gaps);
     conversion->has_gaps    = plan_has_gaps(conversion);
     return conversion;
 }

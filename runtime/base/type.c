@@ -36,6 +36,8 @@ static const struct kind_shape kind_shapes[] = {
     [WEIR_KIND_RECORD] = { "record", 0, 0 },
 };
 
+uint32_t wr_kind_bytes(weir_kind kind) { return kind_shapes[kind].size; }
+
 static bool kind_is_known(weir_kind kind)
 {
     return (uint32_t)kind >= 1 && (uint32_t)kind < WR_COUNT_OF(kind_shapes);
@@ -82,6 +84,7 @@ static size_t names_bytes(const char *name, const weir_field *fields, uint32_t f
     size_t bytes = strlen(name) + 1;
     for (uint32_t i = 0; i < field_count; i++) {
         bytes += strlen(fields[i].name) + 1;
+        bytes += fields[i].formerly != NULL ? strlen(fields[i].formerly) + 1 : 0;
     }
     return bytes;
 }
@@ -116,6 +119,9 @@ weir_type *weir_type_open(const char *name, uint32_t size, uint32_t align, const
     for (uint32_t i = 0; i < field_count; i++) {
         copies[i]      = fields[i];
         copies[i].name = name_copy(&at, fields[i].name);
+        if (fields[i].formerly != NULL) {
+            copies[i].formerly = name_copy(&at, fields[i].formerly);
+        }
     }
     return type;
 }
@@ -130,6 +136,34 @@ const weir_field *weir_type_field(const weir_type *type, const char *name)
         }
     }
     return NULL;
+}
+
+// ---- names of before ----
+
+bool wr_field_was_named(const weir_field *field, const char *name)
+{
+    static const char between[] = ", ";
+    const size_t      length    = strlen(name);
+    const char       *at        = field->formerly != NULL ? field->formerly : "";
+    for (at += strspn(at, between); *at != 0; at += strspn(at, between)) {
+        const size_t bytes = strcspn(at, between);
+        if (bytes == length && memcmp(at, name, length) == 0) {
+            return true;
+        }
+        at += bytes;
+    }
+    return false;
+}
+
+const weir_field *wr_field_before(const weir_type *stored, const weir_field *field)
+{
+    const weir_field *before = weir_type_field(stored, field->name);
+    for (uint32_t i = 0; i < stored->field_count && before == NULL; i++) {
+        if (wr_field_was_named(field, stored->fields[i].name)) {
+            before = &stored->fields[i];
+        }
+    }
+    return before;
 }
 
 // ---- strings ----

@@ -6,6 +6,15 @@
 #include "runtime/base/base.h"
 #include <weir/record.h>
 
+// Bytes of one element of a known kind; 0: the field says.
+uint32_t wr_kind_bytes(weir_kind kind);
+
+// Whether the name is one that the field formerly had.
+bool wr_field_was_named(const weir_field *field, const char *name);
+// What `field` is in a type that was stored: the field of its name, else one of a name that it
+// formerly had. NULL: it was not stored.
+const weir_field *wr_field_before(const weir_type *stored, const weir_field *field);
+
 // Where a type's strings are: offsets of all weir_str fields, nested records included.
 struct wr_strings {
     uint32_t *offsets;

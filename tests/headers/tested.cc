@@ -8,7 +8,8 @@
 typedef struct number {
     int64_t value;
 } number;
-WEIR_RECORD(number, value);
+WEIR_RECORD(number, WEIR_FORMERLY(value, amount));
+WEIR_KEY(by_value, number, WEIR_FORMERLY(value, amount));
 
 static bool is_even(const number *n) { return n->value % 2 == 0; }
 WEIR_FILTER(even, number, is_even);

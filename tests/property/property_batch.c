@@ -23,7 +23,12 @@ static void shape_add(struct shape *shape, weir_kind kind, uint32_t size, uint32
 {
     const uint32_t at                        = (uint32_t)wr_round_up(shape->type.size, align);
     shape->fields[shape->type.field_count++] = (weir_field){
-        "field", kind == WEIR_KIND_RECORD ? &shape->inner : NULL, at, size * count, kind, count
+        .name   = "field",
+        .record = kind == WEIR_KIND_RECORD ? &shape->inner : NULL,
+        .offset = at,
+        .size   = size * count,
+        .kind   = kind,
+        .count  = count,
     };
     shape->type.size  = at + size * count;
     shape->type.align = align > shape->type.align ? align : shape->type.align;
@@ -45,8 +50,8 @@ static void shape_add_any(struct shape *shape, struct trial_random *random, bool
 static void shape_init(struct shape *shape, struct trial_random *random)
 {
     memset(shape, 0, sizeof(*shape));
-    shape->inner_fields[0]     = (weir_field){ "number", NULL, 0, 8, WEIR_KIND_U64, 1 };
-    shape->inner_fields[1]     = (weir_field){ "text", NULL, 8, 16, WEIR_KIND_STR, 1 };
+    shape->inner_fields[0]     = (weir_field){ "number", NULL, 0, 8, WEIR_KIND_U64, 1, NULL };
+    shape->inner_fields[1]     = (weir_field){ "text", NULL, 8, 16, WEIR_KIND_STR, 1, NULL };
     shape->inner               = (weir_type){ "inner", shape->inner_fields, 2, 24, 8 };
     shape->type                = (weir_type){ "random", shape->fields, 0, 0, 1 };
     const bool     has_strings = trial_one_in(random, 3) == false;

@@ -635,7 +635,7 @@ static void try_conversion(void)
                                   : one_in(10) ? from
                                                : relative_of(&other, from);
     char                  *error;
-    struct wr_conversion  *conversion = wr_conversion_open(from, to, &error);
+    struct wr_conversion  *conversion = wr_schema_conversion(from, to, &error);
     TRIAL_CHECK((conversion == NULL) == (error != NULL), "a sentence or a conversion");
     TRIAL_CHECK((conversion != NULL) == record_fits(from, to), "%s", error == NULL ? "" : error);
     TRIAL_CHECK(from != to || wr_conversion_is_identity(conversion), "a type and itself");

@@ -12,8 +12,8 @@ struct item {
 };
 
 static const weir_field item_fields[] = {
-    { "value", NULL, 0, 8, WEIR_KIND_U64, 1 },
-    { "check", NULL, 8, 8, WEIR_KIND_U64, 1 },
+    { "value", NULL, 0, 8, WEIR_KIND_U64, 1, NULL },
+    { "check", NULL, 8, 8, WEIR_KIND_U64, 1, NULL },
 };
 static const weir_type item_type = { "item", item_fields, 2, sizeof(struct item), 8 };
 

@@ -86,7 +86,7 @@ Test(record, describes_each_field_with_its_kind_place_and_size)
 
 static weir_field field_of(const char *name, uint32_t offset, uint32_t size, weir_kind kind)
 {
-    return (weir_field){ name, NULL, offset, size, kind, 1 };
+    return (weir_field){ name, NULL, offset, size, kind, 1, NULL };
 }
 
 static bool opens(uint32_t size, const weir_field *fields, uint32_t field_count)
@@ -143,7 +143,7 @@ Test(type, refuses_a_field_whose_size_is_not_its_kinds)
 {
     weir_field field = field_of("a", 0, 4, WEIR_KIND_I64);
     cr_expect(!opens(8, &field, 1));
-    field = (weir_field){ "a", NULL, 0, 24, WEIR_KIND_F64, 3 };
+    field = (weir_field){ "a", NULL, 0, 24, WEIR_KIND_F64, 3, NULL };
     cr_expect(opens(24, &field, 1));
     field.count = 2;
     cr_expect(!opens(24, &field, 1));
@@ -161,7 +161,7 @@ Test(type, refuses_a_field_that_is_not_aligned)
 
 Test(type, refuses_a_nested_record_without_its_type)
 {
-    weir_field field = { "price", NULL, 0, sizeof(money), WEIR_KIND_RECORD, 1 };
+    weir_field field = { "price", NULL, 0, sizeof(money), WEIR_KIND_RECORD, 1, NULL };
     cr_expect(!opens(sizeof(money), &field, 1));
     field.record = &money_type;
     cr_expect(opens(sizeof(money), &field, 1));
@@ -264,7 +264,7 @@ Test(strings, leave_short_ones_where_they_are)
 
 static enum wr_key_kind kind_of_chars(uint32_t size)
 {
-    const weir_field       field = { "a", NULL, 0, size, WEIR_KIND_CHARS, 1 };
+    const weir_field       field = { "a", NULL, 0, size, WEIR_KIND_CHARS, 1, NULL };
     weir_type             *type  = weir_type_open("key", size, 1, &field, 1);
     struct wr_key_codec    codec = wr_key_codec_of(type);
     const enum wr_key_kind kind  = codec.kind;
@@ -286,7 +286,7 @@ Test(key, takes_the_narrowest_kind_that_holds_it)
 
 Test(key, with_a_string_is_encoded_whatever_its_size)
 {
-    const weir_field    field = { "a", NULL, 0, 16, WEIR_KIND_STR, 1 };
+    const weir_field    field = { "a", NULL, 0, 16, WEIR_KIND_STR, 1, NULL };
     weir_type          *type  = weir_type_open("key", 16, 8, &field, 1);
     struct wr_key_codec codec = wr_key_codec_of(type);
     cr_expect(codec.kind == WR_KEY_BYTES);
@@ -412,7 +412,7 @@ Test(key, decoding_ends_the_process_where_bytes_are_left, .signal = SIGABRT)
 // Hashes `count` keys of `size` bytes, each all zero but for its number in its last bytes.
 static void hash_numbers(uint32_t size, uint32_t count, uint64_t seed, uint64_t *hashes)
 {
-    const weir_field    field = { "a", NULL, 0, size, WEIR_KIND_CHARS, 1 };
+    const weir_field    field = { "a", NULL, 0, size, WEIR_KIND_CHARS, 1, NULL };
     weir_type          *type  = weir_type_open("key", size, 1, &field, 1);
     struct wr_key_codec codec = wr_key_codec_of(type);
     char               *keys  = wr_alloc((size_t)size * count);
@@ -461,7 +461,7 @@ Test(key_hash, spreads_near_keys_over_the_top_bits)
 
 Test(key_hash, depends_on_both_halves_and_on_their_order)
 {
-    const weir_field    field   = { "a", NULL, 0, 16, WEIR_KIND_U64, 2 };
+    const weir_field    field   = { "a", NULL, 0, 16, WEIR_KIND_U64, 2, NULL };
     weir_type          *type    = weir_type_open("key", 16, 8, &field, 1);
     struct wr_key_codec codec   = wr_key_codec_of(type);
     const uint64_t      keys[8] = { 1, 2, 2, 1, 1, 1, 2, 2 };
@@ -505,4 +505,23 @@ Test(key_hash, of_equal_strings_does_not_depend_on_where_they_lie)
     wr_key_hash_many(&codec, keys, 2, 0, hashes);
     cr_expect(hashes[0] == hashes[1]);
     wr_key_codec_fini(&codec);
+}
+
+// ---- former names ----
+
+Test(type, has_the_names_a_field_formerly_had)
+{
+    const weir_field former = { "a", NULL, 0, 8, WEIR_KIND_I64, 1, "b, long_name,c" };
+    weir_type       *type   = weir_type_open("t", 8, 8, &former, 1);
+    cr_assert_not_null(type);
+    const weir_field *field = &type->fields[0];
+    cr_expect_neq(field->formerly, former.formerly, "it is a copy");
+    cr_expect(wr_field_was_named(field, "b"));
+    cr_expect(wr_field_was_named(field, "long_name"));
+    cr_expect(wr_field_was_named(field, "c"));
+    cr_expect_not(wr_field_was_named(field, "a"));
+    cr_expect_not(wr_field_was_named(field, "long"));
+    cr_expect_not(wr_field_was_named(field, "long_names"));
+    cr_expect_not(wr_field_was_named(field, ""));
+    weir_type_close(type);
 }

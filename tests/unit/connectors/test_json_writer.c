@@ -177,7 +177,7 @@ Test(json_writer, stays_within_its_bound_for_the_worst_text)
 
 Test(json_writer, escapes_the_names_of_fields)
 {
-    const weir_field field  = { "a\"\n", NULL, 0, 8, WEIR_KIND_I64, 1 };
+    const weir_field field  = { "a\"\n", NULL, 0, 8, WEIR_KIND_I64, 1, NULL };
     const weir_type  type   = { "named", &field, 1, 8, 8 };
     const int64_t    record = 7;
     assert_written(&type, NULL, &record, "{\"a\\\"\\n\":7}");

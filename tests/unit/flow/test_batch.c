@@ -89,7 +89,7 @@ Test(batch, aligns_columns_to_8_and_rows_to_16)
 
 Test(batch, numbers_rows_in_16_bits)
 {
-    const weir_field       field  = { "c", NULL, 0, 1, WEIR_KIND_I8, 1 };
+    const weir_field       field  = { "c", NULL, 0, 1, WEIR_KIND_I8, 1, NULL };
     const weir_type        type   = { "byte", &field, 1, 1, 1 };
     struct wr_batch_layout layout = wr_batch_layout_of(&type, 0, 1u << 20);
     cr_assert_eq(layout.row_capacity, 65535);
@@ -98,7 +98,7 @@ Test(batch, numbers_rows_in_16_bits)
 
 Test(batch, block_grows_to_hold_one_large_row)
 {
-    const weir_field       field  = { "c", NULL, 0, 100000, WEIR_KIND_CHARS, 1 };
+    const weir_field       field  = { "c", NULL, 0, 100000, WEIR_KIND_CHARS, 1, NULL };
     const weir_type        type   = { "page", &field, 1, 100000, 1 };
     struct wr_batch_layout layout = wr_batch_layout_of(&type, WR_COLUMN_TIME, 4096);
     struct wr_batch       *batch  = wr_batch_open(&layout);
