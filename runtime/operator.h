@@ -290,8 +290,9 @@ void wr_node_unshare(struct wr_node *node, void *resource);
 struct wr_slices;
 
 // What lies in a table's keys and values: records at their offsets, so that a checkpoint can be
-// read by people and by programs whose records have changed. Bytes that are in no part are the
-// operator's own; what it says of those is for people only.
+// read by people and by programs whose records have changed. A part named "key" is a key, which
+// stays as it is. Bytes that are in no part are the operator's own: where parts have changed, those
+// it says nothing of, and those a checkpoint lacks, are zeros when the table is restored.
 enum { WR_VALUE_PARTS = 3, WR_OWN_PARTS = 2 };
 struct wr_value_part {
     const char      *name; // NULL: no more parts; "-": its fields stand for themselves

@@ -2,9 +2,9 @@
 
 #include "runtime/base/thread.h"
 #include "runtime/run/capturing.h"
+#include "runtime/run/evolution.h"
 #include "runtime/run/exchange.h"
 #include "runtime/run/kept.h"
-#include "runtime/run/table_types.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@ struct restore {
     struct wr_store          *store;
     const struct wr_manifest *manifest;
     pthread_mutex_t           reading; // guards the store while blocks are read
+    struct wr_evolutions      evolutions;
 };
 
 static bool restore_fail(struct restore *restore, weir_status status, const char *sentence, ...)
@@ -86,20 +87,17 @@ static bool table_fits(struct restore *restore, const char *operator_name,
                        const struct wr_kept_table *kept, const struct wr_index_table *table)
 {
     const struct wr_table_options options = options_of(kept);
-    char                         *types   = wr_table_types(&kept->shape);
-    char                         *why     = wr_table_types_compare(table->types, types);
-    wr_free(types);
+    char *why = wr_evolutions_add(&restore->evolutions, operator_name, table, &kept->shape,
+                                  options.value_size);
     if (why != NULL) {
         (void)restore_fail(restore, WEIR_MISMATCH, "%s: %s: %s", operator_name, table->name, why);
         wr_free(why);
         return false;
     }
-    if (options.key_kind != table->key_kind || options.value_size != table->value_bytes) {
-        return restore_fail(restore, WEIR_MISMATCH,
-                            "%s: %s: its values have %u bytes, and those of this program %u",
-                            operator_name, table->name, table->value_bytes, options.value_size);
-    }
-    return true;
+    return options.key_kind == table->key_kind ||
+           restore_fail(restore, WEIR_MISMATCH,
+                        "%s: %s: its keys are of another kind than those of this program",
+                        operator_name, table->name);
 }
 
 static bool operator_has_state(const struct wr_index_operator *of)
@@ -165,7 +163,8 @@ struct piece {
     const struct wr_kept_table    *kept;
     int64_t                        member;
     const struct wr_index_segment *segment;
-    uint32_t                       at; // task of the checkpoint
+    const struct wr_packed_values *values; // as they were, if they have changed since
+    uint32_t                       at;     // task of the checkpoint
 };
 
 struct filler {
@@ -215,6 +214,7 @@ static void pieces_gather(struct filler *filler, const struct wr_node *node)
             struct piece                 piece = { .kept   = kept_table_of(node, table),
                                                    .member = table->member,
                                                    .at     = at };
+            piece.values = wr_evolutions_find(&restore->evolutions, node->spec->name, table);
             for (uint32_t k = 0; piece.kept != NULL && k < table->segment_count; k++) {
                 piece.segment = &table->segments[k];
                 if (segment_lies_in(piece.segment, range)) {
@@ -270,6 +270,7 @@ static bool piece_unpack(struct filler *filler, const struct piece *piece,
         .prefix  = segment->prefix,
         .depth   = segment->depth,
         .entries = segment->place.entries,
+        .values  = piece->values,
     };
     const enum wr_unpack unpacked =
         wr_table_unpack(table, filler->buffer + WR_BLOCK_HEADER_BYTES, segment->place.bytes, &image,
@@ -479,12 +480,15 @@ static bool node_restore(const struct restore *restore, struct wr_node *node)
 void wr_run_restore(struct weir_run *run, struct wr_store *store)
 {
     struct restore restore = { .run = run, .store = store, .manifest = wr_store_manifest(store) };
-    if (restore.manifest == NULL || wr_run_has_failed_any(run) || !restore_fits(&restore)) {
+    if (restore.manifest == NULL || wr_run_has_failed_any(run)) {
         return;
     }
-    (void)pthread_mutex_init(&restore.reading, NULL);
-    tables_restore(&restore);
-    (void)pthread_mutex_destroy(&restore.reading);
+    if (restore_fits(&restore)) {
+        (void)pthread_mutex_init(&restore.reading, NULL);
+        tables_restore(&restore);
+        (void)pthread_mutex_destroy(&restore.reading);
+    }
+    wr_evolutions_fini(&restore.evolutions);
     bool is_good = !wr_run_has_failed_any(run);
     for (uint32_t i = 0; i < run->task_count && is_good; i++) {
         const struct wr_task *task = run->tasks[i];

@@ -173,6 +173,15 @@ struct packed_entry {
     const char     *value; // then the strings
 };
 
+// Values as the image has them.
+static struct wr_packed_values packed_values_of(const struct wr_table *table,
+                                                const struct wr_image *image)
+{
+    return image->values != NULL
+               ? *image->values
+               : (struct wr_packed_values){ table->value_size, table->strings, NULL };
+}
+
 // Goes past the entry's strings.
 static enum wr_unpack read_strings(const struct wr_strings *strings, const char *value,
                                    struct reader *reader)
@@ -196,7 +205,8 @@ static enum wr_unpack read_strings(const struct wr_strings *strings, const char 
     return WR_UNPACK_DONE;
 }
 
-static enum wr_unpack read_entry(const struct wr_table *table, struct reader *reader,
+static enum wr_unpack read_entry(const struct wr_table         *table,
+                                 const struct wr_packed_values *values, struct reader *reader,
                                  struct packed_entry *entry)
 {
     entry->key.length = key_bytes(table);
@@ -220,23 +230,25 @@ static enum wr_unpack read_entry(const struct wr_table *table, struct reader *re
     } else {
         entry->hash = table->keys->hash_of(table, entry->key.bytes); // of the key alone
     }
-    entry->value = reader_take(reader, table->value_size);
+    entry->value = reader_take(reader, values->size);
     if (entry->value == NULL) {
         return WR_UNPACK_TRUNCATED;
     }
-    return table->strings == NULL ? WR_UNPACK_DONE
-                                  : read_strings(table->strings, entry->value, reader);
+    return values->strings == NULL ? WR_UNPACK_DONE
+                                   : read_strings(values->strings, entry->value, reader);
 }
 
 struct unpack_batch {
-    uint32_t    count;
-    uint64_t    hashes[UNPACK_BATCH];
-    char        fixed[UNPACK_BATCH * 16];
-    const char *bytes[UNPACK_BATCH];
-    uint32_t    lengths[UNPACK_BATCH];
-    const char *packed[UNPACK_BATCH]; // values, then their strings
-    void       *values[UNPACK_BATCH];
-    uint8_t     is_new[UNPACK_BATCH];
+    struct wr_packed_values from;
+    char                   *before; // UNPACK_BATCH values that are to be converted; NULL: none are
+    uint32_t                count;
+    uint64_t                hashes[UNPACK_BATCH];
+    char                    fixed[UNPACK_BATCH * 16];
+    const char             *bytes[UNPACK_BATCH];
+    uint32_t                lengths[UNPACK_BATCH];
+    const char             *packed[UNPACK_BATCH]; // values, then their strings
+    void                   *values[UNPACK_BATCH];
+    uint8_t                 is_new[UNPACK_BATCH];
 };
 
 static void batch_note(const struct wr_table *table, struct unpack_batch *batch,
@@ -254,15 +266,27 @@ static void batch_note(const struct wr_table *table, struct unpack_batch *batch,
 }
 
 // The value's long strings point at their packed bytes, until they are kept.
-static void value_unpack(const struct wr_table *table, const char *packed, char *value)
+static void value_unpack(const struct wr_packed_values *from, const char *packed, char *value)
 {
-    const char *bytes = packed + table->value_size;
-    memcpy(value, packed, table->value_size);
-    for (uint32_t i = 0; table->strings != NULL && i < table->strings->count; i++) {
-        weir_str *const string = (void *)(value + table->strings->offsets[i]);
+    const char *bytes = packed + from->size;
+    memcpy(value, packed, from->size);
+    for (uint32_t i = 0; from->strings != NULL && i < from->strings->count; i++) {
+        weir_str *const string = (void *)(value + from->strings->offsets[i]);
         if (!weir_str_is_inline(string)) {
             string->rest.bytes = bytes;
             bytes += string->length;
+        }
+    }
+}
+
+static void batch_unpack_values(const struct unpack_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        char *const value =
+            batch->before != NULL ? batch->before + (size_t)i * batch->from.size : batch->values[i];
+        value_unpack(&batch->from, batch->packed[i], value);
+        if (batch->before != NULL) {
+            wr_conversion_run(batch->from.conversion, value, batch->values[i], 1);
         }
     }
 }
@@ -291,9 +315,7 @@ static enum wr_unpack batch_add(struct wr_table *table, struct unpack_batch *bat
     if (reached < batch->count) {
         return WR_UNPACK_OUT_OF_BUDGET;
     }
-    for (uint32_t i = 0; i < batch->count; i++) {
-        value_unpack(table, batch->packed[i], batch->values[i]);
-    }
+    batch_unpack_values(batch);
     if (!wr_table_keep_strings_many(table, batch->hashes, &keys, batch->count, batch->values)) {
         for (uint32_t i = 0; i < batch->count; i++) {
             value_clear_strings(table, batch->values[i]);
@@ -310,14 +332,13 @@ static bool has_prefix(const struct wr_image *image, uint64_t hash)
     return image->depth == 0 || (hash ^ image->prefix) >> (64 - image->depth) == 0;
 }
 
-static enum wr_unpack image_unpack(struct wr_table *table, struct reader *reader,
-                                   const struct wr_image *image, struct wr_hash_range range,
-                                   uint64_t *added)
+static enum wr_unpack batches_unpack(struct wr_table *table, struct unpack_batch *batch,
+                                     struct reader *reader, const struct wr_image *image,
+                                     struct wr_hash_range range, uint64_t *added)
 {
-    struct unpack_batch batch = { .count = 0 };
     for (uint32_t i = 0; i < image->entries; i++) {
         struct packed_entry  entry;
-        const enum wr_unpack read = read_entry(table, reader, &entry);
+        const enum wr_unpack read = read_entry(table, &batch->from, reader, &entry);
         if (read != WR_UNPACK_DONE) {
             return read;
         }
@@ -325,10 +346,10 @@ static enum wr_unpack image_unpack(struct wr_table *table, struct reader *reader
             return WR_UNPACK_PREFIX;
         }
         if (entry.hash >= range.first && entry.hash <= range.last) {
-            batch_note(table, &batch, &entry);
+            batch_note(table, batch, &entry);
         }
-        if (batch.count == UNPACK_BATCH) {
-            const enum wr_unpack done = batch_add(table, &batch, added);
+        if (batch->count == UNPACK_BATCH) {
+            const enum wr_unpack done = batch_add(table, batch, added);
             if (done != WR_UNPACK_DONE) {
                 return done;
             }
@@ -337,7 +358,20 @@ static enum wr_unpack image_unpack(struct wr_table *table, struct reader *reader
     if (reader->at != reader->end) {
         return WR_UNPACK_TRAILING;
     }
-    return batch_add(table, &batch, added);
+    return batch_add(table, batch, added);
+}
+
+static enum wr_unpack image_unpack(struct wr_table *table, struct reader *reader,
+                                   const struct wr_image *image, struct wr_hash_range range,
+                                   uint64_t *added)
+{
+    struct unpack_batch batch = { .from = packed_values_of(table, image) };
+    if (batch.from.conversion != NULL) {
+        batch.before = wr_alloc_aligned((size_t)UNPACK_BATCH * batch.from.size, 64);
+    }
+    const enum wr_unpack unpacked = batches_unpack(table, &batch, reader, image, range, added);
+    wr_free(batch.before);
+    return unpacked;
 }
 
 enum wr_unpack wr_table_unpack(struct wr_table *table, const void *bytes, size_t length,

@@ -21,7 +21,7 @@
 #ifndef WR_STATE_H
 #define WR_STATE_H
 
-#include "runtime/base/type.h"
+#include "runtime/base/conversion.h"
 
 struct wr_table;
 
@@ -149,6 +149,7 @@ struct wr_image_place {
     uint32_t crc;     // the owner's
 };
 
+struct wr_packed_values;
 struct wr_image {
     uint64_t              prefix; // the top `depth` bits of its entries' hashes; zeros below
     uint32_t              depth;  // 0 to 32
@@ -156,6 +157,15 @@ struct wr_image {
     size_t                bytes;
     bool                  is_packed; // its bytes have just been packed; else it lies at `place`
     struct wr_image_place place;
+    // Of one to be unpacked into a table whose values are of another type; else NULL.
+    const struct wr_packed_values *values;
+};
+
+// Values as they were packed, and how they become those of the table.
+struct wr_packed_values {
+    uint32_t                    size;
+    const struct wr_strings    *strings; // NULL: they have none
+    const struct wr_conversion *conversion;
 };
 
 // Where images go. Neither function may call the table.
@@ -200,9 +210,10 @@ enum wr_unpack {
     WR_UNPACK_STRING,    // a string that was not packed so
 };
 
-// Adds the entries of a packed image (of its description, prefix, depth and entries are used) whose
-// hashes lie in the range, which lies in the table's. A table of the same options must have packed
-// it, but for range_bits. Any bytes may be given: malformed ones are refused, with entries before
+// Adds the entries of a packed image (of its description, prefix, depth, entries and values are
+// used) whose hashes lie in the range, which lies in the table's. A table of the same options must
+// have packed it, but for range_bits, and for the size and strings of values where `values` says
+// what they were. Any bytes may be given: malformed ones are refused, with entries before
 // the fault added. `added` (may be NULL) counts up.
 enum wr_unpack wr_table_unpack(struct wr_table *table, const void *bytes, size_t length,
                                const struct wr_image *image, struct wr_hash_range range,
