@@ -315,12 +315,13 @@ static char *evolution_plan(struct wr_evolution *evolution, const struct wr_tabl
     } else {
         why = keys_compare(&stored, shape);
     }
-    if (why == NULL && change != NULL) {
-        why = parts_check(&stored, table, shape);
-        why = why != NULL ? why : value_plan(evolution, &stored, shape, value_bytes);
-    } else if (why == NULL && table->value_bytes != value_bytes) {
+    const bool is_resized = table->value_bytes != value_bytes;
+    if (why == NULL && is_resized && shape->parts[0].name == NULL) {
         why = wr_format("its values have %u bytes, and those of this program %u",
                         table->value_bytes, value_bytes);
+    } else if (why == NULL && (is_resized || change != NULL)) {
+        why = parts_check(&stored, table, shape);
+        why = why != NULL ? why : value_plan(evolution, &stored, shape, value_bytes);
     }
     stored_fini(&stored);
     return why;

@@ -69,8 +69,9 @@ static inline void schema_random_field(struct schema_arena *arena, struct trial_
     const bool may_nest = depth > 0 && arena->type_count + depth < SCHEMA_TYPES_MAX;
     field->kind =
         (weir_kind)(1 + trial_below(random, may_nest ? WEIR_KIND_RECORD : WEIR_KIND_CHARS));
-    field->count  = 1;
-    field->record = NULL;
+    field->count    = 1;
+    field->record   = NULL;
+    field->formerly = NULL;
     if (field->kind == WEIR_KIND_RECORD) {
         field->record = schema_random(arena, random, depth - 1);
         field->size   = field->record->size;
