@@ -44,11 +44,11 @@ static void time_open(struct wr_window *window)
     wr_slices_init(&time->slices, window->node.pool, &slices);
     wr_slices_init(&time->firings, window->node.pool, &firings);
     time->fired_until = wr_slice_start(window->node.watermark, shape->slide, shape->offset);
-    const struct wr_table_shape keys   = { .key = window->aggregate->key,
-                                           .own = { { "-", &firing_type, 0 } } };
-    struct wr_table_shape       values = { .key   = window->aggregate->key,
-                                           .parts = {
-                                               { "accumulator", window->aggregate->accumulator, 0 } } };
+    const struct wr_table_shape keys        = { .key = window->aggregate->key,
+                                                .own = { { "-", &firing_type, 0 } } };
+    const weir_type            *accumulator = window->aggregate->accumulator;
+    struct wr_table_shape       values      = { .key   = window->aggregate->key,
+                                                .parts = { { "accumulator", accumulator, 0 } } };
     if (windows_are_sliding(window)) {
         wr_running_describe_slices(window, &values);
     }

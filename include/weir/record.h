@@ -151,8 +151,8 @@ template <unsigned long N> struct weir_count_of_type<char[N]> { \
       WEIR_KIND_RECORD, 1, formerly },
 
 // In the list of a WEIR_RECORD or WEIR_KEY: `field`, or a nested `(field, record)`, which had the
-// names that follow when rows were stored that this program reads: of a topic's earlier versions, or
-// of a checkpoint.
+// names that follow in rows that were stored and are read by this program: of a topic's earlier
+// versions, or of a checkpoint.
 #define WEIR_FORMERLY(field, ...) (field, #__VA_ARGS__, ~)
 
 // Tells `field`, `(field, record)` and `(field or (field, record), "names", ~)` apart.
