@@ -128,6 +128,10 @@ WEIR_API weir_stream weir_partition_by(weir_stream in,
 // Of the operator that sends `of`: its stable name (unique in the job; else the binding's), its
 // number of parallel tasks (else one a worker), and parameters for its functions. Return `of`.
 WEIR_API weir_stream weir_name(weir_stream of, const char *name);
+// The operator that sends `of`, a source or one in between, had that name in checkpoints from
+// before: its state is found under it where there is none of its own name. Not for sinks, whose
+// outside world knows them by their names. Returns `of`.
+WEIR_API weir_stream weir_formerly(weir_stream of, const char *name);
 WEIR_API weir_stream weir_parallelism(weir_stream of, uint32_t tasks);
 WEIR_API weir_stream weir_with(weir_stream of, const void *parameters, size_t bytes);
 

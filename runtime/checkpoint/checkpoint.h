@@ -69,8 +69,11 @@ void wr_store_close(struct wr_store *store);
 const struct wr_manifest *wr_store_manifest(const struct wr_store *store); // NULL: none yet
 // Of manifest->tasks[at].
 const struct wr_index *wr_store_index(const struct wr_store *store, uint32_t at);
-uint32_t               wr_store_epoch(const struct wr_store *store); // of this opening
-const char            *wr_store_directory(const struct wr_store *store);
+// What is there of the operator `from`, and of those whose names begin with "from/", is that of
+// `to` from here on, in memory; unless there is something of `to`.
+void        wr_store_rename(struct wr_store *store, const char *from, const char *to);
+uint32_t    wr_store_epoch(const struct wr_store *store); // of this opening
+const char *wr_store_directory(const struct wr_store *store);
 // The least id that the next checkpoint may have; at least 1.
 uint64_t wr_store_next(const struct wr_store *store);
 

@@ -410,6 +410,10 @@ void wr_store_close(struct wr_store *store)
         store->environment->ops->close(store->environment, store->lock_file);
     }
     wr_error_fini(&store->poison);
+    for (uint32_t i = 0; i < store->name_count; i++) {
+        wr_free(store->names[i]);
+    }
+    wr_free((void *)store->names);
     wr_free(store->retained);
     wr_free(store->directory);
     wr_free(store);
@@ -426,6 +430,45 @@ const struct wr_index *wr_store_index(const struct wr_store *store, uint32_t at)
 {
     WR_ASSERT(store->has_newest && at < store->newest.manifest.task_count);
     return &store->newest.indexes[at];
+}
+
+// The operators of the task at `at`; the store owns its indexes.
+static struct wr_index_operator *operators_of(struct wr_store *store, uint32_t at)
+{
+    return (struct wr_index_operator *)(uintptr_t)store->newest.indexes[at].operators;
+}
+
+static bool store_has_operator(struct wr_store *store, const char *name)
+{
+    for (uint32_t at = 0; at < store->newest.manifest.task_count; at++) {
+        for (uint32_t i = 0; i < store->newest.indexes[at].operator_count; i++) {
+            if (strcmp(operators_of(store, at)[i].name, name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void wr_store_rename(struct wr_store *store, const char *from, const char *to)
+{
+    const size_t length = strlen(from);
+    if (!store->has_newest || store_has_operator(store, to)) {
+        return;
+    }
+    for (uint32_t at = 0; at < store->newest.manifest.task_count; at++) {
+        for (uint32_t i = 0; i < store->newest.indexes[at].operator_count; i++) {
+            struct wr_index_operator *is   = &operators_of(store, at)[i];
+            const char               *rest = is->name + length;
+            if (strncmp(is->name, from, length) != 0 || (*rest != 0 && *rest != '/')) {
+                continue;
+            }
+            store->names =
+                wr_realloc((void *)store->names, (store->name_count + 1) * sizeof(*store->names));
+            store->names[store->name_count] = wr_format("%s%s", to, rest);
+            is->name                        = store->names[store->name_count++];
+        }
+    }
 }
 
 uint32_t wr_store_epoch(const struct wr_store *store) { return store->epoch.epoch; }

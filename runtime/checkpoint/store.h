@@ -64,6 +64,8 @@ struct wr_store {
     uint32_t                retained_count;
     struct wr_store_reader  readers[WR_STORE_OPEN];
     uint64_t                read_count;
+    char                  **names; // given by wr_store_rename
+    uint32_t                name_count;
 };
 
 // Takes note of what became known of a checkpoint.

@@ -41,6 +41,7 @@ struct wr_graph_node {
     uint32_t                output_count;
     uint32_t                parallelism;       // 0: one task a worker
     bool                    is_named;          // by weir_name
+    char                   *formerly;          // its name in checkpoints from before; or NULL
     bool                    is_route_exchange; // a rebalance, broadcast or custom partitioning
     struct wr_graph_input   route;             // its exchange
     void (*free_options)(void *options);

@@ -21,6 +21,7 @@ static void graph_node_free(struct wr_graph_node *node)
     }
     wr_free((void *)(uintptr_t)node->spec.parameters);
     wr_free((void *)(uintptr_t)node->spec.name);
+    wr_free(node->formerly);
     wr_free(node->inputs);
     wr_free(node->outputs);
     wr_free(node);
@@ -152,6 +153,27 @@ static bool job_names_are_unique(weir_job *job)
     return true;
 }
 
+// What was stored under a name cannot be the state of two operators.
+static bool job_former_names_are_free(weir_job *job)
+{
+    for (uint32_t i = 0; i < job->node_count; i++) {
+        const char *formerly = job->nodes[i]->formerly;
+        for (uint32_t k = 0; k < job->node_count && formerly != NULL; k++) {
+            const struct wr_graph_node *other = job->nodes[k];
+            const bool                  is_former =
+                k != i && other->formerly != NULL && strcmp(other->formerly, formerly) == 0;
+            if (is_former || strcmp(other->spec.name, formerly) == 0) {
+                wr_job_mistake(job, WEIR_USAGE,
+                               "%s: it was formerly named \"%s\", and so is, or was, %s; only one "
+                               "operator can have the state of that name",
+                               job->nodes[i]->spec.name, formerly, other->spec.name);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool wr_job_check(weir_job *job)
 {
     if (job->error != NULL) {
@@ -162,7 +184,7 @@ bool wr_job_check(weir_job *job)
                        "the job is empty; begin with a source, such as weir_generate");
         return false;
     }
-    return job_has_no_cycle(job) && job_names_are_unique(job);
+    return job_has_no_cycle(job) && job_names_are_unique(job) && job_former_names_are_free(job);
 }
 
 // ---- counters ----

@@ -652,6 +652,23 @@ weir_stream weir_name(weir_stream of, const char *name)
     return of;
 }
 
+weir_stream weir_formerly(weir_stream of, const char *name)
+{
+    struct wr_graph_node *node = wr_job_node(of);
+    if (node == NULL) {
+        return of;
+    }
+    if (name == NULL || name[0] == '\0') {
+        stream_mistake(of, "a former name must not be empty");
+    } else if (node->kind == WR_GRAPH_SINK) {
+        stream_mistake(of, "a sink keeps its name: what it has set aside outside lies under it");
+    } else {
+        wr_free(node->formerly);
+        node->formerly = wr_copy_text(name);
+    }
+    return of;
+}
+
 weir_stream weir_parallelism(weir_stream of, uint32_t tasks)
 {
     struct wr_graph_node *node = wr_job_node(of);

@@ -153,8 +153,13 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
         (goes_on_from_savepoint && !open_savepoint(job, options, environment, stores))) {
         return false;
     }
-    const struct wr_manifest *manifest =
-        wr_store_manifest(stores->savepoint != NULL ? stores->savepoint : stores->own);
+    struct wr_store *from = stores->savepoint != NULL ? stores->savepoint : stores->own;
+    for (uint32_t i = 0; i < job->node_count; i++) {
+        if (job->nodes[i]->formerly != NULL) {
+            wr_store_rename(from, job->nodes[i]->formerly, job->nodes[i]->spec.name);
+        }
+    }
+    const struct wr_manifest *manifest = wr_store_manifest(from);
     if (manifest != NULL) {
         options->seed = manifest->hash_seed; // state is found by hash
         tell_of_end(job, options, manifest);

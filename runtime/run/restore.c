@@ -122,7 +122,8 @@ static bool operator_fits(struct restore *restore, const struct wr_index_operato
         return !operator_has_state(of) ||
                restore_fail(restore, WEIR_MISMATCH,
                             "it has state of the operator %s, and the job has none of that name: "
-                            "it was removed or renamed; give it its name back with weir_name",
+                            "it was removed or renamed; give it its name back with weir_name, or "
+                            "say what it was with weir_formerly",
                             of->name);
     }
     for (uint32_t i = 0; i < of->table_count; i++) {

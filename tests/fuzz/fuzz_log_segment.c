@@ -81,7 +81,7 @@ static void convert(const struct wr_row_shape *shape, const weir_type *to, const
                     size_t count)
 {
     char                 *error;
-    struct wr_conversion *conversion = wr_conversion_open(shape->type, to, &error);
+    struct wr_conversion *conversion = wr_schema_conversion(shape->type, to, &error);
     WR_ASSERT((conversion == NULL) == (error != NULL));
     wr_free(error);
     if (conversion == NULL) {

@@ -49,8 +49,8 @@ TARGETS = {
     },
     "fuzz_log_segment": {
         "sources": BASE
-        + [f"log/{name}.c" for name in ["compress", "conversion", "format", "pack", "schema"]]
-        + ["runtime/base/checksum.c"],
+        + [f"log/{name}.c" for name in ["compress", "format", "pack", "schema"]]
+        + ["runtime/base/checksum.c", "runtime/base/conversion.c"],
         "libraries": ["-lisal", "-llz4", "-lzstd", "-lxxhash", "-lpthread"],
         "runs": {"small": 20000, "normal": 2000000, "full": 20000000},
         "seeds": "tests/fuzz/seeds_log_segment.c",

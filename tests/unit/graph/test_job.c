@@ -404,6 +404,20 @@ Test(job, refuses_more_tasks_than_there_may_be)
     expect_mistake("shop: payments > 1025 parallel tasks; an operator has 1 to 1,024");
 }
 
+Test(job, refuses_a_former_name_that_is_empty)
+{
+    (void)weir_formerly(source, "");
+    expect_mistake("shop: payments > a former name must not be empty");
+}
+
+Test(job, refuses_a_former_name_that_another_operator_has)
+{
+    (void)weir_formerly(weir_name(weir_filter(source, &even), "evens"), "payments");
+    expect_mistake_of_whole(
+        "shop: evens: it was formerly named \"payments\", and so is, or was, payments; "
+        "only one operator can have the state of that name");
+}
+
 Test(job, copies_names_and_parameters)
 {
     char     name[]     = "mine";

@@ -83,7 +83,7 @@ static void tear_down(void)
 TestSuite(checkpoints, .init = set_up, .fini = tear_down, .timeout = 240);
 
 struct variant {
-    const char                *job, *name;
+    const char                *job, *name, *formerly;
     const weir_reduce_binding *reduce;
     double                     rate;
 };
@@ -101,6 +101,9 @@ static weir_job *job_of(const struct variant *variant)
     const weir_reduce_binding *reduce = variant->reduce != NULL ? variant->reduce : &counting;
     weir_stream                out    = weir_reduce(weir_key(in, &by_key_key), reduce);
     out = weir_name(out, variant->name != NULL ? variant->name : "counting");
+    if (variant->formerly != NULL) {
+        (void)weir_formerly(out, variant->formerly);
+    }
     (void)external_sink(out, "out", &external);
     return job;
 }
@@ -260,6 +263,15 @@ Test(checkpoints, of_an_operator_that_was_renamed_are_refused_by_name)
     run_and_stop(&plain, 2);
     is_refused(&(struct variant){ .name = "tallied" }, WEIR_MISMATCH,
                "it has state of the operator counting, and the job has none of that name");
+}
+
+Test(checkpoints, of_an_operator_that_was_renamed_are_taken_where_that_is_declared)
+{
+    const struct variant renamed = { .name = "tallied", .formerly = "counting" };
+    run_and_stop(&plain, 2);
+    run_and_stop(&renamed, 3);
+    run_to_the_end(&renamed, 2); // what is there now has its name already
+    every_event_counted_once();
 }
 
 Test(checkpoints, of_a_field_that_was_narrowed_are_refused_by_its_name)
