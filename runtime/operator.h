@@ -13,6 +13,7 @@
 #define WR_OPERATOR_H
 
 #include "runtime/base/environment.h"
+#include "runtime/base/error.h"
 #include "runtime/flow/flow.h"
 #include "runtime/progress/progress.h"
 #include "runtime/state/state.h"
@@ -105,7 +106,7 @@ struct wr_operator {
 // In `barrier`, on the worker, the node sets aside what it has taken since the barrier before, and
 // from then on takes what belongs to the next; it is not called again until that is prepared. The
 // other functions are called by the coordinator's thread, or before the workers start; they may
-// wait for a disk. False: *sentence (wr_alloc'ed) says why, and the run fails.
+// wait for a disk. False: *error says why, and the run fails with that status.
 //
 //   barrier n --> prepare --> token in checkpoint n --> n is durable --> commit
 //                                          a crash here --> recover with the tokens of n
@@ -118,13 +119,13 @@ struct wr_committer {
     // Makes what was set aside durable, but shows it to nobody. The token names it for ever; one
     // of length 0: there is nothing.
     bool (*prepare)(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
-                    char **sentence);
+                    struct wr_error *error);
     // Shows it. Again is nothing.
-    bool (*commit)(struct wr_node *node, const struct wr_token *token, char **sentence);
+    bool (*commit)(struct wr_node *node, const struct wr_token *token, struct wr_error *error);
     // Once an operator, before any row: shows what the tokens name, and withdraws all else that was
     // ever prepared for the operator.
     bool (*recover)(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
-                    char **sentence);
+                    struct wr_error *error);
 };
 
 // How the user declared it; shared by all its nodes, never written after the plan is made.

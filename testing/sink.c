@@ -61,12 +61,12 @@ static bool sink_barrier(struct wr_node *node, uint64_t barrier)
 // ---- committing ----
 
 static bool sink_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
-                         char **sentence)
+                         struct wr_error *error)
 {
     struct wr_test_output *output = output_of(node);
     struct wr_test_part   *part   = &output->parts[node->instance];
     (void)checkpoint;
-    (void)sentence;
+    (void)error;
     token->length = 0;
     if (part->set_aside == NULL) {
         return true;
@@ -113,17 +113,17 @@ static void output_settle(struct wr_test_output *output, const struct wr_token *
     output->piece_count = kept;
 }
 
-static bool sink_commit(struct wr_node *node, const struct wr_token *token, char **sentence)
+static bool sink_commit(struct wr_node *node, const struct wr_token *token, struct wr_error *error)
 {
-    (void)sentence;
+    (void)error;
     output_settle(output_of(node), token, 1, false);
     return true;
 }
 
 static bool sink_recover(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
-                         char **sentence)
+                         struct wr_error *error)
 {
-    (void)sentence;
+    (void)error;
     output_settle(output_of(node), tokens, count, true);
     return true;
 }

@@ -40,10 +40,11 @@ static bool name_is_unfinished(const char *name, const char *prefix)
            strcmp(name + length - end, SUFFIX) == 0;
 }
 
-static bool fail(char **sentence, const char *what, const char *path, int error)
+static bool fail(struct wr_error *error, const char *what, const char *path, int io_error)
 {
     char text[WR_FILE_ERROR_MAX];
-    *sentence = wr_format("cannot %s %s: %s", what, path, wr_file_error(error, text));
+    (void)wr_error_set(error, wr_error_status(io_error), "cannot %s %s: %s", what, path,
+                       wr_file_error(io_error, text));
     return false;
 }
 
@@ -138,7 +139,7 @@ static void token_write(struct wr_token *token, uint64_t checkpoint, const char 
 }
 
 bool wr_file_parts_prepare(struct wr_file_parts *parts, uint64_t checkpoint, struct wr_token *token,
-                           char **sentence)
+                           struct wr_error *error)
 {
     struct wr_environment *environment = parts->node->environment;
     token->length                      = 0;
@@ -147,11 +148,11 @@ bool wr_file_parts_prepare(struct wr_file_parts *parts, uint64_t checkpoint, str
     }
     int synced = wr_file_sync_now(parts->aside);
     if (synced < 0) {
-        return fail(sentence, "sync", parts->aside_path, synced);
+        return fail(error, "sync", parts->aside_path, synced);
     }
     synced = environment->ops->sync_directory(environment, parts->directory);
     if (synced < 0) {
-        return fail(sentence, "sync", parts->directory, synced);
+        return fail(error, "sync", parts->directory, synced);
     }
     token_write(token, checkpoint, parts->aside_path);
     wr_file_close(parts->aside);
@@ -201,7 +202,7 @@ static bool part_of(const struct wr_file_parts *parts, const struct wr_token *to
 }
 
 bool wr_file_parts_commit(const struct wr_file_parts *parts, const struct wr_token *token,
-                          char **sentence)
+                          struct wr_error *error)
 {
     struct wr_environment *environment = parts->node->environment;
     struct part            part        = { .from = NULL };
@@ -209,28 +210,29 @@ bool wr_file_parts_commit(const struct wr_file_parts *parts, const struct wr_tok
         return true;
     }
     if (!part_of(parts, token, &part)) {
-        *sentence = wr_format("the checkpoint names a part of %s that makes no sense: \"%.*s\"",
-                              parts->directory, (int)token->length, token->bytes);
+        (void)wr_error_set(error, WEIR_DAMAGED,
+                           "the checkpoint names a part of %s that makes no sense: \"%.*s\"",
+                           parts->directory, (int)token->length, token->bytes);
         return false;
     }
     bool      is_good = true;
     const int renamed = environment->ops->rename_new(environment, part.from, part.to);
     if (renamed < 0 && renamed != -ENOENT) {
-        is_good = fail(sentence, "rename", part.from, renamed);
+        is_good = fail(error, "rename", part.from, renamed);
     }
     const int synced = is_good ? environment->ops->sync_directory(environment, part.directory) : 0;
     if (synced < 0) {
-        is_good = fail(sentence, "sync", part.directory, synced);
+        is_good = fail(error, "sync", part.directory, synced);
     }
     part_fini(&part);
     return is_good;
 }
 
 bool wr_file_parts_recover(const struct wr_file_parts *parts, const struct wr_token *tokens,
-                           uint32_t count, char **sentence)
+                           uint32_t count, struct wr_error *error)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!wr_file_parts_commit(parts, &tokens[i], sentence)) {
+        if (!wr_file_parts_commit(parts, &tokens[i], error)) {
             return false;
         }
     }
@@ -252,17 +254,18 @@ static void unfinished_take(void *opaque, const char *name)
     }
 }
 
-bool wr_file_parts_clear(const struct wr_file_parts *parts, char **sentence)
+bool wr_file_parts_clear(const struct wr_file_parts *parts, struct wr_error *error)
 {
     struct wr_environment *environment = parts->node->environment;
     struct unfinished      unfinished  = { .prefix = wr_format(OWNER_FORMAT,
                                                                (unsigned long long)parts->owner) };
-    int error = environment->ops->list(environment, parts->directory, unfinished_take, &unfinished);
-    bool is_good = error == 0 || fail(sentence, "list", parts->directory, error);
+    int                    io_error =
+        environment->ops->list(environment, parts->directory, unfinished_take, &unfinished);
+    bool is_good = io_error == 0 || fail(error, "list", parts->directory, io_error);
     for (uint32_t i = 0; i < unfinished.count; i++) {
         char *path = wr_format("%s/%s", parts->directory, unfinished.names[i]);
-        error      = is_good ? environment->ops->unlink(environment, path) : 0;
-        is_good    = is_good && (error == 0 || fail(sentence, "remove", path, error));
+        io_error   = is_good ? environment->ops->unlink(environment, path) : 0;
+        is_good    = is_good && (io_error == 0 || fail(error, "remove", path, io_error));
         wr_free(path);
         wr_free(unfinished.names[i]);
     }

@@ -52,12 +52,12 @@ void wr_file_parts_set_aside(struct wr_file_parts *parts, struct wr_file *file);
 
 // As of struct wr_committer.
 bool wr_file_parts_prepare(struct wr_file_parts *parts, uint64_t checkpoint, struct wr_token *token,
-                           char **sentence);
+                           struct wr_error *error);
 bool wr_file_parts_commit(const struct wr_file_parts *parts, const struct wr_token *token,
-                          char **sentence);
+                          struct wr_error *error);
 bool wr_file_parts_recover(const struct wr_file_parts *parts, const struct wr_token *tokens,
-                           uint32_t count, char **sentence);
+                           uint32_t count, struct wr_error *error);
 // After that: removes what is unfinished of the operator in the directory.
-bool wr_file_parts_clear(const struct wr_file_parts *parts, char **sentence);
+bool wr_file_parts_clear(const struct wr_file_parts *parts, struct wr_error *error);
 
 #endif // WR_FILE_PARTS_H

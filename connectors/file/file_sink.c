@@ -296,23 +296,24 @@ static bool sink_barrier(struct wr_node *node, uint64_t barrier)
 }
 
 static bool sink_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
-                         char **sentence)
+                         struct wr_error *error)
 {
-    return wr_file_parts_prepare(&((struct file_sink *)node)->parts, checkpoint, token, sentence);
+    return wr_file_parts_prepare(&((struct file_sink *)node)->parts, checkpoint, token, error);
 }
 
-static bool sink_commit_token(struct wr_node *node, const struct wr_token *token, char **sentence)
+static bool sink_commit_token(struct wr_node *node, const struct wr_token *token,
+                              struct wr_error *error)
 {
-    return wr_file_parts_commit(&((struct file_sink *)node)->parts, token, sentence);
+    return wr_file_parts_commit(&((struct file_sink *)node)->parts, token, error);
 }
 
 // A pipe may have been a directory when the checkpoint was taken.
 static bool sink_recover(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
-                         char **sentence)
+                         struct wr_error *error)
 {
     const struct file_sink *sink = (const struct file_sink *)node;
-    return wr_file_parts_recover(&sink->parts, tokens, count, sentence) &&
-           (!sink->has_parts || wr_file_parts_clear(&sink->parts, sentence));
+    return wr_file_parts_recover(&sink->parts, tokens, count, error) &&
+           (!sink->has_parts || wr_file_parts_clear(&sink->parts, error));
 }
 
 static const struct wr_committer file_sink_committer = {

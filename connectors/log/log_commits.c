@@ -85,7 +85,8 @@ weir_status wr_log_commits_set_aside(struct wr_log_commits *commits)
     return status;
 }
 
-bool wr_log_commits_prepare(struct wr_log_commits *commits, struct wr_token *token, char **sentence)
+bool wr_log_commits_prepare(struct wr_log_commits *commits, struct wr_token *token,
+                            struct wr_error *error)
 {
     uint64_t id   = 0;
     token->length = 0;
@@ -96,7 +97,7 @@ bool wr_log_commits_prepare(struct wr_log_commits *commits, struct wr_token *tok
     weir_transaction *aside  = commits->handles[number];
     const weir_status status = weir_transaction_prepare(aside, &id);
     if (status != WEIR_OK) {
-        *sentence = wr_copy_text(weir_transaction_error(aside));
+        (void)wr_error_set(error, status, "%s", weir_transaction_error(aside));
         return false;
     }
     commits->has_aside = false;
@@ -120,26 +121,26 @@ static uint64_t id_of(const struct wr_token *token)
 }
 
 static bool resolve(const struct wr_log_commits *commits, uint64_t id, bool is_commit,
-                    char **sentence)
+                    struct wr_error *error)
 {
-    struct wr_log_error error  = { WEIR_OK, NULL };
-    const weir_status   status = wr_transactions_resolve(commits->log, id, is_commit, &error);
+    struct wr_log_error why    = { WEIR_OK, NULL };
+    const weir_status   status = wr_transactions_resolve(commits->log, id, is_commit, &why);
     if (status != WEIR_OK) {
-        *sentence = wr_copy_text(error.sentence);
+        (void)wr_error_set(error, status, "%s", why.sentence);
     }
-    wr_log_error_fini(&error);
+    wr_log_error_fini(&why);
     return status == WEIR_OK;
 }
 
 bool wr_log_commits_commit(const struct wr_log_commits *commits, const struct wr_token *token,
-                           char **sentence)
+                           struct wr_error *error)
 {
-    return token->length == 0 || resolve(commits, id_of(token), true, sentence);
+    return token->length == 0 || resolve(commits, id_of(token), true, error);
 }
 
 struct withdrawal {
     const struct wr_log_commits *commits;
-    char                       **sentence;
+    struct wr_error             *error;
     bool                         has_failed;
 };
 
@@ -148,16 +149,16 @@ static void withdraw(void *opaque, uint64_t id, const char *name)
     struct withdrawal *withdrawal = opaque;
     (void)name;
     if (!withdrawal->has_failed) {
-        withdrawal->has_failed = !resolve(withdrawal->commits, id, false, withdrawal->sentence);
+        withdrawal->has_failed = !resolve(withdrawal->commits, id, false, withdrawal->error);
     }
 }
 
 bool wr_log_commits_recover(const struct wr_log_commits *commits, const struct wr_token *tokens,
-                            uint32_t count, char **sentence)
+                            uint32_t count, struct wr_error *error)
 {
-    struct withdrawal withdrawal = { .commits = commits, .sentence = sentence };
+    struct withdrawal withdrawal = { .commits = commits, .error = error };
     for (uint32_t i = 0; i < count; i++) {
-        if (!wr_log_commits_commit(commits, &tokens[i], sentence)) {
+        if (!wr_log_commits_commit(commits, &tokens[i], error)) {
             return false;
         }
     }

@@ -45,10 +45,10 @@ weir_status wr_log_commits_set_aside(struct wr_log_commits *commits);
 
 // As of struct wr_committer.
 bool wr_log_commits_prepare(struct wr_log_commits *commits, struct wr_token *token,
-                            char **sentence);
+                            struct wr_error *error);
 bool wr_log_commits_commit(const struct wr_log_commits *commits, const struct wr_token *token,
-                           char **sentence);
+                           struct wr_error *error);
 bool wr_log_commits_recover(const struct wr_log_commits *commits, const struct wr_token *tokens,
-                            uint32_t count, char **sentence);
+                            uint32_t count, struct wr_error *error);
 
 #endif // WR_LOG_COMMITS_H

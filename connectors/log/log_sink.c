@@ -218,21 +218,22 @@ static bool sink_barrier(struct wr_node *node, uint64_t barrier)
 }
 
 static bool sink_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
-                         char **sentence)
+                         struct wr_error *error)
 {
     (void)checkpoint;
-    return wr_log_commits_prepare(&((struct log_sink *)node)->commits, token, sentence);
+    return wr_log_commits_prepare(&((struct log_sink *)node)->commits, token, error);
 }
 
-static bool sink_commit_token(struct wr_node *node, const struct wr_token *token, char **sentence)
+static bool sink_commit_token(struct wr_node *node, const struct wr_token *token,
+                              struct wr_error *error)
 {
-    return wr_log_commits_commit(&((struct log_sink *)node)->commits, token, sentence);
+    return wr_log_commits_commit(&((struct log_sink *)node)->commits, token, error);
 }
 
 static bool sink_recover(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
-                         char **sentence)
+                         struct wr_error *error)
 {
-    return wr_log_commits_recover(&((struct log_sink *)node)->commits, tokens, count, sentence);
+    return wr_log_commits_recover(&((struct log_sink *)node)->commits, tokens, count, error);
 }
 
 static const struct wr_committer log_sink_committer = {

@@ -418,23 +418,23 @@ static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
 
 // ---- sinks ----
 
-static void node_fail(struct wr_node *node, char *sentence)
+static void node_fail(struct wr_node *node, struct wr_error *error)
 {
-    wr_node_fail(node, "%s", sentence != NULL ? sentence : "its output could not be committed");
-    wr_free(sentence);
+    wr_node_fail_as(node, error->status, "%s", error->sentence);
+    wr_error_fini(error);
 }
 
 static bool node_prepare(struct wr_coordinator *coordinator, struct wr_node *node,
                          uint64_t checkpoint)
 {
     struct prepared *prepared = wr_alloc(sizeof(*prepared));
-    char            *sentence = NULL;
+    struct wr_error  error    = { .status = WEIR_OK };
     prepared->node            = node;
     prepared->checkpoint      = checkpoint;
     prepared->task            = node->task->number;
-    if (!node->ops->committer->prepare(node, checkpoint, &prepared->token, &sentence)) {
+    if (!node->ops->committer->prepare(node, checkpoint, &prepared->token, &error)) {
         wr_free(prepared);
-        node_fail(node, sentence);
+        node_fail(node, &error);
         return false;
     }
     if (prepared->token.length == 0) {
@@ -468,14 +468,14 @@ static bool prepared_commit(struct wr_coordinator *coordinator, uint64_t checkpo
     struct prepared **at = &coordinator->prepared;
     while (*at != NULL) {
         struct prepared *prepared = *at;
-        char            *sentence = NULL;
+        struct wr_error  error    = { .status = WEIR_OK };
         if (prepared->checkpoint > checkpoint) {
             at = &prepared->next;
             continue;
         }
         struct wr_node *node = prepared->node;
-        if (!node->ops->committer->commit(node, &prepared->token, &sentence)) {
-            node_fail(node, sentence);
+        if (!node->ops->committer->commit(node, &prepared->token, &error)) {
+            node_fail(node, &error);
             return false;
         }
         *at = prepared->next;
@@ -994,14 +994,14 @@ static struct wr_store *store_restored(const struct wr_coordinator *coordinator)
 
 static bool operator_recover(struct wr_coordinator *coordinator, struct wr_node *node)
 {
-    uint32_t         count    = 0;
-    char            *sentence = NULL;
+    uint32_t         count = 0;
+    struct wr_error  error = { .status = WEIR_OK };
     struct wr_token *tokens =
         wr_restore_tokens(store_restored(coordinator), node->spec->name, &count);
-    const bool is_good = node->ops->committer->recover(node, tokens, count, &sentence);
+    const bool is_good = node->ops->committer->recover(node, tokens, count, &error);
     wr_free(tokens);
     if (!is_good) {
-        node_fail(node, sentence);
+        node_fail(node, &error);
     }
     return is_good;
 }

@@ -66,12 +66,12 @@ static bool external_barrier(struct wr_node *node, uint64_t barrier)
 }
 
 static bool external_prepare(struct wr_node *node, uint64_t checkpoint, struct wr_token *token,
-                             char **sentence)
+                             struct wr_error *error)
 {
     struct external_node *sink     = (struct external_node *)node;
     struct external      *external = external_of(node);
     (void)checkpoint;
-    (void)sentence;
+    (void)error;
     token->length = 0;
     if (sink->set_aside.count == 0) {
         return true;
@@ -124,7 +124,8 @@ static struct external_piece *piece_of(struct external *external, const struct w
     return NULL;
 }
 
-static bool external_commit(struct wr_node *node, const struct wr_token *token, char **sentence)
+static bool external_commit(struct wr_node *node, const struct wr_token *token,
+                            struct wr_error *error)
 {
     struct external *external = external_of(node);
     (void)pthread_mutex_lock(&external->lock);
@@ -135,15 +136,17 @@ static bool external_commit(struct wr_node *node, const struct wr_token *token, 
         piece_commit(external, piece);
     }
     (void)pthread_mutex_unlock(&external->lock);
-    *sentence = fails ? wr_copy_text("the external system is down") : NULL;
+    if (fails) {
+        (void)wr_error_set(error, WEIR_UNREACHABLE, "the external system is down");
+    }
     return !fails;
 }
 
 static bool external_recover(struct wr_node *node, const struct wr_token *tokens, uint32_t count,
-                             char **sentence)
+                             struct wr_error *error)
 {
     struct external *external = external_of(node);
-    (void)sentence;
+    (void)error;
     (void)pthread_mutex_lock(&external->lock);
     external->recoveries++;
     for (uint32_t i = 0; i < count; i++) {
@@ -168,13 +171,13 @@ static bool external_recover(struct wr_node *node, const struct wr_token *tokens
 
 static bool external_finish(struct wr_node *node)
 {
-    const struct external_node *sink     = (const struct external_node *)node;
-    char                       *sentence = NULL;
+    const struct external_node *sink  = (const struct external_node *)node;
+    struct wr_error             error = { .status = WEIR_OK };
     struct wr_token             token;
     if (node->task->capturing == NULL) { // a run without checkpoints shows all at its end
         (void)external_barrier(node, 1);
-        (void)external_prepare(node, 1, &token, &sentence);
-        return token.length == 0 || external_commit(node, &token, &sentence);
+        (void)external_prepare(node, 1, &token, &error);
+        return token.length == 0 || external_commit(node, &token, &error);
     }
     // The final checkpoint was the last: nothing came behind it.
     WR_ASSERT(sink->taken.count == 0 && sink->set_aside.count == 0);

@@ -116,42 +116,42 @@ static const struct wr_committer *committer_of(const struct sink_trial *trial)
 bool sink_trial_prepare(struct sink_trial *trial, uint32_t task, uint64_t checkpoint,
                         struct wr_token *token)
 {
-    char *sentence = NULL;
+    struct wr_error error = { .status = WEIR_OK };
     if (!node_harness_barrier(&trial->tasks[task], checkpoint)) {
         return false;
     }
     const bool is_prepared =
-        committer_of(trial)->prepare(trial->tasks[task].node, checkpoint, token, &sentence);
-    WR_ASSERT(is_prepared == (sentence == NULL));
-    wr_free(sentence);
+        committer_of(trial)->prepare(trial->tasks[task].node, checkpoint, token, &error);
+    WR_ASSERT(is_prepared == (error.sentence == NULL));
+    wr_error_fini(&error);
     return is_prepared;
 }
 
-static bool settle(struct sink_trial *trial, bool is_good, char *sentence)
+static bool settle(struct sink_trial *trial, bool is_good, const struct wr_error *error)
 {
-    WR_ASSERT(is_good == (sentence == NULL));
+    WR_ASSERT(is_good == (error->sentence == NULL));
     wr_free(trial->sentence);
-    trial->sentence = sentence;
+    trial->sentence = error->sentence;
     return is_good;
 }
 
 bool sink_trial_commit(struct sink_trial *trial, uint32_t task, const struct wr_token *token)
 {
-    char      *sentence = NULL;
-    const bool is_good  = committer_of(trial)->commit(trial->tasks[task].node, token, &sentence);
-    return settle(trial, is_good, sentence);
+    struct wr_error error   = { .status = WEIR_OK };
+    const bool      is_good = committer_of(trial)->commit(trial->tasks[task].node, token, &error);
+    return settle(trial, is_good, &error);
 }
 
 bool sink_trial_recover(struct sink_trial *trial, const struct wr_token *tokens, uint32_t count)
 {
-    char    *sentence = NULL;
-    uint32_t task     = 0;
+    struct wr_error error = { .status = WEIR_OK };
+    uint32_t        task  = 0;
     while (!trial->is_open[task]) {
         task++;
     }
     const bool is_good =
-        committer_of(trial)->recover(trial->tasks[task].node, tokens, count, &sentence);
-    return settle(trial, is_good, sentence);
+        committer_of(trial)->recover(trial->tasks[task].node, tokens, count, &error);
+    return settle(trial, is_good, &error);
 }
 
 // ---- crashes ----

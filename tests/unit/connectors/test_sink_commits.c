@@ -371,19 +371,19 @@ static void place_start(struct place *place)
 static struct wr_token place_write(struct place *place, uint64_t checkpoint)
 {
     struct wr_token token;
-    char           *sentence = NULL;
+    struct wr_error error = { .status = WEIR_OK };
     node_harness_give(&place->task, &number_type, &(number){ checkpoint });
     cr_assert(node_harness_barrier(&place->task, checkpoint));
     cr_assert(
-        place->task.node->ops->committer->prepare(place->task.node, checkpoint, &token, &sentence));
+        place->task.node->ops->committer->prepare(place->task.node, checkpoint, &token, &error));
     return token;
 }
 
 static void place_commit(struct place *place, const struct wr_token *token)
 {
-    char *sentence = NULL;
-    cr_assert(place->task.node->ops->committer->recover(place->task.node, token, 1, &sentence),
-              "%s", sentence);
+    struct wr_error error = { .status = WEIR_OK };
+    cr_assert(place->task.node->ops->committer->recover(place->task.node, token, 1, &error), "%s",
+              error.sentence);
 }
 
 static void place_close(struct place *place)
