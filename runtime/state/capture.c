@@ -193,8 +193,7 @@ static struct segment_saved segment_saved(const struct wr_table *table,
                                                   .count = undo->count };
 }
 
-// What all hashes of a table have in common is known as soon as there is one.
-static void table_learn_range(struct wr_table *table)
+void wr_table_learn_range(struct wr_table *table)
 {
     struct wr_table_cursor cursor = { 0, 0 };
     uint64_t               hash;
@@ -231,8 +230,12 @@ static size_t segment_put_packed(struct wr_table *table, struct segment *segment
     if (segment == wr_segment_empty) {
         return 0;
     }
+    const struct segment *const held = segment->is_spilled ? wr_spill_peek(table, segment) : segment;
+    if (held == NULL) {
+        return 0; // the run has failed
+    }
     const struct segment_saved saved  = segment_saved(table, segment);
-    const struct segment_image weight = wr_segment_weigh_image(table, segment, &saved);
+    const struct segment_image weight = wr_segment_weigh_image(table, held, &saved);
     if (weight.entries == 0) {
         segment->place = (struct wr_image_place){ .entries = 0 };
         return 0;
@@ -242,7 +245,7 @@ static size_t segment_put_packed(struct wr_table *table, struct segment *segment
         table, segment,
         (struct wr_image_place){ .bytes = (uint32_t)weight.bytes, .entries = weight.entries });
     image.is_packed = true;
-    wr_segment_pack(table, segment, &saved,
+    wr_segment_pack(table, held, &saved,
                     table->capture->room(table->capture->opaque, weight.bytes), weight.bytes);
     table->capture->put(table->capture->opaque, &image);
     WR_ASSERT(image.place.bytes == weight.bytes && image.place.entries == weight.entries);
@@ -272,7 +275,7 @@ size_t wr_segment_capture(struct wr_table *table, struct segment *segment)
 void wr_table_mark(struct wr_table *table, const struct wr_capture *to)
 {
     WR_ASSERT(table->capture == NULL); // one at a time
-    table_learn_range(table);
+    wr_table_learn_range(table);
     const uint64_t count = (uint64_t)1 << table->depth;
     for (uint64_t i = 0; i < count; i++) {
         const uint8_t is_changed = table->marks[i] & MARK_CHANGED;
