@@ -6,6 +6,8 @@
 //                comes, where a checkpoint was under way in between and where none was
 //   restore      a run that begins with a checkpoint of much state: how long until its first
 //                result, and its rate from there over the rate before the checkpoint
+//   spill        w4 with a budget of half of its state, over which state goes to files, beside the
+//                same in memory alone; all cards alike, or by Zipf's law
 //   incremental  how much a checkpoint writes where only some keys are written between two
 //
 // Every job's results are checked: by the checksum of the other side, by one that is computed from
@@ -15,6 +17,7 @@
 
 #include "bench/harness/machine.h"
 #include "bench/workloads.h"
+#include "runtime/state/spill.h"
 
 #include <stdbool.h>
 #include <weir.h>
@@ -38,6 +41,7 @@ bool bench_cost(const struct bench *bench, const char *job);
 bool bench_latency(const struct bench *bench, const char *job);
 bool bench_restore(const struct bench *bench, const char *job);
 bool bench_incremental(const struct bench *bench, const char *job);
+bool bench_spill(const struct bench *bench, const char *job);
 // Ends what one has printed.
 void line_end(const struct bench *bench);
 
@@ -49,6 +53,9 @@ struct taken {
     double   bytes[TAKEN_MAX], took_ms[TAKEN_MAX];
     double   packed[TAKEN_MAX]; // the share of the segments that are new in it
     uint64_t entries;           // of the last
+    // Of the run, when it ended.
+    uint64_t              state_bytes; // in memory
+    struct wr_spill_facts spilled;
 };
 
 // How a job is run: with checkpoints if there is a directory.
@@ -56,6 +63,8 @@ struct plan {
     unsigned    workers;
     const char *checkpoints; // NULL: none
     int64_t     interval_us; // 0: as good as never
+    uint64_t    state_budget;    // over which state goes to files; 0: none
+    const char *spill_directory;
     // When to stop it; 0: the job ends by itself.
     uint32_t stop_at_checkpoint; // so many have been published by this run
     uint64_t stop_at_row;        // sources have read so many, in this run and those before it

@@ -176,7 +176,7 @@ enum wr_disk_fault {
 };
 void wr_simulation_fault_at(struct wr_environment *environment, uint64_t change,
                             enum wr_disk_fault fault);
-// What wr_simulation_fault_at has asked for and was not met yet.
+// What wr_simulation_fault_at and wr_simulation_fail have asked for and was not met yet.
 void wr_simulation_forget_faults(struct wr_environment *environment);
 void wr_simulation_make_room(struct wr_environment *environment);
 

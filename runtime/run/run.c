@@ -20,7 +20,7 @@ bool wr_run_is_stopping_any(const struct weir_run *run)
     return __atomic_load_n(&run->is_stopping, __ATOMIC_RELAXED) != 0;
 }
 
-static void run_wake_all(struct weir_run *run)
+void wr_run_wake_all_any(struct weir_run *run)
 {
     for (uint32_t i = 0; i < run->worker_count; i++) {
         wr_park_wake_any(&run->workers[i].park);
@@ -36,7 +36,7 @@ void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sente
         __atomic_store_n(&run->has_failed, 1, __ATOMIC_RELAXED);
     }
     (void)pthread_mutex_unlock(&run->lock);
-    run_wake_all(run);
+    wr_run_wake_all_any(run);
     if (run->coordinator != NULL) {
         wr_coordinator_wake_any(run->coordinator);
     }
@@ -77,6 +77,34 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     return run;
 }
 
+static void task_spill_failed(void *opaque, weir_status status, const char *sentence, bool is_lost)
+{
+    struct wr_task *const task = opaque;
+    char *const           full = wr_format("%s: %s: %s", task->run->job_name,
+                                           task->nodes[task->node_count - 1]->spec->name, sentence);
+    wr_run_fail_any(task->run, status, full);
+    wr_free(full);
+    if (is_lost) {
+        wr_task_lose_state(task);
+    }
+}
+
+static void task_open_spill(struct wr_task *task, const char *directory)
+{
+    struct wr_error               error   = { .status = WEIR_OK };
+    const struct wr_spill_options options = {
+        .environment = task->run->environment,
+        .directory   = directory,
+        .fail        = task_spill_failed,
+        .opaque      = task,
+    };
+    task->spill = wr_spill_open(task->pool, &options, &error);
+    if (task->spill == NULL) {
+        wr_run_fail_any(task->run, error.status, error.sentence);
+        wr_error_fini(&error);
+    }
+}
+
 struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outline *outline)
 {
     struct wr_task *task = wr_alloc(sizeof(*task));
@@ -91,6 +119,10 @@ struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outli
     task->behind         = wr_alloc(sizeof(*task->behind) * outline->node_count);
     run->tasks           = wr_realloc(run->tasks, sizeof(struct wr_task *) * (run->task_count + 1));
     run->tasks[run->task_count++] = task;
+    task->tight_bytes = outline->slows_sources ? outline->state_budget / 4 * 3 : 0;
+    if (outline->spill_directory != NULL && outline->state_budget > 0) {
+        task_open_spill(task, outline->spill_directory);
+    }
     return task;
 }
 
@@ -306,7 +338,7 @@ void weir_run_stop_any(weir_run *run, bool drain)
 {
     __atomic_store_n(&run->drains, drain ? 1 : 0, __ATOMIC_RELAXED);
     __atomic_store_n(&run->is_stopping, 1, __ATOMIC_SEQ_CST);
-    run_wake_all(run);
+    wr_run_wake_all_any(run);
 }
 
 weir_status weir_run_savepoint_any(weir_run *run, const char *directory, int64_t timeout_us,
@@ -342,6 +374,7 @@ static void task_close(struct wr_task *task)
     for (uint32_t i = 0; i < task->node_count; i++) {
         wr_node_close(task->nodes[i]);
     }
+    wr_spill_close(task->spill);
     wr_pool_close(task->pool);
     wr_free(task->nodes);
     wr_free(task->behind);

@@ -298,13 +298,13 @@ static inline void segment_save_at(struct wr_table *table, uint64_t hash, const 
     }
 }
 
-// What all hashes of a table have in common is known as soon as there is one.
-void wr_table_learn_range(struct wr_table *table);
+// Before the segment is out of sight: what all hashes of a table have in common, a mark must know.
+void wr_segment_learn_range(struct wr_table *table, const struct segment *segment);
 
 // ---- spill.c: of tables that have a spill ----
 
 // The segments of these hashes are in memory, and stay until the next wr_spill_release. `writes`:
-// pointers for writing will be taken. False: one could not be read, and the run has failed.
+// pointers for writing will be taken. False: one could not be read; see wr_spill_options.
 bool wr_spill_bring_many(struct wr_table *table, const uint64_t *hashes, uint32_t count,
                          bool writes);
 static inline bool table_bring_many(struct wr_table *table, const uint64_t *hashes, uint32_t count,
@@ -329,7 +329,7 @@ static inline void segment_forget_copy(struct wr_table *table, const struct segm
     }
 }
 void wr_spill_note_made(struct wr_table *table, const struct segment *segment);
-// Room for a segment; others go for it. NULL: the run has failed.
+// A block for a segment; others go for it.
 void *wr_spill_take(struct wr_spill *spill, size_t bytes);
 bool  wr_spill_has_room(const struct wr_spill *spill, size_t bytes); // without others going
 // With its table: a spilled segment goes for ever.

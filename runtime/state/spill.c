@@ -54,7 +54,9 @@ struct wr_spill {
     uint32_t                moment; // 1 to MOMENT_MASK
     bool                    is_watching;
     bool                    is_stuck; // nothing more can go in this moment
-    bool                    has_failed;
+    bool                    has_failed; // nothing goes any more
+    bool                    has_lost;   // and nothing comes back
+    char                   *sentences[2];
 
     struct wr_table *tables;
     struct wr_table *hand; // the clock's: the next table, NULL: the first
@@ -82,13 +84,17 @@ static struct spilled *spilled_of(const struct segment *segment)
 
 // ---- failing ----
 
-static void spill_fail(struct wr_spill *spill, weir_status status, char *sentence)
+static void spill_fail(struct wr_spill *spill, weir_status status, char *sentence, bool is_lost)
 {
-    if (!spill->has_failed) {
-        spill->has_failed = true;
-        spill->options.fail(spill->options.opaque, status, sentence);
+    bool *const has_told = is_lost ? &spill->has_lost : &spill->has_failed;
+    if (*has_told) {
+        wr_free(sentence);
+        return;
     }
-    wr_free(sentence);
+    *has_told                 = true;
+    spill->has_failed         = true;
+    spill->sentences[is_lost] = sentence; // as fail may not return
+    spill->options.fail(spill->options.opaque, status, sentence, is_lost);
 }
 
 static void spill_fail_write(struct wr_spill *spill, int error)
@@ -96,7 +102,8 @@ static void spill_fail_write(struct wr_spill *spill, int error)
     spill_fail(spill, wr_error_status(error),
                wr_format("state over the budget of %zu bytes could not be written to a file in %s: "
                          "%s; make room there, name another directory, or raise the budget",
-                         spill->budget_bytes, spill->options.directory, strerror(-error)));
+                         spill->budget_bytes, spill->options.directory, strerror(-error)),
+               false);
 }
 
 static void spill_fail_read(struct wr_spill *spill, const struct spilled *spilled, int error)
@@ -104,14 +111,16 @@ static void spill_fail_read(struct wr_spill *spill, const struct spilled *spille
     if (error != -EBADMSG) {
         spill_fail(spill, wr_error_status(error),
                    wr_format("state that was written to a file in %s could not be read again: %s",
-                             spill->options.directory, strerror(-error)));
+                             spill->options.directory, strerror(-error)),
+                   true);
         return;
     }
     spill_fail(spill, WEIR_DAMAGED,
                wr_format("state that was written to a file in %s is damaged: the %zu bytes at %llu "
                          "do not have the checksum they were written with",
                          spill->options.directory, segment_block_bytes(&spilled->header),
-                         (unsigned long long)spilled->place.offset));
+                         (unsigned long long)spilled->place.offset),
+               true);
 }
 
 // ---- descriptors ----
@@ -255,7 +264,7 @@ static bool segment_spill(struct wr_table *table, struct segment *segment)
     if (segment->undo != NULL) {
         wr_segment_capture(table, segment); // whose slots point where the heap lies now
     }
-    wr_table_learn_range(table); // while there is a hash to see
+    wr_segment_learn_range(table, segment);
     struct spilled *const spilled = segment_write(table, segment);
     if (spilled == NULL) {
         return false;
@@ -346,7 +355,7 @@ void *wr_spill_take(struct wr_spill *spill, size_t bytes)
     if (spill->is_watching) {
         spill_make_room(spill, bytes);
     }
-    return spill->has_failed ? NULL : wr_pool_take_beyond(spill->pool, bytes);
+    return wr_pool_take_beyond(spill->pool, bytes);
 }
 
 bool wr_spill_has_room(const struct wr_spill *spill, size_t bytes)
@@ -363,7 +372,7 @@ static struct segment *segment_load(struct wr_table *table, struct spilled *spil
     const size_t           bytes   = segment_block_bytes(&spilled->header);
     struct segment *const  segment = wr_pool_take_beyond(spill->pool, bytes);
     if (segment == NULL) {
-        spill_fail(spill, WEIR_NO_MEMORY, wr_format("the system has no more memory"));
+        spill_fail(spill, WEIR_NO_MEMORY, wr_copy_text("the system has no more memory"), true);
         return NULL;
     }
     const int status = wr_spill_file_read(&spill->file, &spilled->place, segment);
@@ -426,23 +435,21 @@ static bool wanted_load(struct wr_table *table, bool writes)
     for (uint32_t i = 0; i < spill->wanted_count; i++) {
         struct spilled *const spilled = spill->wanted[i];
         spilled->is_wanted            = false;
-        if (spill->has_failed) {
-            continue;
-        }
-        const struct segment *const segment = segment_load(table, spilled);
+        const struct segment *const segment =
+            spill->has_lost ? NULL : segment_load(table, spilled);
         if (segment != NULL && writes) {
             wr_spill_forget(table, segment);
         }
     }
     spill->wanted_count = 0;
-    return !spill->has_failed;
+    return !spill->has_lost;
 }
 
 bool wr_spill_bring_many(struct wr_table *table, const uint64_t *hashes, uint32_t count,
                          bool writes)
 {
     struct wr_spill *const spill = table->spill;
-    if (spill->has_failed) {
+    if (spill->has_lost) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -482,7 +489,7 @@ static void read_ahead(struct wr_table *table, uint64_t first)
 struct segment *wr_spill_bring_next(struct wr_table *table, struct segment *segment)
 {
     struct wr_spill *const spill = table->spill;
-    if (spill->has_failed) {
+    if (spill->has_lost) {
         return NULL;
     }
     if (!segment->is_spilled) {
@@ -492,7 +499,7 @@ struct segment *wr_spill_bring_next(struct wr_table *table, struct segment *segm
     }
     read_ahead(table, entries_first(table, segment));
     spill_make_room(spill, segment_block_bytes(segment));
-    return spill->has_failed ? NULL : segment_load(table, spilled_of(segment));
+    return segment_load(table, spilled_of(segment));
 }
 
 const struct segment *wr_spill_peek(const struct wr_table *table, const struct segment *segment)
@@ -500,7 +507,7 @@ const struct segment *wr_spill_peek(const struct wr_table *table, const struct s
     struct wr_spill *const      spill   = table->spill;
     const struct spilled *const spilled = spilled_of(segment);
     const size_t                bytes   = segment_block_bytes(segment);
-    if (spill->has_failed) {
+    if (spill->has_lost) {
         return NULL;
     }
     if (bytes > spill->scratch_bytes) {
@@ -513,6 +520,7 @@ const struct segment *wr_spill_peek(const struct wr_table *table, const struct s
         spill_fail_read(spill, spilled, status);
         return NULL;
     }
+    spill->facts.read++;
     struct segment *const seen = (struct segment *)(void *)spill->scratch;
     *seen                      = *segment;
     seen->is_spilled           = false;
@@ -575,7 +583,7 @@ static void spill_watch(struct wr_spill *spill, bool is_watching)
 
 void wr_spill_release(struct wr_spill *spill)
 {
-    if (spill == NULL || spill->has_failed) {
+    if (spill == NULL) {
         return;
     }
     const size_t used = wr_pool_used_bytes(spill->pool);
@@ -592,10 +600,7 @@ void wr_spill_release(struct wr_spill *spill)
     }
 }
 
-bool wr_spill_has_failed(const struct wr_spill *spill)
-{
-    return spill != NULL && spill->has_failed;
-}
+bool wr_spill_has_lost(const struct wr_spill *spill) { return spill != NULL && spill->has_lost; }
 
 struct wr_spill_facts wr_spill_facts(const struct wr_spill *spill) { return spill->facts; }
 
@@ -638,6 +643,8 @@ void wr_spill_close(struct wr_spill *spill)
     wr_free((void *)(uintptr_t)spill->slabs);
     wr_free((void *)(uintptr_t)spill->wanted);
     wr_free(spill->scratch);
+    wr_free(spill->sentences[0]);
+    wr_free(spill->sentences[1]);
     wr_free((void *)(uintptr_t)spill->options.directory);
     wr_free(spill);
 }

@@ -22,9 +22,10 @@ struct wr_spill;
 struct wr_spill_options {
     struct wr_environment *environment;
     const char            *directory; // copied
-    // The file could not be written or read, or is damaged: called once. From then on tables may
-    // seem empty and refuse to grow; what is made of them is wrong.
-    void (*fail)(void *opaque, weir_status status, const char *sentence);
+    // The file could not be written: the pool goes beyond its budget from now on. Or, with `is_lost`,
+    // it could not be read, or is damaged: then entries of tables are missing, which callers may not
+    // be able to bear; fail need not return (longjmp), as the tables are sound. Once each at most.
+    void (*fail)(void *opaque, weir_status status, const char *sentence, bool is_lost);
     void *opaque;
 };
 
@@ -39,7 +40,8 @@ void wr_spill_close(struct wr_spill *spill);
 // and does as far as the pool is beyond its budget. NULL is nothing.
 void wr_spill_release(struct wr_spill *spill);
 
-bool wr_spill_has_failed(const struct wr_spill *spill); // NULL: never
+// Entries are missing: see fail. NULL: never.
+bool wr_spill_has_lost(const struct wr_spill *spill);
 
 struct wr_spill_facts {
     uint64_t segments; // in the file and not in memory

@@ -19,8 +19,9 @@
 //
 // Where the pool spills (spill.h), segments that are not in use may be in a file. Every call brings
 // what it needs and what it hands out pointers into; until wr_spill_release that stays, so that all
-// that is said below of how long pointers are valid holds up to there. If a file fails tables seem
-// to lack entries, and to be out of budget: wr_spill_has_failed tells.
+// that is said below of how long pointers are valid holds up to there. Such a pool is never out of
+// budget. If what went to the file cannot be read again entries seem to be missing, and none can be
+// made: wr_spill_has_lost tells.
 //
 // Thread rule: one task owns a table and makes every call, captures included. No locks.
 #ifndef WR_STATE_H

@@ -202,7 +202,7 @@ void wr_table_warm_many(struct wr_table *table, const uint64_t *hashes, uint32_t
 void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,
                        bool *is_new)
 {
-    bool        was_made;
+    bool        was_made = false;
     char *const slot =
         table_bring_many(table, &hash, 1, true)
             ? table->keys->resolve(table, hash, (struct key_view){ key, length }, &was_made)
