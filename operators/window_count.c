@@ -177,8 +177,8 @@ static bool entries_read(struct wr_window *window)
     struct wr_counted *counted = &window->counted;
     struct wr_results *results = &window->results;
     wr_node_release_state(&window->node);
-    counted->held_from         = counted->cursor;
-    counted->held_next         = 0;
+    counted->held_from = counted->cursor;
+    counted->held_next = 0;
     counted->held_count =
         wr_table_next(counted->table, &counted->cursor, WR_GROUP_ROWS, results->keys,
                       results->lengths, NULL, results->accumulators);

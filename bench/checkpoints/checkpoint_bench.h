@@ -61,9 +61,9 @@ struct taken {
 // How a job is run: with checkpoints if there is a directory.
 struct plan {
     unsigned    workers;
-    const char *checkpoints; // NULL: none
-    int64_t     interval_us; // 0: as good as never
-    uint64_t    state_budget;    // over which state goes to files; 0: none
+    const char *checkpoints;  // NULL: none
+    int64_t     interval_us;  // 0: as good as never
+    uint64_t    state_budget; // over which state goes to files; 0: none
     const char *spill_directory;
     // When to stop it; 0: the job ends by itself.
     uint32_t stop_at_checkpoint; // so many have been published by this run

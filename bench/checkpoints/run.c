@@ -67,8 +67,7 @@ bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
         .checkpoints         = plan->checkpoints,
         .checkpoint_interval = plan->interval_us != 0 ? plan->interval_us : NEVER_US,
         .state_budget        = plan->state_budget,
-        .over_budget =
-            plan->state_budget != 0 ? WEIR_OVER_BUDGET_SPILL : WEIR_OVER_BUDGET_FAIL,
+        .over_budget     = plan->state_budget != 0 ? WEIR_OVER_BUDGET_SPILL : WEIR_OVER_BUDGET_FAIL,
         .spill_directory = plan->spill_directory,
     };
     struct taken ignored = { .count = 0 };

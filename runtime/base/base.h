@@ -75,7 +75,7 @@ struct wr_pool;
 
 struct wr_pool *wr_pool_open(size_t budget_bytes); // 0: no limit
 void            wr_pool_close(struct wr_pool *pool);
-void           *wr_pool_take(struct wr_pool *pool, size_t bytes);     // 64-byte aligned, not zeroed
+void           *wr_pool_take(struct wr_pool *pool, size_t bytes); // 64-byte aligned, not zeroed
 void           *wr_pool_take_beyond(struct wr_pool *pool, size_t bytes); // whatever the budget
 void   wr_pool_give(struct wr_pool *pool, void *block, size_t bytes); // the bytes it was taken with
 size_t wr_pool_budget_bytes(const struct wr_pool *pool);              // 0: no limit

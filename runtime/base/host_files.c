@@ -69,9 +69,9 @@ static int open_without_cache(const char *path)
 // Some file systems know no file without a name: there it has one for a moment.
 static int open_and_unlink(const char *directory)
 {
-    char *const path = wr_format("%s/.weir-%d-XXXXXX", directory, (int)getpid());
-    const int   file = mkostemp(path, O_CLOEXEC);
-    const int   gone = file < 0 || unlink(path) == 0 ? 0 : -errno;
+    char *const path   = wr_format("%s/.weir-%d-XXXXXX", directory, (int)getpid());
+    const int   file   = mkostemp(path, O_CLOEXEC);
+    const int   gone   = file < 0 || unlink(path) == 0 ? 0 : -errno;
     const int   status = status_of(file);
     wr_free(path);
     if (gone < 0) {

@@ -155,8 +155,8 @@ int wr_simulated_open(struct wr_environment *environment, const char *path, enum
 void    wr_simulated_close(struct wr_environment *environment, int file);
 int64_t wr_simulated_read_at(struct wr_environment *environment, int file, void *buffer,
                              size_t bytes, int64_t offset);
-void wr_simulated_read_ahead(struct wr_environment *environment, int file, size_t bytes,
-                             int64_t offset);
+void    wr_simulated_read_ahead(struct wr_environment *environment, int file, size_t bytes,
+                                int64_t offset);
 int64_t wr_simulated_read_now(struct wr_environment *environment, int file, void *buffer,
                               size_t bytes, int64_t offset);
 int64_t wr_simulated_write_at(struct wr_environment *environment, int file, const void *buffer,

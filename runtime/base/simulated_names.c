@@ -348,7 +348,7 @@ int wr_simulated_list(struct wr_environment *environment, const char     *path,
     struct wr_simulated *self     = wr_simulated_of(environment);
     char                *absolute = wr_simulated_path(self, path);
     int                  status   = wr_simulated_status(self);
-    status                        = status < 0 ? status : wr_simulated_directory_status(self, absolute);
+    status = status < 0 ? status : wr_simulated_directory_status(self, absolute);
     if (status == 0) {
         struct listing listing = { self, absolute, NULL, 0 };
         if (self->reads_host) { // a directory in memory only lists nothing there

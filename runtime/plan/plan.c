@@ -594,8 +594,8 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
     struct wr_plan *plan = wr_alloc(sizeof(*plan));
     plan->job            = job;
     plan_fill_options(plan, options, environment->is_simulated);
-    if (!plan_check_budget(plan) || !wr_plan_place(plan) || !plan_list_partitions(plan, environment) ||
-        !plan_check_files(plan, environment)) {
+    if (!plan_check_budget(plan) || !wr_plan_place(plan) ||
+        !plan_list_partitions(plan, environment) || !plan_check_files(plan, environment)) {
         wr_plan_close(plan);
         return NULL;
     }

@@ -119,7 +119,7 @@ struct wr_task *wr_run_add_task(struct weir_run *run, const struct wr_task_outli
     task->behind         = wr_alloc(sizeof(*task->behind) * outline->node_count);
     run->tasks           = wr_realloc(run->tasks, sizeof(struct wr_task *) * (run->task_count + 1));
     run->tasks[run->task_count++] = task;
-    task->tight_bytes = outline->slows_sources ? outline->state_budget / 4 * 3 : 0;
+    task->tight_bytes             = outline->slows_sources ? outline->state_budget / 4 * 3 : 0;
     if (outline->spill_directory != NULL && outline->state_budget > 0) {
         task_open_spill(task, outline->spill_directory);
     }

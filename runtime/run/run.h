@@ -62,12 +62,12 @@ struct wr_task {
     bool                 has_ended_source;
     bool                 has_told_end; // sources: the coordinator knows
     struct wr_pool      *pool;
-    struct wr_spill     *spill;     // of the pool; NULL: its budget is all there is
-    jmp_buf             *step;      // under way, where the task spills; else NULL
+    struct wr_spill     *spill;       // of the pool; NULL: its budget is all there is
+    jmp_buf             *step;        // under way, where the task spills; else NULL
     size_t               tight_bytes; // of state, from which on it wants sources slowed; 0: never
     bool                 is_tight;
     int64_t              next_poll_us; // of a source that is slowed
-    struct wr_capturing *capturing; // NULL: the run takes no checkpoints
+    struct wr_capturing *capturing;    // NULL: the run takes no checkpoints
 };
 
 // Bounded work: how much was done; 0: nothing to do now.

@@ -252,7 +252,8 @@ static size_t segment_put_packed(struct wr_table *table, struct segment *segment
     if (segment == wr_segment_empty) {
         return 0;
     }
-    const struct segment *const held = segment->is_spilled ? wr_spill_peek(table, segment) : segment;
+    const struct segment *const held =
+        segment->is_spilled ? wr_spill_peek(table, segment) : segment;
     if (held == NULL) {
         return 0; // the spill has said so
     }
@@ -267,8 +268,8 @@ static size_t segment_put_packed(struct wr_table *table, struct segment *segment
         table, segment,
         (struct wr_image_place){ .bytes = (uint32_t)weight.bytes, .entries = weight.entries });
     image.is_packed = true;
-    wr_segment_pack(table, held, &saved,
-                    table->capture->room(table->capture->opaque, weight.bytes), weight.bytes);
+    wr_segment_pack(table, held, &saved, table->capture->room(table->capture->opaque, weight.bytes),
+                    weight.bytes);
     table->capture->put(table->capture->opaque, &image);
     WR_ASSERT(image.place.bytes == weight.bytes && image.place.entries == weight.entries);
     segment->place = image.place;

@@ -333,8 +333,8 @@ void wr_table_reserve(struct wr_table *table, uint64_t count)
     if (table->spill != NULL && !wr_spill_has_room(table->spill, segments * plan.block_bytes)) {
         return; // what is reserved would have to go first
     }
-    uintptr_t *const made     = wr_alloc(segments * sizeof(*made));
-    uint64_t         taken    = 0;
+    uintptr_t *const made  = wr_alloc(segments * sizeof(*made));
+    uint64_t         taken = 0;
     for (; taken < segments; taken++) {
         const uint64_t        prefix  = taken << (64 - depth);
         struct segment *const segment = segment_take(table, &plan, prefix, depth);

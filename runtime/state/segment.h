@@ -39,15 +39,15 @@
 #include <emmintrin.h>
 #endif
 
-#define GROUP_SLOTS      15u
-#define GROUP_TAG_BYTES  16u
-#define OVERFLOW_STUCK   255u
-#define SHAPE_COUNT      64u
-#define SEGMENT_SMALLEST ((size_t)512)
-#define SEGMENT_USUAL    ((size_t)64 << 10) // the largest that is not there for a special reason
+#define GROUP_SLOTS            15u
+#define GROUP_TAG_BYTES        16u
+#define OVERFLOW_STUCK         255u
+#define SHAPE_COUNT            64u
+#define SEGMENT_SMALLEST       ((size_t)512)
+#define SEGMENT_USUAL          ((size_t)64 << 10) // the largest that is not there for a special reason
 #define SEGMENT_USUAL_SPILLING ((size_t)4 << 10) // the same where it costs a read and a write
-#define HASH_PREFIX_BITS 32u                // the directory sees no bit below these
-#define SHAPE_SPILLED    (SHAPE_COUNT - 1)  // of a segment that is in a file; no other has it
+#define HASH_PREFIX_BITS       32u               // the directory sees no bit below these
+#define SHAPE_SPILLED          (SHAPE_COUNT - 1) // of a segment that is in a file; no other has it
 
 // Keys fetched together: enough to cover the latency of memory, few enough for the processor's
 // outstanding misses.
@@ -313,7 +313,7 @@ static inline bool table_bring_many(struct wr_table *table, const uint64_t *hash
     return WR_LIKELY(!table->is_watched) || wr_spill_bring_many(table, hashes, count, writes);
 }
 // The same for one that a walk has come to, for reading: the segment in its place, or NULL.
-struct segment              *wr_spill_bring_next(struct wr_table *table, struct segment *segment);
+struct segment               *wr_spill_bring_next(struct wr_table *table, struct segment *segment);
 static inline struct segment *table_bring_next(struct wr_table *table, struct segment *segment)
 {
     return WR_LIKELY(!table->is_watched) ? segment : wr_spill_bring_next(table, segment);
@@ -321,7 +321,7 @@ static inline struct segment *table_bring_next(struct wr_table *table, struct se
 // A spilled segment as it would be in memory, until the next call; NULL: it could not be read.
 const struct segment *wr_spill_peek(const struct wr_table *table, const struct segment *segment);
 // Before a segment in memory is written or made anew: the file's copy of it is one no more.
-void wr_spill_forget(struct wr_table *table, const struct segment *segment);
+void               wr_spill_forget(struct wr_table *table, const struct segment *segment);
 static inline void segment_forget_copy(struct wr_table *table, const struct segment *segment)
 {
     if (WR_UNLIKELY(table->uses != NULL)) {

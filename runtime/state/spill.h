@@ -1,5 +1,5 @@
-// spill: state larger than memory. Segments of a pool's tables that are not in use go to a file when
-// the pool comes to its budget, and come back when they are asked for.
+// spill: state larger than memory. Segments of a pool's tables that are not in use go to a file
+// when the pool comes to its budget, and come back when they are asked for.
 //
 //   directory   | segment | spilled | segment | ...        an entry points at either
 //                    |         |
@@ -22,15 +22,16 @@ struct wr_spill;
 struct wr_spill_options {
     struct wr_environment *environment;
     const char            *directory; // copied
-    // The file could not be written: the pool goes beyond its budget from now on. Or, with `is_lost`,
-    // it could not be read, or is damaged: then entries of tables are missing, which callers may not
-    // be able to bear; fail need not return (longjmp), as the tables are sound. Once each at most.
+    // The file could not be written: the pool goes beyond its budget from now on. Or, with
+    // `is_lost`, it could not be read, or is damaged: then entries of tables are missing, which
+    // callers may not be able to bear; fail need not return (longjmp), as the tables are sound.
+    // Once each at most.
     void (*fail)(void *opaque, weir_status status, const char *sentence, bool is_lost);
     void *opaque;
 };
 
-// For the tables that are opened from the pool from now on, within its budget, which is not 0. NULL:
-// `error` says why.
+// For the tables that are opened from the pool from now on, within its budget, which is not 0.
+// NULL: `error` says why.
 struct wr_spill *wr_spill_open(struct wr_pool *pool, const struct wr_spill_options *options,
                                struct wr_error *error);
 // After its tables; NULL is fine.

@@ -93,6 +93,11 @@ int wr_spill_file_write(struct wr_spill_file *file, const void *block, uint32_t 
     return status;
 }
 
+static bool is_whole(const struct wr_spill_place *place, const void *block)
+{
+    return wr_crc32c(0, block, (size_t)1 << place->block_log2) == place->crc;
+}
+
 int wr_spill_file_read(struct wr_spill_file *file, const struct wr_spill_place *place, void *block)
 {
     const size_t  bytes = (size_t)1 << place->block_log2;
@@ -100,7 +105,19 @@ int wr_spill_file_read(struct wr_spill_file *file, const struct wr_spill_place *
     if (got < 0) {
         return (int)got;
     }
-    return (size_t)got == bytes && wr_crc32c(0, block, bytes) == place->crc ? 0 : -EBADMSG;
+    return (size_t)got == bytes && is_whole(place, block) ? 0 : -EBADMSG;
+}
+
+int wr_spill_file_read_now(struct wr_spill_file *file, const struct wr_spill_place *place,
+                           void *block)
+{
+    const size_t  bytes = (size_t)1 << place->block_log2;
+    const int64_t got   = file->environment->ops->read_now(file->environment, file->file, block,
+                                                           bytes, (int64_t)place->offset);
+    if (got < 0) {
+        return (int)got;
+    }
+    return (size_t)got < bytes ? -EAGAIN : is_whole(place, block) ? 0 : -EBADMSG;
 }
 
 void wr_spill_file_read_ahead(struct wr_spill_file *file, const struct wr_spill_place *place)

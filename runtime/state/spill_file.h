@@ -42,6 +42,9 @@ int wr_spill_file_write(struct wr_spill_file *file, const void *block, uint32_t 
                         struct wr_spill_place *place);
 // 0, -errno, or -EBADMSG: what is there is not what was written.
 int wr_spill_file_read(struct wr_spill_file *file, const struct wr_spill_place *place, void *block);
+// The same of what is in the system's memory; else -EAGAIN.
+int wr_spill_file_read_now(struct wr_spill_file *file, const struct wr_spill_place *place,
+                           void *block);
 // What will soon be read: the disk may begin with it.
 void wr_spill_file_read_ahead(struct wr_spill_file *file, const struct wr_spill_place *place);
 void wr_spill_file_free(struct wr_spill_file *file, const struct wr_spill_place *place);

@@ -222,10 +222,9 @@ void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, u
 const void *wr_table_find_read(struct wr_table *table, uint64_t hash, const void *key,
                                uint32_t length)
 {
-    const char *const slot =
-        table_bring_many(table, &hash, 1, false)
-            ? table->keys->find(table, hash, (struct key_view){ key, length })
-            : NULL;
+    const char *const slot = table_bring_many(table, &hash, 1, false)
+                                 ? table->keys->find(table, hash, (struct key_view){ key, length })
+                                 : NULL;
     return slot == NULL ? NULL : slot + table->value_at;
 }
 

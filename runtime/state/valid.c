@@ -140,8 +140,8 @@ bool wr_table_is_valid(const struct wr_table *table)
             return false;
         }
         count += segment->count;
-        bytes += segment == wr_segment_empty || segment->is_spilled ? 0
-                                                                    : segment_block_bytes(segment);
+        bytes +=
+            segment == wr_segment_empty || segment->is_spilled ? 0 : segment_block_bytes(segment);
     } while (next != 0);
     return count == table->count && bytes == table->segment_bytes &&
            undo_bytes == table->undo_bytes && table->retired == NULL;

@@ -6,8 +6,9 @@
 // Killed: between any two steps of the simulated executor; or the power of the simulated disk goes
 // at any of its changes, and unsynced writes are lost in any subset; or the external system is down
 // at a commit. Checkpoints are asked for every few milliseconds of virtual time, some time out,
-// some meet a full disk or one that cannot be read. Half of the jobs have a budget for state of some kilobytes a task, and spill
-// what is over it to the same disk. The same seed gives the same run.
+// some meet a full disk or one that cannot be read. Half of the jobs have a budget for state of
+// some kilobytes a task, and spill what is over it to the same disk. The same seed gives the same
+// run.
 //
 // Nothing is late in these jobs, and a key's records come from one partition, so that what a job
 // gives does not depend on the order in which tasks are stepped.

@@ -13,8 +13,7 @@ static void note_failure(void *opaque, weir_status status, const char *sentence,
 static void open_in(struct spilling *spilling, size_t budget_bytes,
                     struct wr_environment *environment, const char *directory)
 {
-    *spilling = (struct spilling){ .environment = environment,
-                                   .pool        = wr_pool_open(budget_bytes) };
+    *spilling = (struct spilling){ .environment = environment, .pool = wr_pool_open(budget_bytes) };
     const struct wr_spill_options options = {
         .environment = environment,
         .directory   = directory,

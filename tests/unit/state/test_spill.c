@@ -338,9 +338,9 @@ Test(spill, keeps_keys_and_strings_of_any_length)
     const char                   *bytes = text;
     for (uint32_t round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < 5000; i++) {
-            const uint32_t length = (uint32_t)snprintf(text, sizeof(text), "%0*u", 8 + i % 40, i);
-            const uint64_t hash   = wr_hash_bytes(text, length, 0);
-            void          *value  = wr_table_resolve(texts, hash, text, length, NULL);
+            const uint32_t  length = (uint32_t)snprintf(text, sizeof(text), "%0*u", 8 + i % 40, i);
+            const uint64_t  hash   = wr_hash_bytes(text, length, 0);
+            void           *value  = wr_table_resolve(texts, hash, text, length, NULL);
             weir_str *const string = value;
             if (round == 0) {
                 *string = weir_str_of(text, length);
@@ -583,8 +583,8 @@ Test(spill_on_a_disk, takes_a_block_with_one_bit_wrong_for_damaged)
     spilling.environment->ops = sound;
     cr_assert_lt(key, KEYS);
     cr_assert_eq(spilling.status, WEIR_DAMAGED);
-    cr_assert_not_null(strstr(spilling.sentence,
-                              "do not have the checksum they were written with"));
+    cr_assert_not_null(
+        strstr(spilling.sentence, "do not have the checksum they were written with"));
 }
 
 Test(spill, says_which_directory_is_not_there)
