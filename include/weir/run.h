@@ -29,12 +29,14 @@ typedef struct weir_restart {
 
 // What happens when a task's state comes to its share of `state_budget`.
 typedef enum weir_over_budget {
-    WEIR_OVER_BUDGET_FAIL = 0, // the run fails, and names the operator
-    WEIR_OVER_BUDGET_SPILL =
-        1,                    // what was not used lately goes to a file, and comes back when it is
-    WEIR_OVER_BUDGET_SLOW = 2 // from three quarters on sources read only a batch now and then, so
-                              // that what is under way can close windows and free state; at the
-                              // whole budget the run fails
+    // The run fails, and names the operator.
+    WEIR_OVER_BUDGET_FAIL = 0,
+    // What was not used lately goes to a file, and comes back when it is asked for.
+    WEIR_OVER_BUDGET_SPILL = 1,
+    // From three quarters of its share on, until it is down to half, sources read a batch every 10
+    // ms only, so that what is under way can close windows and free state. At the whole share the
+    // run fails.
+    WEIR_OVER_BUDGET_SLOW = 2
 } weir_over_budget;
 
 // Zero means the default written beside each field. Copied.

@@ -77,13 +77,15 @@ struct weir_run *wr_run_open(const struct wr_run_options *options)
     return run;
 }
 
+// By the operator whose state it is, or one of them.
 static void task_spill_failed(void *opaque, weir_status status, const char *sentence, bool is_lost)
 {
     struct wr_task *const task = opaque;
-    char *const           full = wr_format("%s: %s: %s", task->run->job_name,
-                                           task->nodes[task->node_count - 1]->spec->name, sentence);
-    wr_run_fail_any(task->run, status, full);
-    wr_free(full);
+    uint32_t              i    = task->node_count - 1;
+    while (i > 0 && task->nodes[i]->spec->key == NULL) {
+        i--;
+    }
+    wr_node_fail_as(task->nodes[i], status, "%s", sentence);
     if (is_lost) {
         wr_task_lose_state(task);
     }
