@@ -40,6 +40,8 @@ enum {
     OPTION_RESTARTS,
     OPTION_SIMULATE,
     OPTION_STATE,
+    OPTION_OVER,
+    OPTION_SPILL,
     OPTION_QUIET,
     OPTION_JSON,
     OPTION_HELP,
@@ -65,7 +67,11 @@ static const struct common_option {
       OPTION_REPLAY_TO },
     { "restarts", "N", "run it again after a failure, at most N times, 1 s later and longer",
       OPTION_RESTARTS },
-    { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
+    { "state-budget", "N", "most memory for state, in bytes (default: no limit)", OPTION_STATE },
+    { "over-budget", "WHAT", "of state: fail, spill to files, or slow the sources (default: fail)",
+      OPTION_OVER },
+    { "spill-directory", "DIR", "where to (default: that of the checkpoints, $TMPDIR, /tmp)",
+      OPTION_SPILL },
     { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED",
       OPTION_SIMULATE },
     { "json", NULL, "print the plan, or the end of the run, as JSON", OPTION_JSON },
@@ -124,6 +130,18 @@ static bool parse_count(const char *text, uint64_t *count)
     return errno == 0 && *end == '\0';
 }
 
+static bool parse_over_budget(const char *text, weir_over_budget *over_budget)
+{
+    static const char *const names[] = { "fail", "spill", "slow" };
+    for (uint32_t i = 0; i < WR_COUNT_OF(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *over_budget = (weir_over_budget)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool command_take(struct command *command, int id, const char *value)
 {
     uint64_t count = 0;
@@ -152,6 +170,8 @@ static bool command_take(struct command *command, int id, const char *value)
     case OPTION_UNTIL: command->run.until = value; return value[0] != 0;
     case OPTION_REPLAY_TO: command->run.replay_to = value; return value[0] != 0;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
+    case OPTION_OVER: return parse_over_budget(value, &command->run.over_budget);
+    case OPTION_SPILL: command->run.spill_directory = value; return value[0] != 0;
     case OPTION_SIMULATE:
         command->run.is_simulated = true;
         return parse_count(value, &command->run.seed);

@@ -244,6 +244,7 @@ static uint32_t run_take(struct deduplicate *dedup, struct wr_inlet *inlet, weir
                          uint32_t count, uint16_t *selection)
 {
     uint32_t selected = 0;
+    wr_node_release_state(&dedup->node);
     wr_keyed_take(&dedup->keyed, inlet, count);
     // First, because with the bucket's number in the key a neighbour may stand in the table that
     // grows.

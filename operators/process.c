@@ -411,6 +411,7 @@ static void due_collect(void *opaque, const void *key, uint32_t length, void *va
 static bool due_find(struct process_node *process, weir_time until)
 {
     struct due_timers *due = &process->due;
+    wr_node_release_state(&process->node);
     if (due->next == due->count && !due_take(process, until)) {
         return false;
     }
@@ -524,6 +525,7 @@ static bool process_restored(struct wr_node *node)
             wr_timers_add(process->wheel, at,
                           owner_hash(process, key + sizeof(at), lengths[i] - (uint32_t)sizeof(at)));
         }
+        wr_node_release_state(node);
     }
     return true;
 }
@@ -587,6 +589,7 @@ static bool process_take(struct process_node *process, const struct wr_inlet *in
     const weir_process_binding *binding = node->spec->binding;
     bool                        is_new  = false;
 
+    wr_node_release_state(node);
     process_take_group(process, inlet);
     const uint32_t i = process->group_next++;
     process->owner   = process_owner(process, i);

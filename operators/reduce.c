@@ -75,6 +75,7 @@ static void reduce_plain_rows(struct wr_node *node, struct wr_inlet *inlet)
         uint32_t count = inlet->count - inlet->next;
         count          = count < wr_output_room(output) ? count : wr_output_room(output);
         count          = count < WR_KEYED_CHUNK ? count : WR_KEYED_CHUNK;
+        wr_node_release_state(node);
         wr_keyed_take(&reduce->keyed, inlet, count);
         if (!wr_keyed_resolve(&reduce->keyed, node, reduce->states, count, states, NULL)) {
             return;
@@ -103,6 +104,7 @@ static void reduce_string_rows(struct wr_node *node, struct wr_inlet *inlet)
         if (inlet->next == inlet->count || wr_output_room(output) == 0) {
             return;
         }
+        wr_node_release_state(node);
         wr_keyed_take(&reduce->keyed, inlet, 1);
         if (!wr_keyed_resolve(&reduce->keyed, node, reduce->states, 1, &state, NULL)) {
             return;

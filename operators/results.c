@@ -89,6 +89,18 @@ static bool waiting_row_leave(struct wr_results *results)
     return true;
 }
 
+// Rows that wait for another call may point into tables, where these may spill in between.
+static void waiting_own_strings(struct wr_results *results)
+{
+    if (wr_pool_spill(results->node->pool) == NULL) {
+        return;
+    }
+    for (uint32_t i = results->next; i < results->count; i++) {
+        wr_call_own_strings(results->node->call, &results->output->layout.strings,
+                            waiting_row(results, i));
+    }
+}
+
 bool wr_results_drain(struct wr_results *results)
 {
     if (results->count == 0) {
@@ -96,6 +108,7 @@ bool wr_results_drain(struct wr_results *results)
     }
     while (results->next < results->count) {
         if (!waiting_row_leave(results)) {
+            waiting_own_strings(results);
             return false;
         }
     }
@@ -187,6 +200,7 @@ bool wr_results_scan(struct wr_results *results, struct wr_key_block *keys, stru
         if (!wr_results_drain(results)) {
             return false;
         }
+        wr_node_release_state(results->node);
         const uint32_t room = wr_output_room(results->output);
         const uint32_t most = room < WR_GROUP_ROWS ? room : WR_GROUP_ROWS;
         if (most == 0) {

@@ -366,16 +366,15 @@ static void view_copy_entry(struct wr_view *view, const struct wr_owner *owner,
                             struct wr_table *table, const struct wr_strings *strings, uint32_t size,
                             uint64_t from, uint64_t to)
 {
-    uint64_t     hash;
-    const void  *source     = view_find_by_index(view, owner, table, from, &hash);
+    uint64_t              hash;
+    const void           *source = view_find_by_index(view, owner, table, from, &hash);
+    const struct item_key key    = view_index_key(view, owner, to);
+    void                 *target = wr_table_find(table, key.hash, key.bytes, key.length);
+    WR_ASSERT(target != NULL);
     const size_t long_bytes = wr_strings_long_bytes(strings, source);
     char        *aside      = wr_alloc(size + long_bytes);
     memcpy(aside, source, size);
     (void)wr_strings_move(strings, aside, aside + size);
-
-    const struct item_key key    = view_index_key(view, owner, to);
-    void                 *target = wr_table_find(table, key.hash, key.bytes, key.length);
-    WR_ASSERT(target != NULL);
     memcpy(target, aside, size);
     const struct wr_keys column = { .bytes = &key.bytes, .lengths = &key.length };
     if (!wr_table_keep_strings_many(table, &key.hash, &column, 1, &target)) {

@@ -60,8 +60,9 @@ void wr_window_take(struct wr_window *window, const struct wr_inlet *inlet)
 {
     struct wr_group *group   = &window->group;
     const uint32_t   waiting = inlet->count - inlet->next;
-    group->batch             = inlet->batch;
-    group->count             = waiting < WR_GROUP_ROWS ? waiting : WR_GROUP_ROWS;
+    wr_node_release_state(&window->node);
+    group->batch = inlet->batch;
+    group->count = waiting < WR_GROUP_ROWS ? waiting : WR_GROUP_ROWS;
     for (uint32_t i = 0; i < group->count; i++) {
         group->rows[i] = (uint16_t)wr_inlet_row(inlet, inlet->next + i);
     }

@@ -44,6 +44,7 @@ struct wr_running {
     bool             is_removed; // the aggregate can be taken out again
     bool             is_searched;
     struct wr_table *back;   // key -> accumulator, over the slices from `middle` on
+    struct wr_table *tail;   // while slices get their rests; else NULL
     weir_time        middle; // slices before it know the rest of their keys
 };
 
@@ -72,7 +73,7 @@ struct wr_sessions {
 struct wr_counted {
     struct wr_table       *table;       // key -> accumulator, struct tally
     uint64_t               empty_count; // entries without a record, about
-    struct wr_table_cursor cursor;
+    struct wr_table_cursor cursor, held_from;
     bool                   is_sweeping, is_finishing;
     uint32_t               held_next, held_count; // entries that finish has read
 };

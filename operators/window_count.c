@@ -176,13 +176,27 @@ static bool entries_read(struct wr_window *window)
 {
     struct wr_counted *counted = &window->counted;
     struct wr_results *results = &window->results;
-    counted->held_next         = 0;
+    wr_node_release_state(&window->node);
+    counted->held_from = counted->cursor;
+    counted->held_next = 0;
     counted->held_count =
         wr_table_next(counted->table, &counted->cursor, WR_GROUP_ROWS, results->keys,
                       results->lengths, NULL, results->accumulators);
     wr_key_block_structs(&window->keys, results->keys, results->lengths, counted->held_count,
                          results->structs);
     return counted->held_count > 0;
+}
+
+// Those that were held when the output was full: what they pointed at may lie elsewhere now.
+static void entries_read_again(struct wr_window *window)
+{
+    struct wr_counted *counted = &window->counted;
+    const uint32_t     next    = counted->held_next;
+    if (next < counted->held_count) {
+        counted->cursor = counted->held_from;
+        (void)entries_read(window);
+        counted->held_next = next;
+    }
 }
 
 // What is left at the end of time, not at a stop without draining. Every key's pane is its own, so
@@ -198,6 +212,7 @@ static bool count_advance(struct wr_window *window, weir_time watermark)
         counted->is_finishing = true;
         counted->cursor       = (struct wr_table_cursor){ 0 };
     }
+    entries_read_again(window);
     while (wr_results_drain(results)) {
         if (counted->held_next == counted->held_count && !entries_read(window)) {
             return true;

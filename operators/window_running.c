@@ -106,6 +106,7 @@ void wr_running_open(struct wr_window *window)
 void wr_running_close(struct wr_window *window)
 {
     wr_table_close(window->time.running.table);
+    wr_table_close(window->time.running.tail); // of a step that was left
     if (window->time.running.back != NULL) {
         wr_table_close(window->time.running.back);
     }
@@ -138,6 +139,7 @@ static uint32_t slice_read(struct wr_window *window, struct wr_table *slice,
 {
     struct wr_group   *group   = &window->group;
     struct wr_results *results = &window->results;
+    wr_node_release_state(&window->node); // of the entries before
     group->count = wr_table_next(slice, cursor, WR_GROUP_ROWS, results->keys, results->lengths,
                                  group->hashes, entries);
     wr_key_block_load(&group->keys, results->keys, results->lengths, group->count);
@@ -229,15 +231,16 @@ static void running_flip(struct wr_window *window, weir_time start)
     struct wr_running      *running = &window->time.running;
     const struct wr_slices *slices  = &window->time.slices;
     const uint32_t          first   = wr_slices_at(slices, start);
-    struct wr_table        *tail    = back_open(window);
 
+    running->tail   = back_open(window);
     running->middle = start + window->window.length;
     for (uint32_t i = wr_slices_at(slices, running->middle); i > first; i--) {
-        if (!slice_take_rests(window, slices->spans[i - 1].table, tail)) {
+        if (!slice_take_rests(window, slices->spans[i - 1].table, running->tail)) {
             break;
         }
     }
-    wr_table_close(tail);
+    wr_table_close(running->tail);
+    running->tail = NULL;
     back_clear(window);
 }
 

@@ -138,6 +138,7 @@ static void session_restored(struct wr_window *window)
                 (const void *)((const char *)values[i] + session_at(window));
             wr_timers_add(sessions->timers, session->deadline, number);
         }
+        wr_node_release_state(&window->node);
     }
 }
 
@@ -491,6 +492,7 @@ static bool session_advance(struct wr_window *window, weir_time watermark)
     weir_time           deadline;
     uint64_t            number;
     while (wr_results_drain(&window->results)) {
+        wr_node_release_state(&window->node);
         if (sessions->leaving != 0) {
             session_drop(window, sessions->leaving);
             sessions->leaving = 0;

@@ -16,6 +16,7 @@
 #include "runtime/base/error.h"
 #include "runtime/flow/flow.h"
 #include "runtime/progress/progress.h"
+#include "runtime/state/spill.h"
 #include "runtime/state/state.h"
 #include "runtime/watch/watch.h"
 #include <weir/bind.h>
@@ -210,6 +211,14 @@ void wr_node_wake_any(void *park);
 
 // True when the job has failed: what is done now is thrown away.
 bool wr_node_has_failed(const struct wr_node *node);
+
+// Nobody holds a pointer into a table of the task: what they point at may be written to a file to
+// make room. Between two calls of a node's functions that is so anyway; a function that loops over
+// many keys says it in between, so that the task does not need memory for all of them at once.
+static inline void wr_node_release_state(const struct wr_node *node)
+{
+    wr_spill_release(wr_pool_spill(node->pool));
+}
 
 // Whether the run takes checkpoints; the same from open to close.
 bool wr_node_is_checkpointed(const struct wr_node *node);

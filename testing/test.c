@@ -108,6 +108,7 @@ static void test_start(weir_test *test)
           .workers             = chosen->workers,
           .is_unpinned         = true,
           .state_budget        = chosen->state_budget,
+          .over_budget         = chosen->over_budget,
           .batch_bytes         = chosen->batch_bytes,
           .credits             = chosen->credits,
           .seed                = chosen->seed,

@@ -6,6 +6,8 @@
 //                comes, where a checkpoint was under way in between and where none was
 //   restore      a run that begins with a checkpoint of much state: how long until its first
 //                result, and its rate from there over the rate before the checkpoint
+//   spill        w4 with a budget of half of its state, over which state goes to files, beside the
+//                same in memory alone; all cards alike, or by Zipf's law
 //   incremental  how much a checkpoint writes where only some keys are written between two
 //   visible      from one log to the next: how long after a payment was appended a reader of
 //                committed records has its result, and how much of that the interval adds
@@ -21,6 +23,7 @@
 #include "bench/harness/histogram.h"
 #include "bench/harness/machine.h"
 #include "bench/workloads.h"
+#include "runtime/state/spill.h"
 
 #include <stdbool.h>
 #include <weir.h>
@@ -47,6 +50,7 @@ bool bench_incremental(const struct bench *bench, const char *job);
 bool bench_visible(const struct bench *bench, const char *job);
 bool bench_rescale(const struct bench *bench, const char *job);
 bool bench_backpressure(const struct bench *bench, const char *job);
+bool bench_spill(const struct bench *bench, const char *job);
 // Ends what one has printed.
 void line_end(const struct bench *bench);
 
@@ -61,14 +65,19 @@ struct taken {
     uint64_t rows;              // that sources have read, at the end
     // Of the rows that sources had read, those that plan.sink had not: after the first checkpoint.
     uint64_t least_under_way, most_under_way;
+    // Of the run, when it ended.
+    uint64_t              state_bytes; // in memory
+    struct wr_spill_facts spilled;
 };
 
 // How a job is run: with checkpoints if there is a directory.
 struct plan {
     unsigned    workers;
-    const char *checkpoints; // NULL: none
-    int64_t     interval_us; // 0: as good as never
-    const char *sink;        // of which rows under way are noted; NULL: they are not
+    const char *checkpoints;  // NULL: none
+    int64_t     interval_us;  // 0: as good as never
+    const char *sink;         // of which rows under way are noted; NULL: they are not
+    uint64_t    state_budget; // over which state goes to files; 0: none
+    const char *spill_directory;
     // When to stop it; 0: the job ends by itself.
     uint32_t    stop_at_checkpoint; // so many have been published by this run
     uint64_t    stop_at_row;        // sources have read so many, in this run and those before it

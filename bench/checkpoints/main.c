@@ -21,18 +21,22 @@ static const struct job jobs[] = {
     { "w6_rescale", bench_rescale },
     { "w6_visible", bench_visible },
     { "w6_backpressure", bench_backpressure },
+    { "w6_spill", bench_spill },
+    { "w6_spill_zipf", bench_spill },
 };
 
 static const char usage[] =
     "usage: weir-checkpoint-bench [options]\n"
     "  --jobs LIST      only these, separated by commas: w6_1m w6_10m w6_w2_100k w6_latency\n"
     "                   w6_restore_1g w6_incremental w6_rescale w6_visible\n"
-    "                   w6_backpressure;\n"
+    "                   w6_backpressure w6_spill w6_spill_zipf;\n"
     "                   a name's beginning stands for all that share it\n"
     "  --directory DIR  where to write, on the file system that is to be measured (default .)\n"
     "  --runs N         runs of each side, alternating; the median counts (default 5)\n"
     "  --threads N      workers (default 2)\n"
-    "  --events N       events a run of w6_1m, w6_10m and w6_w2_100k, instead of its own number\n"
+    "  --events N       events a run of w6_1m, w6_10m, w6_w2_100k and, once its tables are "
+    "filled,\n"
+    "                   of w6_spill, instead of its own number\n"
     "  --rate N         events a second of w6_latency, instead of half of what it reaches, and of\n"
     "                   w6_visible, up to a million, instead of 50,000\n"
     "  --small          small sizes: says whether it works, not how fast it is\n"

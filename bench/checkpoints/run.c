@@ -45,6 +45,23 @@ static void under_way_note(const struct plan *plan, const weir_job *job, struct 
     taken->most_under_way   = rows > taken->most_under_way ? rows : taken->most_under_way;
 }
 
+static void taken_note_state(struct taken *taken, const weir_run *run)
+{
+    taken->state_bytes = 0;
+    taken->spilled     = (struct wr_spill_facts){ .segments = 0 };
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        const struct wr_task *task = run->now->tasks[i];
+        taken->state_bytes += wr_pool_used_bytes(task->pool);
+        if (task->spill != NULL) {
+            const struct wr_spill_facts facts = wr_spill_facts(task->spill);
+            taken->spilled.segments += facts.segments;
+            taken->spilled.bytes += facts.bytes;
+            taken->spilled.written += facts.written;
+            taken->spilled.read += facts.read;
+        }
+    }
+}
+
 static bool plan_is_reached(const struct plan *plan, const weir_job *job, const struct taken *taken)
 {
     return (plan->stop_at_checkpoint != 0 && taken->count >= plan->stop_at_checkpoint) ||
@@ -60,6 +77,9 @@ bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
         .seed                = RUN_SEED,
         .checkpoints         = plan->checkpoints,
         .checkpoint_interval = plan->interval_us != 0 ? plan->interval_us : NEVER_US,
+        .state_budget        = plan->state_budget,
+        .over_budget     = plan->state_budget != 0 ? WEIR_OVER_BUDGET_SPILL : WEIR_OVER_BUDGET_FAIL,
+        .spill_directory = plan->spill_directory,
     };
     static struct taken ignored;
     uint64_t            seen   = 0;
@@ -83,6 +103,7 @@ bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
         if (run->coordinator != NULL) {
             taken_note(taken, run, &seen);
         }
+        taken_note_state(taken, run);
         status      = weir_run_close(run);
         taken->rows = weir_job_sources_counter(job, WEIR_ROWS_OUT);
     }

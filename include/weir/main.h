@@ -1,6 +1,6 @@
 // weir/main.h: one command line for every job.
 //
-//   PROGRAM run   [--workers N] [--cpus LIST] [--state-bytes N] [--checkpoints DIR]
+//   PROGRAM run   [--workers N] [--cpus LIST] [--state-budget N] [--checkpoints DIR]
 //                 [--checkpoint-interval MS] [--checkpoints-kept N] [--restore N] [--restarts N]
 //                 [--simulate SEED] [--quiet] [--json]
 //   PROGRAM run   [--checkpoints DIR [--restore N]] --until POINT --replay-to NEW-DIR

@@ -27,16 +27,32 @@ typedef struct weir_restart {
     weir_time         window;        // 0: 10 min
 } weir_restart;
 
+// What happens when a task's state comes to its share of `state_budget`.
+typedef enum weir_over_budget {
+    // The run fails, and names the operator.
+    WEIR_OVER_BUDGET_FAIL = 0,
+    // What was not used lately goes to a file, and comes back when it is asked for.
+    WEIR_OVER_BUDGET_SPILL = 1,
+    // From three quarters of its share on, until it is down to half, sources read a batch every 10
+    // ms only, so that what is under way can close windows and free state. At the whole share the
+    // run fails.
+    WEIR_OVER_BUDGET_SLOW = 2
+} weir_over_budget;
+
 // Zero means the default written beside each field. Copied.
 typedef struct weir_run_options {
-    uint32_t    workers;      // pinned threads; 0: one a core this process may use
-    const char *cpus;         // cores to pin to, as "0,2-5"; NULL: those the process may use
-    bool        is_unpinned;  // leave the placing of threads to the system
-    uint64_t    state_budget; // bytes of state of the whole job; 0: no limit
-    uint32_t    batch_bytes;  // of one batch; 0: by the number of outputs, 8 to 32 KiB
-    uint32_t    credits;      // batches a channel, 2 or more; 0: 4
-    uint64_t    seed;         // of the keys' hash and of the simulation; 0: fixed
-    bool is_simulated; // one thread, virtual time and a simulated disk, all drawn from `seed`
+    uint32_t         workers;      // pinned threads; 0: one a core this process may use
+    const char      *cpus;         // cores to pin to, as "0,2-5"; NULL: those the process may use
+    bool             is_unpinned;  // leave the placing of threads to the system
+    uint64_t         state_budget; // bytes of state of the whole job, in memory; 0: no limit
+    weir_over_budget over_budget;  // not but WEIR_OVER_BUDGET_FAIL without a state_budget
+    // Where state over the budget goes: a directory on a local disk. NULL: `checkpoints`, without
+    // them $TMPDIR or /tmp. The files have no names, and go with the process, however it ends.
+    const char *spill_directory;
+    uint32_t    batch_bytes; // of one batch; 0: by the number of outputs, 8 to 32 KiB
+    uint32_t    credits;     // batches a channel, 2 or more; 0: 4
+    uint64_t    seed;        // of the keys' hash and of the simulation; 0: fixed
+    bool is_simulated;       // one thread, virtual time and a simulated disk, all drawn from `seed`
     // A directory in which checkpoints of the job are kept, and from the newest of which it goes on
     // when it is run again; NULL: none are taken, and each run begins anew. Made if missing; held
     // by one run at a time.

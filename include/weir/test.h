@@ -44,11 +44,12 @@ typedef struct weir_test_source_options {
 
 // Zero means the default written beside each field. Copied.
 typedef struct weir_test_options {
-    uint32_t  workers;     // 0: 2
-    uint64_t  seed;        // of the order of steps, and of all that is left to chance; 0: 1
-    uint32_t  batch_bytes; // as in weir_run_options; small batches make many interleavings
-    uint32_t  credits;
-    uint64_t  state_budget;
+    uint32_t         workers;     // 0: 2
+    uint64_t         seed;        // of the order of steps, and of all that is left to chance; 0: 1
+    uint32_t         batch_bytes; // as in weir_run_options; small batches make many interleavings
+    uint32_t         credits;
+    uint64_t         state_budget;
+    weir_over_budget over_budget;  // a spilled segment goes to the disk in memory
     weir_time checkpoint_interval; // 0: they are taken by weir_test_checkpoint only; 5 ms or more
 } weir_test_options;
 

@@ -75,13 +75,19 @@ struct wr_pool;
 
 struct wr_pool *wr_pool_open(size_t budget_bytes); // 0: no limit
 void            wr_pool_close(struct wr_pool *pool);
-void           *wr_pool_take(struct wr_pool *pool, size_t bytes);   // 64-byte aligned, not zeroed
+void           *wr_pool_take(struct wr_pool *pool, size_t bytes); // 64-byte aligned, not zeroed
+void           *wr_pool_take_beyond(struct wr_pool *pool, size_t bytes); // whatever the budget
 void wr_pool_give(struct wr_pool *pool, void *block, size_t bytes); // the bytes it was taken with
 // The block is `pool`'s from here on, which may go past its budget by it, and is given to that one;
 // `from` may be closed before it is. The owners of both wait.
 void wr_pool_take_over(struct wr_pool *pool, struct wr_pool *from, const void *block, size_t bytes);
 size_t wr_pool_budget_bytes(const struct wr_pool *pool); // 0: no limit
 size_t wr_pool_used_bytes(const struct wr_pool *pool);   // in blocks taken and not given back
+
+// What makes room in the pool, state/spill.h; NULL until it is set: nothing does.
+struct wr_spill;
+void             wr_pool_set_spill(struct wr_pool *pool, struct wr_spill *spill);
+struct wr_spill *wr_pool_spill(const struct wr_pool *pool);
 
 // Takes memory from the system now, and touches it, until the pool holds `bytes` in all: getting it
 // later costs the record path milliseconds. False: the system has no more.

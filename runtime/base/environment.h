@@ -21,8 +21,10 @@ enum wr_open_mode {
     WR_OPEN_APPEND    = 2, // created, or written at its end
     WR_OPEN_EXCLUSIVE = 3, // created; fails with -EEXIST if it is there
     WR_OPEN_UPDATE    = 4, // created if missing, read and written in place
-    WR_OPEN_DIRECT = 5 // an existing file, read from the disk and not from the page cache; buffer,
-                       // bytes and offset are multiples of WR_DIRECT_ALIGN
+    WR_OPEN_DIRECT = 5, // an existing file, read from the disk and not from the page cache; buffer,
+                        // bytes and offset are multiples of WR_DIRECT_ALIGN
+    WR_OPEN_UNNAMED = 6 // a new file in the directory at the path, without a name, read and written
+                        // in place; gone when it is closed, however the process ends
 };
 
 #define WR_DIRECT_ALIGN 4096
@@ -71,6 +73,8 @@ struct wr_environment_ops {
     // What is in memory already, at most `bytes`; -EAGAIN if it would have to wait for the disk.
     int64_t (*read_now)(struct wr_environment *self, int file, void *buffer, size_t bytes,
                         int64_t offset);
+    // Starts reading so many bytes into memory, for a read that comes soon: a hint.
+    void (*read_ahead)(struct wr_environment *self, int file, size_t bytes, int64_t offset);
     int64_t (*write_at)(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                         int64_t offset);
     int (*sync)(struct wr_environment *self, int file);
@@ -172,7 +176,7 @@ enum wr_disk_fault {
 };
 void wr_simulation_fault_at(struct wr_environment *environment, uint64_t change,
                             enum wr_disk_fault fault);
-// What wr_simulation_fault_at has asked for and was not met yet.
+// What wr_simulation_fault_at and wr_simulation_fail have asked for and was not met yet.
 void wr_simulation_forget_faults(struct wr_environment *environment);
 void wr_simulation_make_room(struct wr_environment *environment);
 

@@ -403,6 +403,7 @@ static const struct wr_environment_ops real_ops = {
     .info           = wr_host_info,
     .read_at        = wr_host_read_at,
     .read_now       = wr_host_read_now,
+    .read_ahead     = wr_host_read_ahead,
     .write_at       = wr_host_write_at,
     .sync           = wr_host_sync,
     .sync_data      = wr_host_sync_data,

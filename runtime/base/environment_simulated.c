@@ -286,6 +286,7 @@ static const struct wr_environment_ops simulated_ops = {
     .info           = wr_simulated_info,
     .read_at        = wr_simulated_read_at,
     .read_now       = wr_simulated_read_now,
+    .read_ahead     = wr_simulated_read_ahead,
     .write_at       = wr_simulated_write_at,
     .sync           = wr_simulated_sync,
     .sync_data      = wr_simulated_sync,

@@ -20,7 +20,7 @@ static int status_of(int result) { return result < 0 ? -errno : result; }
 
 static int open_flags(enum wr_open_mode mode)
 {
-    WR_ASSERT(mode >= WR_OPEN_READ && mode <= WR_OPEN_DIRECT);
+    WR_ASSERT(mode >= WR_OPEN_READ && mode <= WR_OPEN_UNNAMED);
     switch (mode) {
     // Not blocking: a pipe by name may have no writer yet, and then poll waits for one.
     case WR_OPEN_READ: return O_RDONLY | O_NONBLOCK;
@@ -29,6 +29,7 @@ static int open_flags(enum wr_open_mode mode)
     case WR_OPEN_EXCLUSIVE: return O_WRONLY | O_CREAT | O_EXCL;
     case WR_OPEN_UPDATE: return O_RDWR | O_CREAT;
     case WR_OPEN_DIRECT: return O_RDONLY | O_DIRECT;
+    case WR_OPEN_UNNAMED: return O_RDWR | O_TMPFILE;
     }
     return 0;
 }
@@ -65,6 +66,21 @@ static int open_without_cache(const char *path)
     return file;
 }
 
+// Some file systems know no file without a name: there it has one for a moment.
+static int open_and_unlink(const char *directory)
+{
+    char *const path   = wr_format("%s/.weir-%d-XXXXXX", directory, (int)getpid());
+    const int   file   = mkostemp(path, O_CLOEXEC);
+    const int   gone   = file < 0 || unlink(path) == 0 ? 0 : -errno;
+    const int   status = status_of(file);
+    wr_free(path);
+    if (gone < 0) {
+        close(file);
+        return gone;
+    }
+    return status;
+}
+
 // Makes pipes and terminals non-blocking. 0, or an errno: directories are refused.
 static int file_prepare(int file)
 {
@@ -88,6 +104,9 @@ int wr_host_open(WEIR_UNUSED struct wr_environment *self, const char *path, enum
     int file = open_retrying(path, open_flags(mode));
     if (file == -EINVAL && mode == WR_OPEN_DIRECT) {
         file = open_without_cache(path);
+    }
+    if ((file == -EOPNOTSUPP || file == -EISDIR) && mode == WR_OPEN_UNNAMED) {
+        file = open_and_unlink(path);
     }
     const int error = file < 0 ? 0 : file_prepare(file);
     if (error != 0) {
@@ -215,6 +234,12 @@ int64_t wr_host_read_now(WEIR_UNUSED struct wr_environment *self, int file, void
     } while (got < 0 && errno == EINTR);
     // A file system that cannot tell makes the caller wait as for a disk.
     return got >= 0 ? got : errno == EOPNOTSUPP || errno == EINVAL ? -EAGAIN : -errno;
+}
+
+void wr_host_read_ahead(WEIR_UNUSED struct wr_environment *self, int file, size_t bytes,
+                        int64_t offset)
+{
+    (void)posix_fadvise(file, offset, (off_t)bytes, POSIX_FADV_WILLNEED);
 }
 
 int64_t wr_host_write_at(WEIR_UNUSED struct wr_environment *self, int file, const void *buffer,

@@ -18,6 +18,7 @@ int64_t wr_host_read_at(struct wr_environment *self, int file, void *buffer, siz
                         int64_t offset);
 int64_t wr_host_read_now(struct wr_environment *self, int file, void *buffer, size_t bytes,
                          int64_t offset);
+void    wr_host_read_ahead(struct wr_environment *self, int file, size_t bytes, int64_t offset);
 int64_t wr_host_write_at(struct wr_environment *self, int file, const void *buffer, size_t bytes,
                          int64_t offset);
 int     wr_host_sync(struct wr_environment *self, int file);

@@ -55,6 +55,7 @@ struct wr_pool {
     struct free_block *free[CLASS_COUNT];
     size_t             used_bytes;
     size_t             budget_bytes;
+    struct wr_spill   *spill;
     // The chunks by address: open addressing, at most half full.
     struct chunk **chunks;
     uint32_t       chunk_count;
@@ -393,7 +394,13 @@ void *wr_pool_take(struct wr_pool *pool, size_t bytes)
         (whole > pool->budget_bytes || pool->used_bytes > pool->budget_bytes - whole)) {
         return NULL;
     }
-    void *const block = whole > LARGEST ? map_pages(whole) : take_class(pool, class_of(bytes));
+    return wr_pool_take_beyond(pool, bytes);
+}
+
+void *wr_pool_take_beyond(struct wr_pool *pool, size_t bytes)
+{
+    const size_t whole = block_bytes(bytes);
+    void *const  block = whole > LARGEST ? map_pages(whole) : take_class(pool, class_of(bytes));
     if (block != NULL) {
         pool->used_bytes += whole;
         if (whole > LARGEST) {
@@ -459,3 +466,7 @@ bool wr_pool_reserve(struct wr_pool *pool, size_t bytes)
 size_t wr_pool_used_bytes(const struct wr_pool *pool) { return pool->used_bytes; }
 
 size_t wr_pool_budget_bytes(const struct wr_pool *pool) { return pool->budget_bytes; }
+
+void wr_pool_set_spill(struct wr_pool *pool, struct wr_spill *spill) { pool->spill = spill; }
+
+struct wr_spill *wr_pool_spill(const struct wr_pool *pool) { return pool->spill; }

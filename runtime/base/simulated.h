@@ -127,6 +127,8 @@ struct wr_simulated_place {
 
 struct wr_simulated_place wr_simulated_place_of(struct wr_simulated *self, const char *path);
 char *wr_simulated_path(const struct wr_simulated *self, const char *path); // wr_free it
+// 0 if a directory is at `path`, else why not.
+int wr_simulated_directory_status(struct wr_simulated *self, const char *path);
 // 0 if the directory that `path` lies in is there, else why not.
 int wr_simulated_parent_status(struct wr_simulated *self, const char *path);
 // Puts a new file at `path` with the bytes of the host's, as if they had always been there.
@@ -153,6 +155,8 @@ int wr_simulated_open(struct wr_environment *environment, const char *path, enum
 void    wr_simulated_close(struct wr_environment *environment, int file);
 int64_t wr_simulated_read_at(struct wr_environment *environment, int file, void *buffer,
                              size_t bytes, int64_t offset);
+void    wr_simulated_read_ahead(struct wr_environment *environment, int file, size_t bytes,
+                                int64_t offset);
 int64_t wr_simulated_read_now(struct wr_environment *environment, int file, void *buffer,
                               size_t bytes, int64_t offset);
 int64_t wr_simulated_write_at(struct wr_environment *environment, int file, const void *buffer,

@@ -103,6 +103,7 @@ void wr_simulation_fault_at(struct wr_environment *environment, uint64_t change,
 void wr_simulation_forget_faults(struct wr_environment *environment)
 {
     wr_simulated_of(environment)->disk_fault_count = 0;
+    wr_simulated_of(environment)->fault_count      = 0;
 }
 
 void wr_simulation_make_room(struct wr_environment *environment)

@@ -37,7 +37,7 @@ static int handle_put(struct wr_simulated *self, struct wr_simulated_handle hand
 static bool handle_is_readable(const struct wr_simulated_handle *handle)
 {
     return handle->mode == WR_OPEN_READ || handle->mode == WR_OPEN_UPDATE ||
-           handle->mode == WR_OPEN_DIRECT;
+           handle->mode == WR_OPEN_DIRECT || handle->mode == WR_OPEN_UNNAMED;
 }
 
 static bool handle_is_writable(const struct wr_simulated_handle *handle)
@@ -118,6 +118,22 @@ static int open_for_writing(struct wr_simulated *self, const char *path, enum wr
     return handle_put(self, (struct wr_simulated_handle){ .file = file, .mode = mode });
 }
 
+// On the disk in memory, also where the directory is the host's.
+static int open_unnamed(struct wr_simulated *self, const char *directory)
+{
+    const int status = wr_simulated_directory_status(self, directory);
+    if (status < 0) {
+        return status;
+    }
+    const struct wr_simulated_change change = wr_simulated_change_begin(self, true);
+    if (change.error < 0) {
+        return change.error;
+    }
+    const struct wr_simulated_handle handle = { .file = wr_disk_file_open(),
+                                                .mode = WR_OPEN_UNNAMED };
+    return (int)wr_simulated_change_end(self, &change, handle_put(self, handle));
+}
+
 int wr_simulated_open(struct wr_environment *environment, const char *path, enum wr_open_mode mode)
 {
     struct wr_simulated *self  = wr_simulated_of(environment);
@@ -127,8 +143,9 @@ int wr_simulated_open(struct wr_environment *environment, const char *path, enum
     }
     const bool reads    = mode == WR_OPEN_READ || mode == WR_OPEN_DIRECT;
     char      *absolute = wr_simulated_path(self, path);
-    const int  file =
-        reads ? open_for_reading(self, absolute, mode) : open_for_writing(self, absolute, mode);
+    const int  file     = reads                     ? open_for_reading(self, absolute, mode)
+                          : mode == WR_OPEN_UNNAMED ? open_unnamed(self, absolute)
+                                                    : open_for_writing(self, absolute, mode);
     wr_free(absolute);
     return file;
 }
@@ -203,6 +220,12 @@ int64_t wr_simulated_read_now(struct wr_environment *environment, int file, void
 {
     const bool is_in_memory = wr_simulated_read_bytes(wr_simulated_of(environment), 2) == 2;
     return is_in_memory ? wr_simulated_read_at(environment, file, buffer, bytes, offset) : -EAGAIN;
+}
+
+// What it would read is in memory.
+void wr_simulated_read_ahead(WEIR_UNUSED struct wr_environment *environment, WEIR_UNUSED int file,
+                             WEIR_UNUSED size_t bytes, WEIR_UNUSED int64_t offset)
+{
 }
 
 // Writes as much as the faults and the room on the disk allow; where that is less than all because

@@ -36,7 +36,7 @@ struct wr_simulated_place wr_simulated_place_of(struct wr_simulated *self, const
 }
 
 // 0 if `path` is a directory, else why not.
-static int directory_status(struct wr_simulated *self, const char *path)
+int wr_simulated_directory_status(struct wr_simulated *self, const char *path)
 {
     const enum wr_simulated_place_kind kind = wr_simulated_place_of(self, path).kind;
     return kind == WR_SIMULATED_DIRECTORY ? 0 : kind == WR_SIMULATED_FILE ? -ENOTDIR : -ENOENT;
@@ -45,7 +45,7 @@ static int directory_status(struct wr_simulated *self, const char *path)
 int wr_simulated_parent_status(struct wr_simulated *self, const char *path)
 {
     char     *parent = wr_disk_parent(path);
-    const int status = directory_status(self, parent);
+    const int status = wr_simulated_directory_status(self, parent);
     wr_free(parent);
     return status;
 }
@@ -261,7 +261,7 @@ int wr_simulated_make_directory(struct wr_environment *environment, const char *
 
 static int sync_directory_absolute(struct wr_simulated *self, const char *path)
 {
-    const int status = directory_status(self, path);
+    const int status = wr_simulated_directory_status(self, path);
     if (status < 0) {
         return status;
     }
@@ -348,7 +348,7 @@ int wr_simulated_list(struct wr_environment *environment, const char     *path,
     struct wr_simulated *self     = wr_simulated_of(environment);
     char                *absolute = wr_simulated_path(self, path);
     int                  status   = wr_simulated_status(self);
-    status                        = status < 0 ? status : directory_status(self, absolute);
+    status = status < 0 ? status : wr_simulated_directory_status(self, absolute);
     if (status == 0) {
         struct listing listing = { self, absolute, NULL, 0 };
         if (self->reads_host) { // a directory in memory only lists nothing there

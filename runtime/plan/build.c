@@ -56,16 +56,20 @@ static void build_stage(struct build *build, uint32_t stage_id)
     const struct wr_plan       *plan   = build->plan;
     const struct wr_plan_stage *stage  = &plan->stages[stage_id];
     const uint64_t              budget = plan->options.state_budget;
+    const bool                  spills =
+        plan->options.over_budget == WEIR_OVER_BUDGET_SPILL && stage_has_state(plan, stage);
 
     build->first_tasks[stage_id] = build->generation->task_count;
     for (uint32_t i = 0; i < stage->parallelism; i++) {
         const struct wr_task_outline task_outline = {
-            .worker       = stage->first_worker + i,
-            .stage        = stage_id,
-            .instance     = i,
-            .parallelism  = stage->parallelism,
-            .node_count   = stage->node_count,
-            .state_budget = budget == 0 ? 0 : budget / plan_task_count_with_state(plan) + 1,
+            .worker          = stage->first_worker + i,
+            .stage           = stage_id,
+            .instance        = i,
+            .parallelism     = stage->parallelism,
+            .node_count      = stage->node_count,
+            .state_budget    = budget == 0 ? 0 : budget / plan_task_count_with_state(plan) + 1,
+            .spill_directory = spills ? plan->options.spill_directory : NULL,
+            .slows_sources   = plan->options.over_budget == WEIR_OVER_BUDGET_SLOW,
         };
         struct wr_task *task = wr_generation_add_task(build->generation, &task_outline);
         for (uint32_t k = 0; k < stage->node_count; k++) {

@@ -533,7 +533,35 @@ static bool plan_check_files(struct wr_plan *plan, struct wr_environment *enviro
     return true;
 }
 
-static void plan_fill_options(struct wr_plan *plan, const weir_run_options *options)
+static const char *spill_directory(const weir_run_options *options, bool is_simulated)
+{
+    const char *const own = getenv("TMPDIR");
+    return options->spill_directory != NULL ? options->spill_directory
+           : options->checkpoints != NULL   ? options->checkpoints
+           : is_simulated                   ? "/"
+           : own != NULL && own[0] != 0     ? own
+                                            : "/tmp";
+}
+
+static bool plan_check_budget(const struct wr_plan *plan)
+{
+    const weir_run_options *options = &plan->options;
+    if (options->over_budget > WEIR_OVER_BUDGET_SLOW) {
+        wr_job_mistake(plan->job, WEIR_USAGE, "over_budget %u: there are 0, 1 and 2",
+                       (unsigned)options->over_budget);
+        return false;
+    }
+    if (options->over_budget != WEIR_OVER_BUDGET_FAIL && options->state_budget == 0) {
+        wr_job_mistake(plan->job, WEIR_USAGE,
+                       "over_budget says what happens over a state budget, but state_budget is 0, "
+                       "which is none; give one");
+        return false;
+    }
+    return true;
+}
+
+static void plan_fill_options(struct wr_plan *plan, const weir_run_options *options,
+                              bool is_simulated)
 {
     if (options != NULL) {
         plan->options = *options;
@@ -550,6 +578,7 @@ static void plan_fill_options(struct wr_plan *plan, const weir_run_options *opti
     if (plan->options.spin_us == 0) {
         plan->options.spin_us = 50;
     }
+    plan->options.spill_directory = spill_directory(&plan->options, is_simulated);
 }
 
 static void plan_note_guarantees(struct wr_plan *plan, struct wr_environment *environment)
@@ -571,9 +600,9 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
     }
     struct wr_plan *plan = wr_alloc(sizeof(*plan));
     plan->job            = job;
-    plan_fill_options(plan, options);
-    if (!wr_plan_place(plan) || !plan_list_partitions(plan, environment) ||
-        !plan_check_files(plan, environment)) {
+    plan_fill_options(plan, options, environment->is_simulated);
+    if (!plan_check_budget(plan) || !wr_plan_place(plan) ||
+        !plan_list_partitions(plan, environment) || !plan_check_files(plan, environment)) {
         wr_plan_close(plan);
         return NULL;
     }

@@ -103,7 +103,11 @@ static void print_workers(const struct wr_plan *plan, FILE *to)
     (void)fprintf(to, "; at most %.1f MiB in batches, ",
                   (double)plan_batch_bytes(plan) / 1048576.0);
     if (plan->options.state_budget > 0) {
-        (void)fprintf(to, "%.1f MiB of state\n", (double)plan->options.state_budget / 1048576.0);
+        (void)fprintf(to, "%.1f MiB of state", (double)plan->options.state_budget / 1048576.0);
+        if (plan->options.over_budget == WEIR_OVER_BUDGET_SPILL) {
+            (void)fprintf(to, ", more in files in %s", plan->options.spill_directory);
+        }
+        (void)fputc('\n', to);
     } else {
         (void)fprintf(to, "no limit on state\n");
     }

@@ -38,6 +38,36 @@ struct wr_generation *wr_generation_open(struct weir_run                    *run
     return generation;
 }
 
+// By the operator whose state it is, or one of them.
+static void task_spill_failed(void *opaque, weir_status status, const char *sentence, bool is_lost)
+{
+    struct wr_task *const task = opaque;
+    uint32_t              i    = task->node_count - 1;
+    while (i > 0 && task->nodes[i]->spec->key == NULL) {
+        i--;
+    }
+    wr_node_fail_as(task->nodes[i], status, "%s", sentence);
+    if (is_lost) {
+        wr_task_lose_state(task);
+    }
+}
+
+static void task_open_spill(struct wr_task *task, const char *directory)
+{
+    struct wr_error               error   = { .status = WEIR_OK };
+    const struct wr_spill_options options = {
+        .environment = task->run->environment,
+        .directory   = directory,
+        .fail        = task_spill_failed,
+        .opaque      = task,
+    };
+    task->spill = wr_spill_open(task->pool, &options, &error);
+    if (task->spill == NULL) {
+        wr_run_fail_any(task->run, error.status, error.sentence);
+        wr_error_fini(&error);
+    }
+}
+
 struct wr_task *wr_generation_add_task(struct wr_generation         *generation,
                                        const struct wr_task_outline *outline)
 {
@@ -55,6 +85,10 @@ struct wr_task *wr_generation_add_task(struct wr_generation         *generation,
     generation->tasks =
         wr_realloc(generation->tasks, sizeof(struct wr_task *) * (generation->task_count + 1));
     generation->tasks[generation->task_count++] = task;
+    task->tight_bytes = outline->slows_sources ? outline->state_budget / 4 * 3 : 0;
+    if (outline->spill_directory != NULL && outline->state_budget > 0) {
+        task_open_spill(task, outline->spill_directory);
+    }
     return task;
 }
 
@@ -190,6 +224,7 @@ static void task_close(struct wr_task *task)
     for (uint32_t i = 0; i < task->node_count; i++) {
         wr_node_close(task->nodes[i]);
     }
+    wr_spill_close(task->spill);
     wr_pool_close(task->pool);
     wr_free(task->nodes);
     wr_free(task->behind);

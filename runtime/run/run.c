@@ -20,7 +20,7 @@ bool wr_run_is_stopping_any(const struct weir_run *run)
     return __atomic_load_n(&run->is_stopping, __ATOMIC_RELAXED) != 0;
 }
 
-static void run_wake_all(struct weir_run *run)
+void wr_run_wake_all_any(struct weir_run *run)
 {
     const struct wr_generation *now = wr_run_now_any(run);
     for (uint32_t i = 0; now != NULL && i < now->worker_count; i++) {
@@ -37,7 +37,7 @@ void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sente
         __atomic_store_n(&run->has_failed, 1, __ATOMIC_RELAXED);
     }
     (void)pthread_mutex_unlock(&run->lock);
-    run_wake_all(run);
+    wr_run_wake_all_any(run);
     if (run->coordinator != NULL) {
         wr_coordinator_wake_any(run->coordinator);
     }
@@ -186,7 +186,7 @@ void weir_run_stop_any(weir_run *run, bool drain)
 {
     __atomic_store_n(&run->drains, drain ? 1 : 0, __ATOMIC_RELAXED);
     __atomic_store_n(&run->is_stopping, 1, __ATOMIC_SEQ_CST);
-    run_wake_all(run);
+    wr_run_wake_all_any(run);
 }
 
 weir_status weir_run_savepoint_any(weir_run *run, const char *directory, int64_t timeout_us,

@@ -23,6 +23,7 @@
 #include <weir/run.h>
 
 #include <pthread.h>
+#include <setjmp.h>
 
 // ---- task ----
 
@@ -67,11 +68,18 @@ struct wr_task {
     bool                  has_ended_source;
     bool                  has_told_end; // sources: the coordinator knows
     struct wr_pool       *pool;
-    struct wr_capturing  *capturing; // NULL: the run takes no checkpoints
+    struct wr_spill      *spill;       // of the pool; NULL: its budget is all there is
+    jmp_buf              *step;        // under way, where the task spills; else NULL
+    size_t                tight_bytes; // of state, from which on it wants sources slowed; 0: never
+    bool                  is_tight;
+    int64_t               next_poll_us; // of a source that is slowed
+    struct wr_capturing  *capturing;    // NULL: the run takes no checkpoints
 };
 
 // Bounded work: how much was done; 0: nothing to do now.
 uint32_t wr_task_step(struct wr_task *task);
+// A segment could not be read again, and the run has failed. Does not return if that was in a step.
+void wr_task_lose_state(struct wr_task *task);
 // Nothing will come of checkpoint `barrier`: inputs that wait for it are read again.
 void wr_task_give_up(struct wr_task *task, uint64_t barrier);
 // Checkpoint task->barrier lies here: what the task keeps is captured as it is now.
@@ -182,6 +190,7 @@ struct weir_run {
     uint32_t        is_stopping;   // any thread sets it; sources read it
     uint32_t        drains;        // with is_stopping
     uint32_t        has_failed;    // set once, under lock; everybody reads it
+    uint32_t        tight_count;   // tasks that want sources slowed; sources read it
     uint64_t        handover;      // the barrier at which tasks hand over, and end; 0: none
     uint32_t        running_count; // threads not yet done; under lock
     uint64_t        simulation_seed;
@@ -235,6 +244,9 @@ struct wr_task_outline {
     uint32_t instance, parallelism; // task i of n of its stage
     uint32_t node_count;
     size_t   state_budget;
+    // Where state over the budget goes; NULL: it may not.
+    const char *spill_directory;
+    bool        slows_sources; // when its state comes near the budget
 };
 struct wr_task *wr_generation_add_task(struct wr_generation         *generation,
                                        const struct wr_task_outline *outline);
@@ -316,6 +328,7 @@ void wr_run_close_operators(struct weir_run *run);
 void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sentence);
 bool wr_run_has_failed_any(const struct weir_run *run);
 bool wr_run_is_stopping_any(const struct weir_run *run);
+void wr_run_wake_all_any(struct weir_run *run);
 // Asks every source for a barrier.
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier);
 

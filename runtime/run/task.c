@@ -2,11 +2,14 @@
 #include "runtime/run/exchange.h"
 #include "runtime/run/run.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 enum {
     STEP_BUDGET = 256
 }; // calls of nodes a step, so that other tasks of the worker get their turn
+
+#define SLOWED_POLL_US 10000 // between two polls of a source that is slowed
 
 static uint64_t node_bit(const struct wr_node *node) { return UINT64_C(1) << node->index; }
 
@@ -27,6 +30,13 @@ static void node_reclaim_outputs(struct wr_node *node)
             wr_batch_clear(output->batch, &output->layout);
         }
     }
+}
+
+// Before a node is called. Nobody holds pointers into the task's tables then.
+static void node_begin_call(struct wr_task *task, struct wr_node *node)
+{
+    node_reclaim_outputs(node);
+    wr_spill_release(task->spill);
 }
 
 static void inlet_give(struct wr_task *task, struct wr_inlet *inlet, const struct wr_batch *batch,
@@ -81,7 +91,7 @@ static bool task_run_rows(struct wr_task *task, struct wr_node *node)
 {
     bool has_rows = false;
     bool has_run  = false;
-    node_reclaim_outputs(node);
+    node_begin_call(task, node);
     for (uint32_t i = 0; i < node->inlet_count; i++) {
         struct wr_inlet *inlet = &node->inlets[i];
         if (inlet->next == inlet->count) {
@@ -134,7 +144,7 @@ static bool task_run_watermark(struct wr_task *task, struct wr_node *node)
 {
     const weir_time watermark = node->watermarks.current;
     node->call->watermark     = watermark;
-    node_reclaim_outputs(node);
+    node_begin_call(task, node);
     if (node->ops->advance != NULL && !node->ops->advance(node, watermark)) {
         WR_ASSERT(watermark >= node->watermark);
         return node_deliver(task, node);
@@ -315,6 +325,38 @@ static bool task_take_batch(struct wr_task *task)
     return false;
 }
 
+// Above three quarters of its budget a task has sources slowed, until it is down to half.
+static void task_note_state(struct wr_task *task)
+{
+    const size_t used = task->state == WR_TASK_DONE ? 0 : wr_pool_used_bytes(task->pool);
+    if (!task->is_tight && used > task->tight_bytes) {
+        task->is_tight = true;
+        // Pairs with the load in task_is_slowed; it stands for itself.
+        __atomic_fetch_add(&task->run->tight_count, 1, __ATOMIC_RELAXED);
+    } else if (task->is_tight && used <= task->tight_bytes / 3 * 2) {
+        task->is_tight = false;
+        __atomic_fetch_sub(&task->run->tight_count, 1, __ATOMIC_RELAXED);
+        wr_run_wake_all_any(task->run);
+    }
+}
+
+// Whether the source is to wait before it is polled. Only more input lets event time go on, and
+// that alone frees state when all that is under way is through: so it never waits for long.
+static bool source_is_slowed(struct wr_task *task, struct wr_node *source)
+{
+    // Pairs with the changes in task_note_state.
+    if (__atomic_load_n(&task->run->tight_count, __ATOMIC_RELAXED) == 0) {
+        return false;
+    }
+    const int64_t now_us = wr_now_us(source->environment);
+    if (now_us < task->next_poll_us) {
+        source->wake_at_us = task->next_poll_us;
+        return true;
+    }
+    task->next_poll_us = now_us + SLOWED_POLL_US;
+    return false;
+}
+
 static bool task_poll_source(struct wr_task *task)
 {
     struct wr_node *source = task->nodes[0];
@@ -342,6 +384,9 @@ static bool task_poll_source(struct wr_task *task)
         return true;
     }
     const bool is_stopping = __atomic_load_n(&task->run->is_stopping, __ATOMIC_RELAXED) != 0;
+    if (!is_stopping && source_is_slowed(task, source)) {
+        return false;
+    }
     node_reclaim_outputs(source);
     source->wake_at_us      = INT64_MAX;
     const enum wr_poll poll = is_stopping ? WR_POLL_END : source->ops->poll(source);
@@ -369,7 +414,7 @@ static bool task_walk(struct wr_task *task,
 {
     while (task->cursor < task->node_count) {
         struct wr_node *node = task->nodes[task->cursor];
-        node_reclaim_outputs(node);
+        node_begin_call(task, node);
         const bool is_done  = visit(task, node);
         const bool has_rows = node_deliver(task, node);
         if (is_done) {
@@ -466,7 +511,7 @@ static bool task_flush(struct wr_task *task)
         if (node->ops->flush == NULL) {
             continue;
         }
-        node_reclaim_outputs(node);
+        node_begin_call(task, node);
         const bool has_flushed = node->ops->flush(node, true);
         if (node_deliver(task, node) || has_flushed) {
             return true; // what it let go is consumed before the next one's turn
@@ -487,7 +532,7 @@ static bool task_flush_exchanges(struct wr_task *task, bool is_forced)
     return has_flushed;
 }
 
-uint32_t wr_task_step(struct wr_task *task)
+static uint32_t task_step(struct wr_task *task)
 {
     uint32_t work = 0;
     if (task->state == WR_TASK_DONE) {
@@ -508,11 +553,42 @@ uint32_t wr_task_step(struct wr_task *task)
         }
     }
     work += wr_task_capture(task);
+    if (task->tight_bytes > 0) {
+        task_note_state(task);
+    }
     if (has_moved) {
         (void)task_run_chain(task, &work);
         return work + 1;
     }
     return task_flush(task) ? work + 1 : work;
+}
+
+// Without a segment that cannot be read neither operators nor user functions can go on: the step
+// that meets one is left where it stands, and the task is not stepped again.
+void wr_task_lose_state(struct wr_task *task)
+{
+    if (task->step != NULL) {
+        longjmp(*task->step, 1);
+    }
+}
+
+uint32_t wr_task_step(struct wr_task *task)
+{
+    jmp_buf step;
+    if (task->spill == NULL) {
+        return task_step(task);
+    }
+    if (wr_spill_has_lost(task->spill)) {
+        return 0;
+    }
+    task->step = &step;
+    if (setjmp(step) != 0) {
+        task->step = NULL;
+        return 0;
+    }
+    const uint32_t work = task_step(task);
+    task->step          = NULL;
+    return work;
 }
 
 void wr_task_flush_aged(struct wr_task *task) { (void)task_flush_exchanges(task, false); }

@@ -7,6 +7,7 @@
 // A segment whose hashes all belong to the new table changes hands without being looked into: its
 // block goes from pool to pool. Of one that lies across a border each side takes its own entries,
 // copied; there is at most one a border and table, unless the table is that small as a whole.
+// Tables that spill are copied altogether, their segments in files one after the other.
 #include "runtime/state/segment.h"
 #include "runtime/state/slices.h"
 
@@ -40,7 +41,8 @@ static bool is_within(const struct adoption *adoption, const struct wr_part *par
                       const struct segment *segment)
 {
     const struct wr_hash_range range = segment_range(part, segment);
-    return lies_in(range, adoption->range) && lies_in(range, part->range) &&
+    return part->table->spill == NULL && adoption->to->spill == NULL &&
+           lies_in(range, adoption->range) && lies_in(range, part->range) &&
            part->table->range_bits + segment->depth >= adoption->to->range_bits;
 }
 
@@ -157,16 +159,21 @@ static bool copy_across(struct adoption *adoption, const struct wr_part *part,
     if (segment->count == 0 || !is_across(adoption, part, segment)) {
         return true;
     }
-    const struct wr_hash_range all   = segment_range(part, segment);
-    const struct segment_saved none  = { .count = 0 };
-    const struct segment_image image = wr_segment_weigh_image(part->table, segment, &none);
+    const struct wr_hash_range all = segment_range(part, segment);
+    const struct segment      *from =
+        segment->is_spilled ? wr_spill_peek(part->table, segment) : segment;
+    const struct segment_saved none = { .count = 0 };
+    if (from == NULL) {
+        return false; // and the table's owner knows
+    }
+    const struct segment_image image = wr_segment_weigh_image(part->table, from, &none);
     const struct wr_image      shape = {
              .prefix  = all.first,
              .depth   = part->table->range_bits + segment->depth,
              .entries = image.entries,
     };
     char *packed = wr_alloc(image.bytes + 1);
-    wr_segment_pack(part->table, segment, &none, packed, image.bytes);
+    wr_segment_pack(part->table, from, &none, packed, image.bytes);
     const enum wr_unpack unpacked =
         wr_table_unpack(adoption->to, packed, image.bytes, &shape, adoption->range, NULL);
     wr_free(packed);

@@ -194,15 +194,36 @@ static struct segment_saved segment_saved(const struct wr_table *table,
 }
 
 // What all hashes of a table have in common is known as soon as there is one.
+static void table_set_range(struct wr_table *table, uint64_t hash)
+{
+    table->range       = hash & ~(UINT64_MAX >> table->range_bits);
+    table->knows_range = true;
+}
+
 static void table_learn_range(struct wr_table *table)
 {
     struct wr_table_cursor cursor = { 0, 0 };
     uint64_t               hash;
     if (!table->knows_range && table->count > 0 &&
         wr_table_next(table, &cursor, 1, NULL, NULL, &hash, NULL) == 1) {
-        table->range       = hash & ~(UINT64_MAX >> table->range_bits);
-        table->knows_range = true;
+        table_set_range(table, hash);
     }
+}
+
+void wr_segment_learn_range(struct wr_table *table, const struct segment *segment)
+{
+    const uint8_t *const tags = segment_tags(segment);
+    if (table->knows_range || segment->count == 0) {
+        return;
+    }
+    uint32_t group = 0;
+    while (group_used(tags + (size_t)group * GROUP_TAG_BYTES) == 0) {
+        group++;
+    }
+    const uint32_t used  = group_used(tags + (size_t)group * GROUP_TAG_BYTES);
+    const size_t   index = (size_t)group * GROUP_SLOTS + (uint32_t)__builtin_ctz(used);
+    const char    *slots = segment_slots(segment, segment->group_count);
+    table_set_range(table, table->keys->hash_of(table, slots + index * table->slot_bytes));
 }
 
 static struct wr_image segment_image(const struct wr_table *table, const struct segment *segment,
@@ -231,8 +252,13 @@ static size_t segment_put_packed(struct wr_table *table, struct segment *segment
     if (segment == wr_segment_empty) {
         return 0;
     }
+    const struct segment *const held =
+        segment->is_spilled ? wr_spill_peek(table, segment) : segment;
+    if (held == NULL) {
+        return 0; // the spill has said so
+    }
     const struct segment_saved saved  = segment_saved(table, segment);
-    const struct segment_image weight = wr_segment_weigh_image(table, segment, &saved);
+    const struct segment_image weight = wr_segment_weigh_image(table, held, &saved);
     if (weight.entries == 0) {
         segment->place = (struct wr_image_place){ .entries = 0 };
         return 0;
@@ -242,8 +268,8 @@ static size_t segment_put_packed(struct wr_table *table, struct segment *segment
         table, segment,
         (struct wr_image_place){ .bytes = (uint32_t)weight.bytes, .entries = weight.entries });
     image.is_packed = true;
-    wr_segment_pack(table, segment, &saved,
-                    table->capture->room(table->capture->opaque, weight.bytes), weight.bytes);
+    wr_segment_pack(table, held, &saved, table->capture->room(table->capture->opaque, weight.bytes),
+                    weight.bytes);
     table->capture->put(table->capture->opaque, &image);
     WR_ASSERT(image.place.bytes == weight.bytes && image.place.entries == weight.entries);
     segment->place = image.place;

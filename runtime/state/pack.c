@@ -301,6 +301,7 @@ static void value_clear_strings(const struct wr_table *table, char *value)
 
 static enum wr_unpack batch_add(struct wr_table *table, struct unpack_batch *batch, uint64_t *added)
 {
+    wr_spill_release(table->spill); // of the batch before this one
     const struct wr_keys keys =
         table->key_kind == WR_KEY_BYTES
             ? (struct wr_keys){ .bytes = batch->bytes, .lengths = batch->lengths }

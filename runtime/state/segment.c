@@ -45,6 +45,7 @@ void wr_segment_shapes_init(struct wr_table *table)
         groups                 = groups < 1 ? 1 : groups;
         table->shape_groups[s] = groups > UINT32_MAX ? UINT32_MAX : (uint32_t)groups;
     }
+    table->shape_groups[SHAPE_SPILLED] = 1; // whose slots are free
 }
 
 // How many slots may be in use: 25/32 to 29/32 of them, depending on the prefix, so that segments
@@ -133,8 +134,10 @@ static struct segment_plan plan_for(const struct wr_table *table, struct segment
 static struct segment *segment_take(struct wr_table *table, const struct segment_plan *plan,
                                     uint64_t prefix, uint32_t depth)
 {
-    struct segment *const segment =
-        plan->block_bytes == 0 ? NULL : wr_pool_take(table->pool, plan->block_bytes);
+    struct segment *const segment = plan->block_bytes == 0 ? NULL
+                                    : table->spill == NULL
+                                        ? wr_pool_take(table->pool, plan->block_bytes)
+                                        : wr_spill_take(table->spill, plan->block_bytes);
     if (segment == NULL) {
         return NULL;
     }
@@ -191,6 +194,9 @@ void wr_segment_enter(struct wr_table *table, const struct segment *segment)
         table->directory[i] = (uintptr_t)segment | segment->shape;
     }
     memset(table->marks + first, MARK_CHANGED, count);
+    if (table->uses != NULL) {
+        wr_spill_note_made(table, segment);
+    }
 }
 
 void wr_segment_directory_open(struct wr_table *table, uint32_t depth)
@@ -200,6 +206,13 @@ void wr_segment_directory_open(struct wr_table *table, uint32_t depth)
     table->marks           = (uint8_t *)(table->directory + count);
     table->depth           = depth;
     table->directory_shift = 64 - depth;
+    table->uses            = table->spill == NULL ? NULL : wr_alloc(count * sizeof(uint32_t));
+}
+
+void wr_segment_directory_close(struct wr_table *table)
+{
+    wr_free(table->directory);
+    wr_free(table->uses);
 }
 
 static void directory_double(struct wr_table *table)
@@ -207,12 +220,17 @@ static void directory_double(struct wr_table *table)
     const uint64_t       count = (uint64_t)1 << table->depth;
     uintptr_t *const     half  = table->directory;
     const uint8_t *const marks = table->marks;
+    uint32_t *const      uses  = table->uses;
     wr_segment_directory_open(table, table->depth + 1);
     for (uint64_t i = 0; i < 2 * count; i++) {
         table->directory[i] = half[i / 2];
         table->marks[i]     = marks[i / 2];
     }
+    for (uint64_t i = 0; uses != NULL && i < 2 * count; i++) {
+        table->uses[i] = uses[i / 2];
+    }
     wr_free(half);
+    wr_free(uses);
 }
 
 struct segment *wr_segment_add_empty(struct wr_table *table, uint64_t prefix, uint32_t depth)
@@ -238,6 +256,7 @@ static bool segment_remake(struct wr_table *table, struct segment *segment,
         return false;
     }
     table->keys->move(table, segment, made, NULL, 0);
+    segment_forget_copy(table, segment);
     wr_segment_enter(table, made);
     segment_leave(table, segment);
     return true;
@@ -264,6 +283,7 @@ static bool segment_split(struct wr_table *table, struct segment *segment,
         return false;
     }
     table->keys->move(table, segment, low, top, bit);
+    segment_forget_copy(table, segment);
     if (depth > table->depth) {
         directory_double(table);
     }
@@ -289,7 +309,7 @@ bool wr_segment_make_room(struct wr_table *table, uint64_t hash, uint32_t entrie
     struct segment_load   sides[2] = { { 0, 0 }, { 0, 0 } };
     // Walking the entries tells the heap's live bytes and how a split would divide them; without a
     // heap, a segment still small needs neither.
-    const bool weighs = table->has_heap || segment_block_bytes(segment) >= SEGMENT_USUAL;
+    const bool weighs = table->has_heap || segment_block_bytes(segment) >= table->usual_bytes;
     if (weighs) {
         table->keys->weigh(table, segment, bit, sides);
         sides[hash >> bit & 1].count += entries;
@@ -297,7 +317,7 @@ bool wr_segment_make_room(struct wr_table *table, uint64_t hash, uint32_t entrie
         total.heap_bytes = sides[0].heap_bytes + sides[1].heap_bytes;
     }
     const struct segment_plan plan = plan_for(table, total, segment->prefix, segment->depth);
-    if (weighs && can_part && (plan.block_bytes == 0 || plan.block_bytes > SEGMENT_USUAL) &&
+    if (weighs && can_part && (plan.block_bytes == 0 || plan.block_bytes > table->usual_bytes) &&
         load_is_halved(table, sides)) {
         return segment_split(table, segment, sides, bit);
     }
@@ -314,13 +334,16 @@ void wr_table_reserve(struct wr_table *table, uint64_t count)
     }
     struct segment_plan plan =
         plan_for(table, (struct segment_load){ (uint32_t)(count >> 1), 0 }, 0, 1);
-    while (depth < depth_most && plan.block_bytes > SEGMENT_USUAL) {
+    while (depth < depth_most && plan.block_bytes > table->usual_bytes) {
         depth++;
         plan = plan_for(table, (struct segment_load){ (uint32_t)(count >> depth), 0 }, 0, depth);
     }
-    const uint64_t   segments = (uint64_t)1 << depth;
-    uintptr_t *const made     = wr_alloc(segments * sizeof(*made));
-    uint64_t         taken    = 0;
+    const uint64_t segments = (uint64_t)1 << depth;
+    if (table->spill != NULL && !wr_spill_has_room(table->spill, segments * plan.block_bytes)) {
+        return; // what is reserved would have to go first
+    }
+    uintptr_t *const made  = wr_alloc(segments * sizeof(*made));
+    uint64_t         taken = 0;
     for (; taken < segments; taken++) {
         const uint64_t        prefix  = taken << (64 - depth);
         struct segment *const segment = segment_take(table, &plan, prefix, depth);
@@ -339,7 +362,7 @@ void wr_table_reserve(struct wr_table *table, uint64_t count)
         wr_free(made);
         return;
     }
-    wr_free(table->directory);
+    wr_segment_directory_close(table);
     wr_segment_directory_open(table, depth);
     memcpy(table->directory, made, segments * sizeof(*made));
     memset(table->marks, MARK_CHANGED, segments);
@@ -367,6 +390,7 @@ void wr_segment_erase(struct wr_table *table, struct segment *segment, uint32_t 
 {
     uint8_t *const tags  = segment_tags(segment);
     const uint32_t group = index / GROUP_SLOTS;
+    segment_forget_copy(table, segment);
     if (WR_UNLIKELY(*segment_marks(table, segment) != MARK_CHANGED)) {
         wr_segment_save(table, segment, index);
     }

@@ -32,19 +32,22 @@
 #ifndef WR_SEGMENT_H
 #define WR_SEGMENT_H
 
+#include "runtime/state/spill.h"
 #include "runtime/state/state.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-#define GROUP_SLOTS      15u
-#define GROUP_TAG_BYTES  16u
-#define OVERFLOW_STUCK   255u
-#define SHAPE_COUNT      64u
-#define SEGMENT_SMALLEST ((size_t)512)
-#define SEGMENT_USUAL    ((size_t)64 << 10) // the largest that is not there for a special reason
-#define HASH_PREFIX_BITS 32u                // the directory sees no bit below these
+#define GROUP_SLOTS            15u
+#define GROUP_TAG_BYTES        16u
+#define OVERFLOW_STUCK         255u
+#define SHAPE_COUNT            64u
+#define SEGMENT_SMALLEST       ((size_t)512)
+#define SEGMENT_USUAL          ((size_t)64 << 10) // the largest that is not there for a special reason
+#define SEGMENT_USUAL_SPILLING ((size_t)4 << 10) // the same where it costs a read and a write
+#define HASH_PREFIX_BITS       32u               // the directory sees no bit below these
+#define SHAPE_SPILLED          (SHAPE_COUNT - 1) // of a segment that is in a file; no other has it
 
 // Keys fetched together: enough to cover the latency of memory, few enough for the processor's
 // outstanding misses.
@@ -68,6 +71,7 @@ struct segment {
     uint8_t  depth;
     uint8_t  shape;
     uint8_t  block_log2;
+    bool     is_spilled; // this header is all of it that is in memory; see spill.c
     union {
         struct undo    *undo; // of a segment in the directory: NULL unless pending and changed
         struct segment *next_retired;
@@ -129,16 +133,21 @@ struct wr_table {
     uint32_t   hash_at;  // in the slot, where stores_hash
     bool       stores_hash;
     bool       was_marked; // ever: else all marks are CHANGED
+    bool       is_watched; // its segments may be, or become, spilled: whoever uses one tells
     uint64_t   seed;
     uint64_t   moves; // counts segments made anew: pointers taken before may be void
     uint32_t   shape_groups[SHAPE_COUNT];
 
     // the rest
+    uint32_t                    *uses; // of each directory entry; see spill.c. NULL: none can spill
+    struct wr_spill             *spill;           // NULL: the same
+    struct wr_table             *next, *previous; // of the spill
     const struct table_keys_ops *keys;
     struct wr_pool              *pool;
     const struct wr_strings     *strings;
     uint64_t                     count;
-    size_t                       segment_bytes;
+    size_t                       segment_bytes; // in memory
+    size_t                       usual_bytes;   // a segment's; see SEGMENT_USUAL
     uint32_t                     value_size;
     uint32_t                     depth; // of the directory, at least 1
     enum wr_key_kind             key_kind;
@@ -289,6 +298,45 @@ static inline void segment_save_at(struct wr_table *table, uint64_t hash, const 
     }
 }
 
+// Before the segment is out of sight: what all hashes of a table have in common, a mark must know.
+void wr_segment_learn_range(struct wr_table *table, const struct segment *segment);
+
+// ---- spill.c: of tables that have a spill ----
+
+// The segments of these hashes are in memory, and stay until the next wr_spill_release. `writes`:
+// pointers for writing will be taken. False: one could not be read; see wr_spill_options.
+bool wr_spill_bring_many(struct wr_table *table, const uint64_t *hashes, uint32_t count,
+                         bool writes);
+static inline bool table_bring_many(struct wr_table *table, const uint64_t *hashes, uint32_t count,
+                                    bool writes)
+{
+    return WR_LIKELY(!table->is_watched) || wr_spill_bring_many(table, hashes, count, writes);
+}
+// The same for one that a walk has come to, for reading: the segment in its place, or NULL.
+struct segment               *wr_spill_bring_next(struct wr_table *table, struct segment *segment);
+static inline struct segment *table_bring_next(struct wr_table *table, struct segment *segment)
+{
+    return WR_LIKELY(!table->is_watched) ? segment : wr_spill_bring_next(table, segment);
+}
+// A spilled segment as it would be in memory, until the next call; NULL: it could not be read.
+const struct segment *wr_spill_peek(const struct wr_table *table, const struct segment *segment);
+// Before a segment in memory is written or made anew: the file's copy of it is one no more.
+void               wr_spill_forget(struct wr_table *table, const struct segment *segment);
+static inline void segment_forget_copy(struct wr_table *table, const struct segment *segment)
+{
+    if (WR_UNLIKELY(table->uses != NULL)) {
+        wr_spill_forget(table, segment);
+    }
+}
+void wr_spill_note_made(struct wr_table *table, const struct segment *segment);
+// A block for a segment; others go for it.
+void *wr_spill_take(struct wr_spill *spill, size_t bytes);
+bool  wr_spill_has_room(const struct wr_spill *spill, size_t bytes); // without others going
+// With its table: a spilled segment goes for ever.
+void wr_spill_drop(struct wr_table *table, struct segment *segment);
+void wr_spill_add_table(struct wr_spill *spill, struct wr_table *table);
+void wr_spill_remove_table(struct wr_table *table);
+
 // ---- pack.c ----
 
 // Slots that hold what the capture under way must see in place of what the segment holds now.
@@ -326,8 +374,9 @@ void wr_segment_enter(struct wr_table *table, const struct segment *segment);
 // The same with a new one that has no entries; NULL: out of budget.
 struct segment *wr_segment_add_empty(struct wr_table *table, uint64_t prefix, uint32_t depth);
 void            wr_segment_shapes_init(struct wr_table *table);
-// Memory for 2^depth entries and their marks, all zeros; the one before is the caller's.
+// Memory for 2^depth entries, their marks and uses, all zeros; the one before is the caller's.
 void wr_segment_directory_open(struct wr_table *table, uint32_t depth);
+void wr_segment_directory_close(struct wr_table *table);
 #define WR_DIRECTORY_ENTRY_BYTES (sizeof(uintptr_t) + 1)
 
 // The first segment at or after `position`, a prefix at the top of 64 bits; sets the position after

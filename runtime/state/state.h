@@ -17,6 +17,12 @@
 // What a table holds at a moment can be captured for a checkpoint while it goes on being written,
 // segment by segment, and a table be filled from what was captured: see the end of this file.
 //
+// Where the pool spills (spill.h), segments that are not in use may be in a file. Every call brings
+// what it needs and what it hands out pointers into; until wr_spill_release that stays, so that all
+// that is said below of how long pointers are valid holds up to there. Such a pool is never out of
+// budget. If what went to the file cannot be read again entries seem to be missing, and none can be
+// made: wr_spill_has_lost tells.
+//
 // Thread rule: one task owns a table and makes every call, captures included. No locks.
 #ifndef WR_STATE_H
 #define WR_STATE_H
@@ -78,13 +84,13 @@ void wr_table_find_many_read(struct wr_table *table, const uint64_t *hashes,
                              const struct wr_keys *keys, uint32_t count, const void **values);
 // Starts fetching what looking up these hashes will touch, for calls that come one by one soon
 // after: a fetched line is a hint only. Does nothing for a table that is small.
-void wr_table_warm_many(const struct wr_table *table, const uint64_t *hashes, uint32_t count);
+void wr_table_warm_many(struct wr_table *table, const uint64_t *hashes, uint32_t count);
 
 // One key: `key` points at the 4, 8 or 16 bytes, or at the `length` bytes of WR_KEY_BYTES.
 void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,
                        bool *is_new); // NULL: out of budget
 void *wr_table_find(struct wr_table *table, uint64_t hash, const void *key, uint32_t length);
-const void *wr_table_find_read(const struct wr_table *table, uint64_t hash, const void *key,
+const void *wr_table_find_read(struct wr_table *table, uint64_t hash, const void *key,
                                uint32_t length);
 // The value at `value`, whose entry's hash is `hash`, for writing. Moves nothing.
 void *wr_table_write_at(struct wr_table *table, uint64_t hash, const void *value);
@@ -210,6 +216,7 @@ enum wr_unpack {
     WR_UNPACK_STRING,    // a string that was not packed so
 };
 
+// Pointers into all tables of the pool are void, where it spills.
 // Adds the entries of a packed image (of its description, prefix, depth, entries and values are
 // used) whose hashes lie in the range, which lies in the table's. A table of the same options must
 // have packed it, but for range_bits, and for the size and strings of values where `values` says
@@ -231,7 +238,8 @@ struct wr_part {
 // for range_bits. Segments that lie in it as a whole change hands as they are, and pointers to
 // their values stay valid; of others the entries are copied. No capture of a part may be under way.
 // What the parts have left is theirs to close, and for wr_table_adopt only. False: the budget is
-// too small for what had to be copied; both sides may only be closed then.
+// too small for what had to be copied, or what a part had spilled could not be read; both sides may
+// only be closed then.
 bool wr_table_adopt(struct wr_table *to, struct wr_hash_range range, const struct wr_part *parts,
                     uint32_t count);
 

@@ -26,6 +26,16 @@ static void lay_out_slot(struct wr_table *table, const struct wr_table_options *
     table->slot_bytes = (uint32_t)wr_round_up(table->value_at + options->value_size, slot_align);
 }
 
+// Small, as one key brings all of its segment, but not for a handful of large slots.
+static size_t usual_where_it_spills(const struct wr_table *table)
+{
+    size_t bytes = SEGMENT_USUAL_SPILLING;
+    while (bytes < SEGMENT_USUAL && bytes < (size_t)GROUP_SLOTS * table->slot_bytes) {
+        bytes *= 2;
+    }
+    return bytes;
+}
+
 struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_options *options)
 {
     WR_ASSERT(options->key_kind <= WR_KEY_BYTES);
@@ -44,6 +54,11 @@ struct wr_table *wr_table_open(struct wr_pool *pool, const struct wr_table_optio
     table->has_heap = table->strings != NULL || options->key_kind == WR_KEY_BYTES;
     lay_out_slot(table, options);
     wr_segment_shapes_init(table);
+    table->usual_bytes = SEGMENT_USUAL;
+    if (wr_pool_spill(pool) != NULL) {
+        wr_spill_add_table(wr_pool_spill(pool), table);
+        table->usual_bytes = usual_where_it_spills(table);
+    }
     // Depth 1 at least: a shift by 64 has no meaning in C.
     wr_segment_directory_open(table, 1);
     for (uint32_t i = 0; i < 2; i++) {
@@ -67,10 +82,18 @@ void wr_table_close(struct wr_table *table)
             continue;
         }
         i += (uint64_t)1 << (table->depth - segment->depth);
-        wr_segment_give(table, segment);
+        if (segment->is_spilled) {
+            wr_spill_drop(table, segment);
+        } else {
+            segment_forget_copy(table, segment);
+            wr_segment_give(table, segment);
+        }
     }
     WR_CHECK(table->segment_bytes == 0);
-    wr_free(table->directory);
+    if (table->spill != NULL) {
+        wr_spill_remove_table(table);
+    }
+    wr_segment_directory_close(table);
     wr_free(table);
 }
 
@@ -99,19 +122,31 @@ uint32_t wr_table_resolve_many(struct wr_table *table, const uint64_t *hashes,
                                const struct wr_keys *keys, uint32_t count, void **values,
                                uint8_t *is_new)
 {
-    return table->keys->resolve_many(table, hashes, keys, count, values, is_new);
+    return table_bring_many(table, hashes, count, true)
+               ? table->keys->resolve_many(table, hashes, keys, count, values, is_new)
+               : 0;
+}
+
+static void find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
+                      uint32_t count, void **values, bool writes)
+{
+    if (table_bring_many(table, hashes, count, writes)) {
+        table->keys->find_many(table, hashes, keys, count, values, writes);
+    } else {
+        memset((void *)(uintptr_t)values, 0, count * sizeof(*values));
+    }
 }
 
 void wr_table_find_many(struct wr_table *table, const uint64_t *hashes, const struct wr_keys *keys,
                         uint32_t count, void **values)
 {
-    table->keys->find_many(table, hashes, keys, count, values, true);
+    find_many(table, hashes, keys, count, values, true);
 }
 
 void wr_table_find_many_read(struct wr_table *table, const uint64_t *hashes,
                              const struct wr_keys *keys, uint32_t count, const void **values)
 {
-    table->keys->find_many(table, hashes, keys, count, (void **)(uintptr_t)values, false);
+    find_many(table, hashes, keys, count, (void **)(uintptr_t)values, false);
 }
 
 static inline void fetch_bytes(const char *bytes, uint32_t count)
@@ -159,9 +194,9 @@ static void warm_some(const struct wr_table *table, const uint64_t *hashes, uint
     }
 }
 
-void wr_table_warm_many(const struct wr_table *table, const uint64_t *hashes, uint32_t count)
+void wr_table_warm_many(struct wr_table *table, const uint64_t *hashes, uint32_t count)
 {
-    if (table->segment_bytes <= NEAR_BYTES) {
+    if (!table_bring_many(table, hashes, count, false) || table->segment_bytes <= NEAR_BYTES) {
         return;
     }
     for (uint32_t begin = 0; begin < count; begin += BATCH_KEYS) {
@@ -172,9 +207,11 @@ void wr_table_warm_many(const struct wr_table *table, const uint64_t *hashes, ui
 void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, uint32_t length,
                        bool *is_new)
 {
-    bool        was_made;
+    bool        was_made = false;
     char *const slot =
-        table->keys->resolve(table, hash, (struct key_view){ key, length }, &was_made);
+        table_bring_many(table, &hash, 1, true)
+            ? table->keys->resolve(table, hash, (struct key_view){ key, length }, &was_made)
+            : NULL;
     if (is_new != NULL) {
         *is_new = was_made && slot != NULL;
     }
@@ -187,10 +224,12 @@ void *wr_table_resolve(struct wr_table *table, uint64_t hash, const void *key, u
     return slot + table->value_at;
 }
 
-const void *wr_table_find_read(const struct wr_table *table, uint64_t hash, const void *key,
+const void *wr_table_find_read(struct wr_table *table, uint64_t hash, const void *key,
                                uint32_t length)
 {
-    const char *const slot = table->keys->find(table, hash, (struct key_view){ key, length });
+    const char *const slot = table_bring_many(table, &hash, 1, false)
+                                 ? table->keys->find(table, hash, (struct key_view){ key, length })
+                                 : NULL;
     return slot == NULL ? NULL : slot + table->value_at;
 }
 
@@ -202,6 +241,9 @@ void *wr_table_find(struct wr_table *table, uint64_t hash, const void *key, uint
 
 void *wr_table_write_at(struct wr_table *table, uint64_t hash, const void *value)
 {
+    if (WR_UNLIKELY(table->uses != NULL)) {
+        wr_spill_forget(table, segment_of(table, hash));
+    }
     segment_save_at(table, hash, value);
     return (void *)(uintptr_t)value;
 }
@@ -225,6 +267,9 @@ void wr_table_find_hash(struct wr_table *table, uint64_t hash,
                         void (*each)(void *opaque, const void *key, uint32_t length, void *value),
                         void *opaque)
 {
+    if (!table_bring_many(table, &hash, 1, true)) {
+        return;
+    }
     struct segment *const segment = segment_of(table, hash);
     char *const           slots   = segment_slots(segment, segment->group_count);
     uint32_t              group   = hash_group(hash, segment->group_count);

@@ -9,8 +9,9 @@ static bool directory_is_valid(const struct wr_table *table, const struct segmen
     }
     const uint64_t first = position >> table->directory_shift;
     const uint64_t count = (uint64_t)1 << (table->depth - segment->depth);
+    const uint32_t shape = segment->is_spilled ? SHAPE_SPILLED : segment->shape;
     for (uint64_t i = first; i < first + count; i++) {
-        if (table->directory[i] != ((uintptr_t)segment | segment->shape) ||
+        if (table->directory[i] != ((uintptr_t)segment | shape) ||
             table->marks[i] != table->marks[first]) {
             return false;
         }
@@ -54,24 +55,25 @@ static bool strings_are_valid(const struct wr_table *table, const struct segment
     return true;
 }
 
+// `home` is what the directory has of the segment: the same, or its header if it is spilled.
 static bool slot_is_valid(const struct wr_table *table, const struct segment *segment,
-                          const char *slot, uint8_t tag, uint64_t *hash)
+                          const struct segment *home, const char *slot, uint8_t tag, uint64_t *hash)
 {
     *hash                       = table->keys->hash_of(table, slot);
     const struct key_view key   = table->keys->key_of(segment, slot);
     const uint64_t        inner = *hash << table->range_bits;
     return (!table->knows_range || table->range_bits == 0 ||
             (*hash ^ table->range) >> (64 - table->range_bits) == 0) &&
-           tag == hash_tag(*hash) && segment_of(table, *hash) == segment &&
+           tag == hash_tag(*hash) && segment_of(table, *hash) == home &&
            (segment->depth == 0 || (inner ^ segment->prefix) >> (64 - segment->depth) == 0) &&
            (table->key_kind != WR_KEY_BYTES || is_in_heap(segment, key.bytes, key.length)) &&
-           table->keys->find(table, *hash, key) == slot &&
+           (home->is_spilled || table->keys->find(table, *hash, key) == slot) &&
            strings_are_valid(table, segment, slot + table->value_at);
 }
 
 // Checks every slot, and counts in `passed` how many keys went past each group.
 static bool slots_are_valid(const struct wr_table *table, const struct segment *segment,
-                            uint32_t *passed)
+                            const struct segment *home, uint32_t *passed)
 {
     const char *const slots = segment_slots(segment, segment->group_count);
     uint32_t          count = 0;
@@ -84,7 +86,8 @@ static bool slots_are_valid(const struct wr_table *table, const struct segment *
             continue;
         }
         count++;
-        if (!slot_is_valid(table, segment, slots + (size_t)index * table->slot_bytes, tag, &hash)) {
+        if (!slot_is_valid(table, segment, home, slots + (size_t)index * table->slot_bytes, tag,
+                           &hash)) {
             return false;
         }
         for (uint32_t at = hash_group(hash, segment->group_count); at != group;
@@ -95,10 +98,14 @@ static bool slots_are_valid(const struct wr_table *table, const struct segment *
     return count == segment->count;
 }
 
-static bool segment_is_valid(const struct wr_table *table, const struct segment *segment)
+static bool segment_is_valid(const struct wr_table *table, const struct segment *home)
 {
-    if (segment == wr_segment_empty) {
+    if (home == wr_segment_empty) {
         return table->count == 0;
+    }
+    const struct segment *const segment = home->is_spilled ? wr_spill_peek(table, home) : home;
+    if (segment == NULL) {
+        return false;
     }
     const size_t slots_end = SEGMENT_HEADER_BYTES + (size_t)segment->group_count * GROUP_TAG_BYTES +
                              (size_t)segment->limit * table->slot_bytes;
@@ -108,7 +115,7 @@ static bool segment_is_valid(const struct wr_table *table, const struct segment 
         return false;
     }
     uint32_t *const passed   = wr_alloc(segment->group_count * sizeof(*passed));
-    bool            is_valid = slots_are_valid(table, segment, passed);
+    bool            is_valid = slots_are_valid(table, segment, home, passed);
     for (uint32_t group = 0; group < segment->group_count; group++) {
         uint8_t *const tags     = segment_tags(segment) + (size_t)group * GROUP_TAG_BYTES;
         const uint8_t  overflow = *group_overflow(tags);
@@ -133,7 +140,8 @@ bool wr_table_is_valid(const struct wr_table *table)
             return false;
         }
         count += segment->count;
-        bytes += segment == wr_segment_empty ? 0 : segment_block_bytes(segment);
+        bytes +=
+            segment == wr_segment_empty || segment->is_spilled ? 0 : segment_block_bytes(segment);
     } while (next != 0);
     return count == table->count && bytes == table->segment_bytes &&
            undo_bytes == table->undo_bytes && table->retired == NULL;

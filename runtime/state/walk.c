@@ -19,8 +19,13 @@ uint32_t wr_table_next(struct wr_table *table, struct wr_table_cursor *cursor, u
     uint32_t out = 0;
     while (out < count && cursor->slot != WALK_IS_OVER) {
         uint64_t              next;
-        struct segment *const segment = segment_at(table, cursor->segment, &next);
-        const uint32_t        group   = cursor->slot / GROUP_SLOTS;
+        struct segment *const segment =
+            table_bring_next(table, segment_at(table, cursor->segment, &next));
+        if (WR_UNLIKELY(segment == NULL)) {
+            cursor_leave_segment(cursor, 0);
+            break;
+        }
+        const uint32_t group = cursor->slot / GROUP_SLOTS;
         if (group >= segment->group_count) {
             cursor_leave_segment(cursor, next);
             continue;
@@ -60,9 +65,14 @@ bool wr_table_sweep(struct wr_table *table, struct wr_table_cursor *cursor, uint
     uint32_t seen = 0;
     while (cursor->slot != WALK_IS_OVER && seen < budget) {
         uint64_t              next;
-        struct segment *const segment     = segment_at(table, cursor->segment, &next);
-        const uint32_t        group_count = segment->group_count;
-        char *const           slots       = segment_slots(segment, group_count);
+        struct segment *const segment =
+            table_bring_next(table, segment_at(table, cursor->segment, &next));
+        if (WR_UNLIKELY(segment == NULL)) {
+            cursor_leave_segment(cursor, 0);
+            break;
+        }
+        const uint32_t group_count = segment->group_count;
+        char *const    slots       = segment_slots(segment, group_count);
         for (uint32_t group = 0; group < group_count; group++) {
             const uint8_t *const tags = segment_tags(segment) + (size_t)group * GROUP_TAG_BYTES;
             for (uint32_t used = group_used(tags); used != 0; used &= used - 1) {

@@ -177,6 +177,11 @@ static int64_t watched_read_now(struct wr_environment *self, int file, void *buf
                            : disk->inner->ops->read_now(disk->inner, file, buffer, bytes, offset);
 }
 
+static void watched_read_ahead(struct wr_environment *self, int file, size_t bytes, int64_t offset)
+{
+    of(self)->inner->ops->read_ahead(of(self)->inner, file, bytes, offset);
+}
+
 static int64_t watched_write_at(struct wr_environment *self, int file, const void *buffer,
                                 size_t bytes, int64_t offset)
 {
@@ -411,6 +416,7 @@ static const struct wr_environment_ops watched_ops = {
     .info           = watched_info,
     .read_at        = watched_read_at,
     .read_now       = watched_read_now,
+    .read_ahead     = watched_read_ahead,
     .write_at       = watched_write_at,
     .sync           = watched_sync,
     .sync_data      = watched_sync,

@@ -1,5 +1,6 @@
 // Captures of tables against a plain array: random options, writes of every kind between mark and
-// end of a capture, captures one after the other, captures given up, files that count no more.
+// end of a capture, captures one after the other, captures given up, files that count no more; one
+// round in three with a budget over which segments go to a file.
 //
 // usage: property_capture [SEED]
 //
@@ -9,6 +10,7 @@
 // share the hashes between them; what those are captured to is the same again. Then images are
 // damaged. A case is one random call, or one capture looked at.
 #include "runtime/state/state.h"
+#include "tests/support/spilling.h"
 #include "tests/support/trial.h"
 
 #define MOST_KEYS  6000u
@@ -57,6 +59,8 @@ struct round {
     uint32_t                offsets[STRINGS];
     uint32_t                key_count;
     struct wr_pool         *pool, *undo_pool;
+    struct spilling         spilling;
+    bool                    spills;
     struct wr_table        *table;
     struct key             *keys;
     struct entry           *entries, *marked;
@@ -72,6 +76,7 @@ struct round {
 };
 
 static uint64_t run_seed;
+static uint64_t spilled_count; // segments, in all rounds
 static uint64_t case_number;
 
 #define REQUIRE(claim)                                                                             \
@@ -95,6 +100,14 @@ static uint32_t below(struct round *r, uint32_t limit)
 }
 
 static bool one_in(struct round *r, uint32_t n) { return below(r, n) == 0; }
+
+// Nothing points into a table: often their spill learns of it.
+static void release(struct round *r)
+{
+    if (r->spills && !one_in(r, 4)) {
+        wr_spill_release(r->spilling.spill);
+    }
+}
 
 // ---- keys ----
 
@@ -427,6 +440,7 @@ static void step_walk(struct round *r)
             }
         }
         seen += count;
+        release(r);
     }
     for (uint32_t i = 0; i < r->key_count; i++) {
         want += r->entries[i].is_there;
@@ -895,7 +909,11 @@ static void open_round(struct round *r)
     for (uint32_t i = 0; i < r->key_count; i++) {
         make_key(r, i);
     }
-    r->pool = wr_pool_open(0);
+    r->spills = one_in(r, 3);
+    if (r->spills) {
+        spilling_open(&r->spilling, 1024u << below(r, 10), next_random(r));
+    }
+    r->pool = r->spills ? r->spilling.pool : wr_pool_open(0);
     // Sometimes for no undo at all, or few.
     r->undo_pool = wr_pool_open(one_in(r, 3) ? 256u << below(r, 6) : 0);
     r->table     = wr_table_open(r->pool, &r->options);
@@ -912,7 +930,12 @@ static void close_round(struct round *r)
     step_reopen(r);
     wr_table_close(r->table);
     REQUIRE(wr_pool_used_bytes(r->pool) == 0);
-    wr_pool_close(r->pool);
+    if (r->spills) {
+        spilled_count += wr_spill_facts(r->spilling.spill).written;
+        spilling_close(&r->spilling);
+    } else {
+        wr_pool_close(r->pool);
+    }
     wr_pool_close(r->undo_pool);
     for (uint32_t i = 0; i < r->key_count; i++) {
         wr_free(r->keys[i].bytes);
@@ -957,6 +980,7 @@ static void step(struct round *r)
     case 22: step_capture(r); break;
     default: step_resolve_many(r); break;
     }
+    release(r);
 }
 
 int main(int argc, char **argv)
@@ -973,6 +997,6 @@ int main(int argc, char **argv)
         }
         close_round(&r);
     }
-    printf("cases: %" PRIu64 "\n", case_number);
+    printf("segments spilled: %" PRIu64 "\ncases: %" PRIu64 "\n", spilled_count, case_number);
     return 0;
 }

@@ -1,11 +1,12 @@
 // Tables against a plain array: random options, batches with duplicates, erasures, walks and
-// sweeps.
+// sweeps; one round in three with a budget over which segments go to a file.
 //
 // usage: property_table [--seed N] [--cases N]
 //
 // A key is made from its number, and its first four bytes are that number; the model is an array of
 // what each number's entry should hold. A case is one random call, compared with the model.
 #include "runtime/state/state.h"
+#include "tests/support/spilling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ struct round {
     uint32_t                offsets[STRINGS];
     uint32_t                key_count;
     struct wr_pool         *pool;
+    struct spilling         spilling;
+    bool                    spills;
     struct wr_table        *table;
     struct key             *keys;
     struct entry           *entries;
@@ -55,6 +58,7 @@ struct round {
 };
 
 static uint64_t run_seed;
+static uint64_t spilled_count; // segments, in all rounds
 static uint64_t case_number;
 
 #define REQUIRE(claim)                                                                             \
@@ -78,6 +82,14 @@ static uint32_t below(struct round *r, uint32_t limit)
 }
 
 static bool one_in(struct round *r, uint32_t n) { return below(r, n) == 0; }
+
+// Nothing points into the table: often its spill learns of it.
+static void release(struct round *r)
+{
+    if (r->spills && !one_in(r, 4)) {
+        wr_spill_release(r->spilling.spill);
+    }
+}
 
 // ---- keys ----
 
@@ -421,6 +433,7 @@ static void step_walk(struct round *r)
             }
         }
         seen += count;
+        release(r);
     }
     REQUIRE(seen == before);
     REQUIRE(wr_table_next(r->table, &cursor, 5, NULL, NULL, NULL, NULL) == 0);
@@ -520,7 +533,13 @@ static void open_round(struct round *r)
     for (uint32_t i = 0; i < r->key_count; i++) {
         make_key(r, i);
     }
-    r->pool  = wr_pool_open(r->has_budget ? 4096u << below(r, 9) : 0);
+    r->spills = !r->has_budget && one_in(r, 3);
+    if (r->spills) {
+        spilling_open(&r->spilling, 1024u << below(r, 10), next_random(r));
+        r->pool = r->spilling.pool;
+    } else {
+        r->pool = wr_pool_open(r->has_budget ? 4096u << below(r, 9) : 0);
+    }
     r->table = wr_table_open(r->pool, &r->options);
     if (one_in(r, 3)) {
         wr_table_reserve(r->table, below(r, 4 * r->key_count + 1));
@@ -533,7 +552,13 @@ static void close_round(struct round *r)
     REQUIRE(wr_table_bytes(r->table) >= wr_pool_used_bytes(r->pool));
     wr_table_close(r->table);
     REQUIRE(wr_pool_used_bytes(r->pool) == 0);
-    wr_pool_close(r->pool);
+    if (r->spills) {
+        spilled_count += wr_spill_facts(r->spilling.spill).written;
+        REQUIRE(wr_spill_facts(r->spilling.spill).segments == 0);
+        spilling_close(&r->spilling);
+    } else {
+        wr_pool_close(r->pool);
+    }
     for (uint32_t i = 0; i < r->key_count; i++) {
         wr_free(r->keys[i].bytes);
     }
@@ -557,6 +582,7 @@ static void step(struct round *r)
     default: step_resolve_many(r); break;
     }
     REQUIRE(wr_table_count(r->table) == r->count);
+    release(r);
 }
 
 int main(int argc, char **argv)
@@ -581,6 +607,7 @@ int main(int argc, char **argv)
         }
         close_round(&r);
     }
-    printf("cases: %llu\n", (unsigned long long)case_number);
+    printf("segments spilled: %llu\ncases: %llu\n", (unsigned long long)spilled_count,
+           (unsigned long long)case_number);
     return 0;
 }

@@ -7,7 +7,9 @@
 // Killed: between any two steps of the simulated executor; or the power of the simulated disk goes
 // at any of its changes, and unsynced writes are lost in any subset; or the external system is down
 // at a commit. Checkpoints are asked for every few milliseconds of virtual time, some time out,
-// some meet a full disk. The same seed gives the same run.
+// some meet a full disk or one that cannot be read. Half of the jobs have a budget for state of
+// some kilobytes a task, and spill what is over it to the same disk. The same seed gives the same
+// run.
 //
 // Nothing is late in these jobs, and a key's records come from one partition, so that what a job
 // gives does not depend on the order in which tasks are stepped.
@@ -15,6 +17,7 @@
 #include "runtime/run/coordinator.h"
 #include "tests/support/external_sink.h"
 #include "tests/support/run_turns.h"
+#include <errno.h>
 #include <weir/run.h>
 #include <weir/source.h>
 
@@ -199,7 +202,7 @@ enum { STEPS = 8 };
 struct shape {
     uint32_t sources;
     uint32_t steps; // as bits
-    bool     filters, rebalances;
+    bool     filters, rebalances, spills;
 };
 
 static weir_stream job_step(weir_stream in, uint32_t step)
@@ -299,9 +302,18 @@ static void outcomes_check(uint64_t seed, uint32_t step, struct external *expect
 // ---- one life ----
 
 struct tally {
-    uint64_t lives, kills, power_cuts, refusals, checkpoints, rescales;
+    uint64_t lives, kills, power_cuts, refusals, rescales, spilled; // segments
 };
 static struct tally tally;
+
+static void tally_spilled(const weir_run *run)
+{
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        if (run->now->tasks[i]->spill != NULL) {
+            tally.spilled += wr_spill_facts(run->now->tasks[i]->spill).written;
+        }
+    }
+}
 
 // Takes the run's turns until it is over, or so many have been taken (0: no limit) and it is
 // killed.
@@ -351,6 +363,10 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
         weir_job_close(job);
         return true;
     }
+    if (shape->spills) {
+        options.state_budget = 4096u << trial_below(random, 8);
+        options.over_budget  = WEIR_OVER_BUDGET_SPILL;
+    }
     const uint32_t how = may_die ? trial_below(random, 40) * 4 / 39 : 4;
     tally.lives++;
     wr_simulation_forget_faults(environment);
@@ -361,6 +377,8 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
         tally.power_cuts++;
     } else if (how == 1) {
         externals[trial_below(random, STEPS)].fails_in = 1 + trial_below(random, 10);
+    } else if (how == 2 && shape->spills && trial_one_in(random, 2)) {
+        wr_simulation_fail(environment, WR_FAULT_READ, trial_below(random, 4000), EIO);
     } else if (how == 2) {
         wr_simulation_fault_at(environment,
                                wr_simulation_changes(environment) + trial_below(random, 60),
@@ -378,6 +396,7 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
     if (run != NULL) {
         take_turns(random, seed, run, options.seed, kill_after);
         status = weir_run_wait(run, -1);
+        tally_spilled(run);
         if (status != WEIR_OK) { // nothing that closing does may reach the disk
             wr_simulation_make_room(environment);
             wr_simulation_fault_at(environment, wr_simulation_changes(environment),
@@ -414,6 +433,7 @@ static void try_seed(uint64_t seed, struct trial_watchdog *watchdog)
                .sources = 1 + trial_below(&random, 2),
                .steps   = 1 + trial_below(&random, (1 << STEPS) - 1),
                .filters = trial_one_in(&random, 2),
+               .spills  = trial_one_in(&random, 2),
     };
     shape.steps &= (uint32_t)trial_next(&random) | 1u << trial_below(&random, STEPS);
     if (shape.filters) { // whose tasks share the rows of a key, so that these may come in any order
@@ -462,7 +482,8 @@ int main(int argc, char **argv)
     }
     trial_watchdog_stop(&watchdog);
     printf("lives: %" PRIu64 ", killed: %" PRIu64 ", power cuts: %" PRIu64 ", refused: %" PRIu64
-           ", rescaled: %" PRIu64 "\ncases: %" PRIu64 "\n",
-           tally.lives, tally.kills, tally.power_cuts, tally.refusals, tally.rescales, seeds);
+           ", rescaled: %" PRIu64 ", segments spilled: %" PRIu64 "\ncases: %" PRIu64 "\n",
+           tally.lives, tally.kills, tally.power_cuts, tally.refusals, tally.rescales,
+           tally.spilled, seeds);
     return 0;
 }

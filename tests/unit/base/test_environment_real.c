@@ -659,3 +659,31 @@ Test(environment_real, standard_output_goes_on_where_it_stands)
     close(log);
     cr_expect_str_eq(read_file("log"), "before after");
 }
+
+// ---- files without a name ----
+
+static void count_name(void *opaque, const char *name)
+{
+    (void)name;
+    ++*(uint32_t *)opaque;
+}
+
+Test(environment_real, an_unnamed_file_is_read_and_written_and_no_name_shows)
+{
+    const int file     = environment->ops->open(environment, directory, WR_OPEN_UNNAMED);
+    char      text[16] = "";
+    uint32_t  names    = 0;
+    cr_assert_geq(file, 0, "%d", file);
+    cr_assert_eq(environment->ops->write_at(environment, file, "spilled", 7, 4096), 7);
+    environment->ops->read_ahead(environment, file, 7, 4096);
+    cr_assert_eq(environment->ops->read_at(environment, file, text, 7, 4096), 7);
+    cr_assert_str_eq(text, "spilled");
+    cr_assert_eq(environment->ops->list(environment, directory, count_name, &names), 0);
+    cr_assert_eq(names, 0);
+    close_file(file);
+}
+
+Test(environment_real, an_unnamed_file_needs_its_directory)
+{
+    cr_assert_eq(open_file("missing", WR_OPEN_UNNAMED), -ENOENT);
+}

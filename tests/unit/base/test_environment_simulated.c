@@ -755,3 +755,35 @@ Test(simulated_on_host, export_says_why_a_file_could_not_be_written)
     wr_simulation_import(environment, path_of("b/x"), "x", 1);
     cr_expect(wr_simulation_export(environment) == -ENOTDIR);
 }
+
+// ---- files without a name ----
+
+Test(environment_simulated, an_unnamed_file_is_read_and_written_and_has_no_name)
+{
+    char      text[16] = "";
+    uint64_t  before   = wr_simulation_changes(environment);
+    const int file     = open_file("/", WR_OPEN_UNNAMED);
+    cr_assert_geq(file, 0, "%d", file);
+    cr_assert_eq(wr_simulation_changes(environment), before + 1);
+    cr_assert_eq(environment->ops->write_at(environment, file, "spilled", 7, 0), 7);
+    for (int64_t got = 0; got < 7;) {
+        got += environment->ops->read_at(environment, file, text + got, 7 - (size_t)got, got);
+    }
+    cr_assert_str_eq(text, "spilled");
+    close_file(file);
+}
+
+Test(environment_simulated, an_unnamed_file_is_gone_after_a_crash)
+{
+    const int file = open_file("/", WR_OPEN_UNNAMED);
+    cr_assert_eq(environment->ops->write_at(environment, file, "spilled", 7, 0), 7);
+    wr_simulation_reboot(environment, 1);
+    char byte;
+    cr_assert_eq(environment->ops->read_at(environment, file, &byte, 1, 0), -ENODEV);
+    close_file(file);
+}
+
+Test(environment_simulated, an_unnamed_file_needs_its_directory)
+{
+    cr_assert_eq(open_file("/missing", WR_OPEN_UNNAMED), -ENOENT);
+}

@@ -85,3 +85,16 @@ Test(pool, reserves_memory_without_using_any)
     cr_assert(wr_pool_reserve(pool, 1));
     cr_assert_eq(wr_pool_used_bytes(pool), 0);
 }
+
+Test(pool, gives_beyond_its_budget_to_who_asks_for_that)
+{
+    void *const all = wr_pool_take(pool, 64 << 10);
+    void *const two = wr_pool_take(pool, 64 << 10);
+    cr_assert_null(wr_pool_take(pool, 512));
+    void *const more = wr_pool_take_beyond(pool, 512);
+    cr_assert_not_null(more);
+    cr_assert_eq(wr_pool_used_bytes(pool), (128 << 10) + 512);
+    wr_pool_give(pool, more, 512);
+    wr_pool_give(pool, two, 64 << 10);
+    wr_pool_give(pool, all, 64 << 10);
+}

@@ -117,7 +117,7 @@ static struct wr_table *unpacked(void)
     return made;
 }
 
-static const uint64_t *look(const struct wr_table *in, uint64_t key)
+static const uint64_t *look(struct wr_table *in, uint64_t key)
 {
     return wr_table_find_read(in, hash_of(key), &key, 0);
 }
