@@ -39,15 +39,15 @@
 #include <emmintrin.h>
 #endif
 
-#define GROUP_SLOTS            15u
-#define GROUP_TAG_BYTES        16u
-#define OVERFLOW_STUCK         255u
-#define SHAPE_COUNT            64u
-#define SEGMENT_SMALLEST       ((size_t)512)
-#define SEGMENT_USUAL          ((size_t)64 << 10) // the largest that is not there for a special reason
-#define SEGMENT_USUAL_SPILLING ((size_t)4 << 10) // the same where it costs a read and a write
-#define HASH_PREFIX_BITS       32u               // the directory sees no bit below these
-#define SHAPE_SPILLED          (SHAPE_COUNT - 1) // of a segment that is in a file; no other has it
+#define GROUP_SLOTS      15u
+#define GROUP_TAG_BYTES  16u
+#define OVERFLOW_STUCK   255u
+#define SHAPE_COUNT      64u
+#define SEGMENT_SMALLEST ((size_t)512)
+#define SEGMENT_USUAL    ((size_t)64 << 10) // the largest that is not there for a special reason
+#define SEGMENT_SMALL    ((size_t)4 << 10)  // the same where one key costs a read of all of it
+#define HASH_PREFIX_BITS 32u                // the directory sees no bit below these
+#define SHAPE_SPILLED    (SHAPE_COUNT - 1)  // of a segment that is in a file; no other has it
 
 // Keys fetched together: enough to cover the latency of memory, few enough for the processor's
 // outstanding misses.

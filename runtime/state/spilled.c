@@ -52,9 +52,9 @@ static void spill_fail_read(struct wr_spill *spill, const struct spilled *spille
 static void descriptors_make(struct wr_spill *spill)
 {
     const uint32_t        first       = spill->slab_count * SLAB_COUNT;
+    const size_t          bytes       = (spill->slab_count + 1) * sizeof(struct spilled *);
     struct spilled *const slab        = wr_alloc_aligned(SLAB_COUNT * sizeof(*slab), 64);
-    spill->slabs                      = wr_realloc((void *)(uintptr_t)spill->slabs,
-                                                   (spill->slab_count + 1) * sizeof(struct spilled *));
+    spill->slabs                      = wr_realloc((void *)(uintptr_t)spill->slabs, bytes);
     spill->slabs[spill->slab_count++] = slab;
     for (uint32_t i = SLAB_COUNT; i-- > (first == 0 ? 1 : 0);) { // number 0 is none
         slab[i].number          = first + i;

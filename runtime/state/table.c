@@ -29,7 +29,7 @@ static void lay_out_slot(struct wr_table *table, const struct wr_table_options *
 // Small, as one key brings all of its segment, but not for a handful of large slots.
 static size_t usual_where_it_spills(const struct wr_table *table)
 {
-    size_t bytes = SEGMENT_USUAL_SPILLING;
+    size_t bytes = SEGMENT_SMALL;
     while (bytes < SEGMENT_USUAL && bytes < (size_t)GROUP_SLOTS * table->slot_bytes) {
         bytes *= 2;
     }

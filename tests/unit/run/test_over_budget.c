@@ -203,13 +203,14 @@ Test(over_budget, fails_by_name_when_the_disk_is_full)
 
 // ---- slowing ----
 
-static weir_test *slowed_open(weir_stream (*make)(weir_stream in), weir_over_budget over_budget)
+static weir_test *slowed_open(weir_stream (*make)(weir_stream in))
 {
     static const weir_test_source_options source  = { .time = { .field = "at" } };
-    const weir_test_options               options = {
-                      .workers = 1, .batch_bytes = 2048, .state_budget = 512 << 10, .over_budget = over_budget
-    };
-    weir_job *job = weir_job_open("slowed");
+    static const weir_test_options        options = { .workers      = 1,
+                                                      .batch_bytes  = 2048,
+                                                      .state_budget = 512 << 10,
+                                                      .over_budget  = WEIR_OVER_BUDGET_SLOW };
+    weir_job                             *job     = weir_job_open("slowed");
     weir_test_sink(make(weir_test_source(job, "numbers", &number_type, &source)), "out", NULL);
     return weir_test_open(job, &options);
 }
@@ -238,7 +239,7 @@ static weir_stream running(weir_stream in)
 
 Test(over_budget, slows_sources_to_a_batch_every_ten_milliseconds)
 {
-    weir_test *test = slowed_open(running, WEIR_OVER_BUDGET_SLOW);
+    weir_test *test = slowed_open(running);
     feed(test, 0, 5000);
     cr_assert_eq(read_so_far(test), 5000); // there is room
     feed(test, 5000, 15000);
@@ -274,7 +275,7 @@ static weir_stream in_windows(weir_stream in)
 
 Test(over_budget, lets_sources_go_on_when_windows_have_freed_state)
 {
-    weir_test *test  = slowed_open(in_windows, WEIR_OVER_BUDGET_SLOW);
+    weir_test *test  = slowed_open(in_windows);
     uint64_t   waits = 0;
     for (uint64_t first = 0; first < 78000; first += 13000) {
         feed(test, first, 13000);
