@@ -22,9 +22,9 @@ static void partition_json(FILE *to, const struct wr_partition_kept *kept)
                   "{\"offset\":%" PRIu64 ",\"position\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64
                   ",%" PRIu64 "],\"latest\":",
                   numbers[0], numbers[0], numbers[1], numbers[2], numbers[3]);
-    wr_checkpoint_json_time(to, kept->latest);
+    wr_tool_json_time(to, kept->latest);
     (void)fputs(",\"watermark\":", to);
-    wr_checkpoint_json_time(to, kept->watermark);
+    wr_tool_json_time(to, kept->watermark);
     (void)fprintf(to, ",\"idle\":%s,\"ended\":%s}", kept->is_idle != 0 ? "true" : "false",
                   kept->is_ended != 0 ? "true" : "false");
 }
@@ -40,7 +40,7 @@ void wr_cell_json(FILE *to, const struct wr_index_cell *cell)
     } else if (cell->key == NULL && cell->length == sizeof(number)) {
         memcpy(&number, cell->bytes, sizeof(number));
         if (strcmp(cell->name, "fired until") == 0) {
-            wr_checkpoint_json_time(to, number);
+            wr_tool_json_time(to, number);
         } else {
             (void)fprintf(to, "%" PRIi64, number);
         }

@@ -33,13 +33,13 @@ struct group {
 };
 
 struct diff {
-    const struct wr_checkpoint_command *command;
-    const char                         *operator_name; // NULL: all
-    struct side                         sides[2];
-    struct group                       *groups;
-    uint32_t                            group_count;
-    const struct group                 *group;
-    uint64_t                            added, removed, changed;
+    const struct wr_tool_call *command;
+    const char                *operator_name; // NULL: all
+    struct side                sides[2];
+    struct group              *groups;
+    uint32_t                   group_count;
+    const struct group        *group;
+    uint64_t                   added, removed, changed;
 };
 
 static bool is_over(void) { return ferror(stdout) != 0 || wr_command_is_interrupted(); }
@@ -263,8 +263,8 @@ static void print_entry(const struct diff *diff, char sign, const struct side_en
     if (!diff->command->as_json) {
         (void)printf("%c %s %s%s%s %s %s\n", sign, group->operator_name,
                      group->name != NULL ? group->name : "cell", group->has_member ? " " : "",
-                     group->has_member ? wr_checkpoint_time_text(group->member, time) : "",
-                     entry->key, entry->value);
+                     group->has_member ? wr_tool_time_text(group->member, time) : "", entry->key,
+                     entry->value);
         return;
     }
     (void)printf("{\"change\":\"%c\",\"operator\":", sign);
@@ -274,7 +274,7 @@ static void print_entry(const struct diff *diff, char sign, const struct side_en
         wr_command_json_text(stdout, group->name);
         (void)printf(",\"member\":");
         if (group->has_member) {
-            wr_checkpoint_json_time(stdout, group->member);
+            wr_tool_json_time(stdout, group->member);
         } else {
             (void)printf("null");
         }
@@ -381,7 +381,7 @@ static int diff_stores(struct diff *diff)
     return code;
 }
 
-static int diff_run(struct wr_checkpoint_command *command)
+static int diff_run(struct wr_tool_call *command)
 {
     struct diff diff = { .command       = command,
                          .operator_name = command->word_count > 2 ? command->words[2] : NULL };
@@ -390,8 +390,8 @@ static int diff_run(struct wr_checkpoint_command *command)
         uint64_t number;
         code = wr_checkpoint_is_number(command->words[i], &number)
                    ? wr_checkpoint_open(command, number, &diff.sides[i].store)
-                   : wr_checkpoint_misused(command, "\"%s\" is not the number of a checkpoint",
-                                           command->words[i]);
+                   : wr_tool_misused(command, "\"%s\" is not the number of a checkpoint",
+                                     command->words[i]);
     }
     if (code == 0) {
         code = diff_stores(&diff);
@@ -401,9 +401,10 @@ static int diff_run(struct wr_checkpoint_command *command)
     return code;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_diff_verb = {
+const struct wr_tool_verb wr_checkpoint_diff_verb = {
     .name    = "diff",
     .words   = "DIR N M [OPERATOR]",
+    .second  = "the number of a checkpoint",
     .summary = "which entries and cells were added, removed and changed from N to M",
     .more =
         "A line an entry: + added, - removed; one that changed has two lines. Of segments that "

@@ -9,11 +9,11 @@
 #include <string.h>
 
 struct dump {
-    const struct wr_checkpoint_command *command;
-    const char                         *operator_name; // NULL: all
-    struct wr_entries                   entries;
-    struct wr_described                *described;
-    char                               *head; // of the line: operator, table, member
+    const struct wr_tool_call *command;
+    const char                *operator_name; // NULL: all
+    struct wr_entries          entries;
+    struct wr_described       *described;
+    char                      *head; // of the line: operator, table, member
 };
 
 static bool is_over(void) { return ferror(stdout) != 0 || wr_command_is_interrupted(); }
@@ -59,7 +59,7 @@ static char *head_of(const char *operator_name, const struct wr_index_table *tab
     wr_command_json_text(to, table->name);
     (void)fputs(",\"member\":", to);
     if (table->has_member) {
-        wr_checkpoint_json_time(to, table->member);
+        wr_tool_json_time(to, table->member);
     } else {
         (void)fputs("null", to);
     }
@@ -130,15 +130,15 @@ static int dump_store(struct dump *dump, struct wr_store *store)
     return wr_command_is_interrupted() ? weir_status_exit_code(WEIR_INTERRUPTED) : 0;
 }
 
-static int dump_run(struct wr_checkpoint_command *command)
+static int dump_run(struct wr_tool_call *command)
 {
     struct dump      dump   = { .command = command };
     uint64_t         number = 0;
     struct wr_store *store;
     if (command->word_count > 0 && !wr_checkpoint_is_number(command->words[0], &number)) {
         if (command->word_count > 1) {
-            return wr_checkpoint_misused(command, "\"%s\" is not the number of a checkpoint",
-                                         command->words[0]);
+            return wr_tool_misused(command, "\"%s\" is not the number of a checkpoint",
+                                   command->words[0]);
         }
         dump.operator_name = command->words[0];
     } else if (command->word_count > 1) {
@@ -152,7 +152,7 @@ static int dump_run(struct wr_checkpoint_command *command)
     return code;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_dump_verb = {
+const struct wr_tool_verb wr_checkpoint_dump_verb = {
     .name    = "dump",
     .words   = "DIR [N] [OPERATOR]",
     .summary = "all entries of all tables as JSON Lines, or those of an operator",

@@ -29,10 +29,10 @@ struct operator_sum {
 };
 
 struct inspection {
-    const struct wr_checkpoint_command *command;
-    const struct wr_store              *store;
-    struct operator_sum                *operators; // in the order of the tasks
-    uint32_t                            operator_count;
+    const struct wr_tool_call *command;
+    const struct wr_store     *store;
+    struct operator_sum       *operators; // in the order of the tasks
+    uint32_t                   operator_count;
 };
 
 // ---- summing up ----
@@ -151,7 +151,7 @@ static void print_cell(void *opaque, uint32_t task, const struct wr_index_cell *
     (void)opaque;
     if (wr_cell_partition(cell, &kept)) {
         (void)printf("    partition %s: offset %" PRIu64 ", watermark %s%s\n", cell->key,
-                     kept.position.numbers[0], wr_checkpoint_time_text(kept.watermark, at),
+                     kept.position.numbers[0], wr_tool_time_text(kept.watermark, at),
                      kept.is_ended != 0  ? ", ended"
                      : kept.is_idle != 0 ? ", idle"
                                          : "");
@@ -174,8 +174,8 @@ static void print_table(const struct table_sum *table)
                  table->entries, wr_value_size_text(table->bytes, size), table->segments);
     if (table->has_member) {
         (void)printf("; %" PRIu32 " of them, from %s", table->members,
-                     wr_checkpoint_time_text(table->first, at));
-        (void)printf(" to %s", wr_checkpoint_time_text(table->last, at));
+                     wr_tool_time_text(table->first, at));
+        (void)printf(" to %s", wr_tool_time_text(table->last, at));
     }
     (void)printf("\n");
 }
@@ -184,7 +184,7 @@ static void print_operator(const struct inspection *inspection, const struct ope
 {
     char at[WEIR_TIME_TEXT_MAX];
     (void)printf("  %s: %" PRIu32 " task%s, watermark %s\n", sum->name, sum->tasks,
-                 sum->tasks == 1 ? "" : "s", wr_checkpoint_time_text(sum->watermark, at));
+                 sum->tasks == 1 ? "" : "s", wr_tool_time_text(sum->watermark, at));
     cells_each(inspection->store, sum->name, print_cell, NULL);
     for (uint32_t i = 0; i < sum->table_count; i++) {
         print_table(&sum->tables[i]);
@@ -206,7 +206,7 @@ static void print_all(const struct inspection *inspection)
     char                      at[WEIR_TIME_TEXT_MAX], size[WR_VALUE_TEXT_MAX];
     (void)printf("%s %" PRIu64 " of %s: durable %s, after %.3f s%s\n",
                  manifest->is_savepoint ? "savepoint" : "checkpoint", manifest->checkpoint,
-                 manifest->job, wr_checkpoint_time_text(manifest->durable_us, at),
+                 manifest->job, wr_tool_time_text(manifest->durable_us, at),
                  (double)(manifest->durable_us - manifest->began_us) / 1e6,
                  manifest->is_final     ? "; the job had ended"
                  : manifest->is_stopped ? "; the job was stopped by it"
@@ -257,9 +257,9 @@ static void json_table(const struct table_sum *table)
                  table->entries, table->bytes, table->segments);
     if (table->has_member) {
         (void)printf(",\"members\":%" PRIu32 ",\"first_member\":", table->members);
-        wr_checkpoint_json_time(stdout, table->first);
+        wr_tool_json_time(stdout, table->first);
         (void)printf(",\"last_member\":");
-        wr_checkpoint_json_time(stdout, table->last);
+        wr_tool_json_time(stdout, table->last);
     }
     (void)printf("}");
 }
@@ -270,7 +270,7 @@ static void json_operator(const struct inspection *inspection, const struct oper
     (void)printf("{\"operator\":");
     wr_command_json_text(stdout, sum->name);
     (void)printf(",\"tasks\":%" PRIu32 ",\"watermark\":", sum->tasks);
-    wr_checkpoint_json_time(stdout, sum->watermark);
+    wr_tool_json_time(stdout, sum->watermark);
     (void)printf(",\"cells\":[");
     cells_each(inspection->store, sum->name, json_cell, &is_first);
     (void)printf("],\"tables\":[");
@@ -306,9 +306,9 @@ static void json_all(const struct inspection *inspection)
     (void)printf("{\"checkpoint\":%" PRIu64 ",\"job\":", manifest->checkpoint);
     wr_command_json_text(stdout, manifest->job);
     (void)printf(",\"began\":");
-    wr_checkpoint_json_time(stdout, manifest->began_us);
+    wr_tool_json_time(stdout, manifest->began_us);
     (void)printf(",\"durable\":");
-    wr_checkpoint_json_time(stdout, manifest->durable_us);
+    wr_tool_json_time(stdout, manifest->durable_us);
     (void)printf(",\"took_us\":%" PRIi64 ",\"epoch\":%" PRIu32
                  ",\"savepoint\":%s,\"final\":%s,\"stopped\":%s,\"version\":",
                  manifest->durable_us - manifest->began_us, manifest->epoch,
@@ -331,14 +331,14 @@ static void json_all(const struct inspection *inspection)
 
 // ---- the verb ----
 
-static int inspect_run(struct wr_checkpoint_command *command)
+static int inspect_run(struct wr_tool_call *command)
 {
     struct inspection inspection = { .command = command };
     uint64_t          number     = 0;
     struct wr_store  *store;
     if (command->word_count > 0 && !wr_checkpoint_is_number(command->words[0], &number)) {
-        return wr_checkpoint_misused(command, "\"%s\" is not the number of a checkpoint",
-                                     command->words[0]);
+        return wr_tool_misused(command, "\"%s\" is not the number of a checkpoint",
+                               command->words[0]);
     }
     const int code = wr_checkpoint_open(command, number, &store);
     if (code != 0) {
@@ -360,7 +360,7 @@ static int inspect_run(struct wr_checkpoint_command *command)
     return 0;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_inspect_verb = {
+const struct wr_tool_verb wr_checkpoint_inspect_verb = {
     .name    = "inspect",
     .words   = "DIR [N]",
     .summary = "what a checkpoint is of, and what its operators keep",

@@ -24,12 +24,12 @@ struct row {
 };
 
 struct list {
-    const struct wr_checkpoint_command *command;
-    struct row                         *rows;
-    uint32_t                            row_count;
-    struct needed_file                 *files;
-    uint32_t                            file_count;
-    char                               *job; // of the newest that could be read
+    const struct wr_tool_call *command;
+    struct row                *rows;
+    uint32_t                   row_count;
+    struct needed_file        *files;
+    uint32_t                   file_count;
+    char                      *job; // of the newest that could be read
 };
 
 // ---- reading ----
@@ -142,9 +142,9 @@ static void print_json(const struct row *row)
         return;
     }
     (void)printf(",\"began\":");
-    wr_checkpoint_json_time(stdout, row->began_us);
+    wr_tool_json_time(stdout, row->began_us);
     (void)printf(",\"durable\":");
-    wr_checkpoint_json_time(stdout, row->durable_us);
+    wr_tool_json_time(stdout, row->durable_us);
     (void)printf(",\"took_us\":%" PRIi64 ",\"epoch\":%" PRIu32 ",\"tasks\":%" PRIu32
                  ",\"entries\":%" PRIu64 ",\"state_bytes\":%" PRIu64 ",\"alone_bytes\":%" PRIu64
                  ",\"shared_bytes\":%" PRIu64 ",\"savepoint\":%s,\"final\":%s,\"stopped\":%s}\n",
@@ -162,14 +162,14 @@ static void print_row(const struct row *row)
     }
     (void)printf("  %10" PRIu64 "  %-27s  %7.3f s  %5" PRIu32 "  %5" PRIu32 "  %12" PRIu64
                  "  %10s  %10s%s%s\n",
-                 row->checkpoint, wr_checkpoint_time_text(row->durable_us, at),
+                 row->checkpoint, wr_tool_time_text(row->durable_us, at),
                  (double)(row->durable_us - row->began_us) / 1e6, row->epoch, row->task_count,
                  row->entries, wr_value_size_text(row->alone_bytes, alone),
                  wr_value_size_text(row->shared_bytes, shared),
                  row->is_savepoint ? "  savepoint" : "",
-                 row->is_final     ? "  final: the job had ended"
-                 : row->is_stopped ? "  the job was stopped"
-                                   : "");
+                 row->is_stopped ? "  the job was stopped"
+                 : row->is_final ? "  final: the job had ended"
+                                 : "");
 }
 
 static void list_print(const struct list *list)
@@ -189,7 +189,7 @@ static void list_print(const struct list *list)
     }
 }
 
-static int list_run(struct wr_checkpoint_command *command)
+static int list_run(struct wr_tool_call *command)
 {
     struct list list = { .command = command };
     uint64_t   *numbers;
@@ -217,7 +217,7 @@ static int list_run(struct wr_checkpoint_command *command)
     return code;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_list_verb = {
+const struct wr_tool_verb wr_checkpoint_list_verb = {
     .name    = "list",
     .words   = "DIR",
     .summary = "which checkpoints there are, the newest last",
