@@ -34,6 +34,7 @@ enum {
     OPTION_INTERVAL,
     OPTION_RESTORE,
     OPTION_RESTARTS,
+    OPTION_NO_CONTROL,
     OPTION_SIMULATE,
     OPTION_STATE,
     OPTION_QUIET,
@@ -56,6 +57,8 @@ static const struct common_option {
     { "restore", "N", "go on from checkpoint N, not from the newest", OPTION_RESTORE },
     { "restarts", "N", "run it again after a failure, at most N times, 1 s later and longer",
       OPTION_RESTARTS },
+    { "no-control", NULL, "take no commands (weir job) through a socket beside the checkpoints",
+      OPTION_NO_CONTROL },
     { "state-bytes", "N", "most memory for state (default: no limit)", OPTION_STATE },
     { "simulate", "SEED", "run on one thread in virtual time, in an order drawn from SEED",
       OPTION_SIMULATE },
@@ -136,6 +139,7 @@ static bool command_take(struct command *command, int id, const char *value)
             parse_count(value, &count) && count <= UINT32_MAX ? (uint32_t)count : 0;
         return command->run.restart_rule.most > 0;
     case OPTION_RESTORE: command->run.restore = value; return true;
+    case OPTION_NO_CONTROL: command->run.is_not_commanded = true; return true;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_SIMULATE:
         command->run.is_simulated = true;
