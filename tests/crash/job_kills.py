@@ -1,8 +1,9 @@
 """Kills the payments job with SIGKILL at random moments, from log to log, again and again on one
 directory of checkpoints, and starts it again with other numbers of workers, until it ends: its
-topics are what the oracle says, nothing lost, nothing twice.
+topics are what the oracle says, nothing lost, nothing twice. In a third of its lives it is told to
+go on with another number of workers (weir job rescale), and killed up to 400 ms after that.
 
-    python3 job_kills.py [--seed S] [--kills N] PAYMENTS EXPORT_LOG
+    python3 job_kills.py [--seed S] [--kills N] PAYMENTS EXPORT_LOG WEIR
 
 Three kills of four come 20 to 400 ms after the start, one 0 to 40 ms after it, which is most often
 in recovery. When a chain has had its kills the job runs to its end, and all its views, its late
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "end_to_end"))
@@ -45,7 +47,7 @@ class Chain:
         self.log = os.path.join(self.home, "log")
         self.views = os.path.join(self.home, "views")
         self.checkpoints = os.path.join(self.home, "checkpoints")
-        self.kills = self.lives = 0
+        self.kills = self.lives = self.rescales = 0
 
     def prepare(self):
         os.makedirs(self.home)
@@ -67,18 +69,44 @@ class Chain:
                    "--workers", str(self.random.randint(1, 4)), "--quiet"]
         return command + (["--rate", str(EVENTS // SECONDS)] if rate else [])
 
+    def rescale(self, process):
+        """Asks the job for it as soon as it listens, and waits for the answer in half of all cases:
+        in the others the kill may come in the middle.
+        """
+        asks = [self.options.weir, "job"]
+        while process.poll() is None and subprocess.run(
+                [*asks, "status", self.checkpoints], capture_output=True, check=False).returncode:
+            time.sleep(0.01)
+        asking = subprocess.Popen([*asks, "rescale", self.checkpoints, "--timeout", "300",
+                                   str(self.random.randint(1, 4))], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+        if self.random.random() < 0.5:
+            asking.wait()
+        return asking
+
+    def see_rescaled(self, asking):
+        said = asking.communicate()[0]
+        self.rescales += asking.returncode == 0
+        # Or the job was killed (3), was gone (4), or was at its end (5).
+        if asking.returncode not in (0, 3, 4, 5):
+            raise Broken(f"weir job rescale ended with {asking.returncode}: {said.strip()}")
+
     def live(self, delay):
         """Starts the job and kills it after so many seconds. True if it had ended by then."""
         self.lives += 1
         with open(os.path.join(self.home, "stderr"), "w+", encoding="utf-8") as stderr:
             with subprocess.Popen(self.command(True), stdout=subprocess.PIPE,
                                   stderr=stderr) as process:
+                asking = self.rescale(process) if self.random.random() < 1 / 3 else None
                 try:
                     self.summary = process.communicate(timeout=delay)[0]
                 except subprocess.TimeoutExpired:
                     process.kill()
                     self.kills += 1
                     return False
+                finally:
+                    if asking is not None:
+                        self.see_rescaled(asking)
             stderr.seek(0)
             if process.returncode != 0:
                 raise Broken(f"the job ended by itself with {process.returncode}: "
@@ -113,6 +141,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("payments", type=os.path.abspath, metavar="PAYMENTS")
     parser.add_argument("export_log", type=os.path.abspath, metavar="EXPORT_LOG")
+    parser.add_argument("weir", type=os.path.abspath, metavar="WEIR")
     parser.add_argument("--seed", type=int, help="the seed of an earlier run; else a new one")
     parser.add_argument("--kills", type=int, default=promises.by_size(20, 1000, 10000))
     parser.add_argument("--folder", help="where to put the directories; else the system's")
@@ -138,7 +167,8 @@ def main():
         return 1
     shutil.rmtree(folder, ignore_errors=True)
     kills = sum(chain.kills for chain in chains)
-    print(f"{len(chains)} jobs, {kills} kills, {sum(chain.lives for chain in chains)} lives")
+    print(f"{len(chains)} jobs, {kills} kills, {sum(chain.lives for chain in chains)} lives, "
+          f"{sum(chain.rescales for chain in chains)} rescales")
     print(f"cases: {kills}")
     return 0
 
