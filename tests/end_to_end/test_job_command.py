@@ -225,6 +225,17 @@ class ARunningJob(JobTest):
             self.assertEqual(self.heard(first), b"ok\n")
         self.ends_well(process)
 
+    def test_that_fails_at_its_end_says_so_to_who_asked_for_it(self):
+        process = self.start_small("--checkpoint-interval", "3600000")
+        with self.connect(b"") as client:
+            shutil.rmtree(self.saved)
+            client.sendall(b"stop\n")
+            answer = self.heard(client).decode()
+        stderr = process.communicate(timeout=SOON)[1]
+        self.assertNotEqual(process.returncode, 0)
+        self.assertRegex(answer, "^error NOT_FOUND .*No such file or directory")
+        self.assertIn(answer.split(" ", 2)[2].strip(), stderr)
+
     def connect(self, line):
         client = socket.socket(socket.AF_UNIX)
         client.connect(str(self.saved / "control"))
@@ -275,22 +286,20 @@ class ARunningJob(JobTest):
             process.communicate(timeout=SOON)
         self.assertEqual(process.returncode, 130)
 
-    def test_uses_no_time_to_wait_for_commands(self):
+    def test_sleeps_until_somebody_commands_it(self):
         process = self.start_small("--events", "1000", "--rate", "1")
-        weir(["status", self.saved])
-        for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-            if (task / "comm").read_text() == "weir/control\n":
-                switches = [self.switches(task)]
-                time.sleep(0.5)
-                switches.append(self.switches(task))
-                self.assertEqual(*switches)
-                return
-        self.fail("there is no thread weir/control")
+        listening, = [task for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+                      if (task / "comm").read_text() == "weir/control\n"]
+        await_so(lambda: self.sleeps_for_a_while(listening), "half a second's sleep", process)
 
     @staticmethod
-    def switches(task):
-        return [line for line in (task / "status").read_text().splitlines()
-                if line.startswith("voluntary_ctxt_switches")]
+    def sleeps_for_a_while(task):
+        seen = []
+        for _ in range(2):
+            seen.append([line for line in (task / "status").read_text().splitlines()
+                         if "ctxt_switches" in line])
+            time.sleep(0.5)
+        return seen[0] == seen[1]
 
     def test_that_was_killed_leaves_a_socket_that_the_next_one_replaces(self):
         process = self.start_small()
