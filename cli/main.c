@@ -38,6 +38,7 @@ enum {
     OPTION_UNTIL,
     OPTION_REPLAY_TO,
     OPTION_RESTARTS,
+    OPTION_NO_CONTROL,
     OPTION_SIMULATE,
     OPTION_STATE,
     OPTION_OVER,
@@ -67,6 +68,8 @@ static const struct common_option {
       OPTION_REPLAY_TO },
     { "restarts", "N", "run it again after a failure, at most N times, 1 s later and longer",
       OPTION_RESTARTS },
+    { "no-control", NULL, "take no commands (weir job) through a socket beside the checkpoints",
+      OPTION_NO_CONTROL },
     { "state-budget", "N", "most memory for state, in bytes (default: no limit)", OPTION_STATE },
     { "over-budget", "WHAT", "of state: fail, spill to files, or slow the sources (default: fail)",
       OPTION_OVER },
@@ -169,6 +172,7 @@ static bool command_take(struct command *command, int id, const char *value)
     case OPTION_RESTORE: command->run.restore = value; return true;
     case OPTION_UNTIL: command->run.until = value; return value[0] != 0;
     case OPTION_REPLAY_TO: command->run.replay_to = value; return value[0] != 0;
+    case OPTION_NO_CONTROL: command->run.is_not_commanded = true; return true;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_OVER: return parse_over_budget(value, &command->run.over_budget);
     case OPTION_SPILL: command->run.spill_directory = value; return value[0] != 0;

@@ -1,29 +1,35 @@
-// weir: the command. `weir log` works with logs, `weir checkpoint` with checkpoints; jobs are
-// programs of their own (weir_main).
+// weir: the command. `weir log` works with logs, `weir checkpoint` with checkpoints, `weir job`
+// with running jobs; these are programs of their own (weir_main).
 #include "cli/checkpoint/command.h"
+#include "cli/job/command.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static void print_help(FILE *to)
 {
-    (void)fprintf(to, "A dataflow runtime's tools. A job is a program of its own: JOB --help.\n\n"
-                      "usage: weir log VERB ...         work with a log: append, read, check, ...\n"
-                      "       weir checkpoint VERB ...  look into a job's checkpoints\n"
-                      "       weir --version            which version this is\n"
-                      "       weir --help               this page\n\n"
-                      "`weir log --help` and `weir checkpoint --help` list the verbs.\n");
+    (void)fprintf(
+        to, "A dataflow runtime's tools. A job is a program of its own: JOB --help.\n\n"
+            "usage: weir log VERB ...         work with a log: append, read, check, ...\n"
+            "       weir checkpoint VERB ...  look into a job's checkpoints\n"
+            "       weir job VERB ...         command a running job: rescale, stop, ...\n"
+            "       weir --version            which version this is\n"
+            "       weir --help               this page\n\n"
+            "`weir log --help`, `weir checkpoint --help` and `weir job --help` list the verbs.\n");
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const words[] = { "log", "checkpoint", "--help", "--version" };
+    static const char *const words[] = { "log", "checkpoint", "job", "--help", "--version" };
     const char              *word    = argc > 1 ? argv[1] : "";
     if (strcmp(word, "log") == 0) {
         return wr_log_command(argc - 1, argv + 1);
     }
     if (strcmp(word, "checkpoint") == 0) {
         return wr_checkpoint_command(argc - 1, argv + 1);
+    }
+    if (strcmp(word, "job") == 0) {
+        return wr_job_command(argc - 1, argv + 1);
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         (void)printf("weir %s\n", weir_version());

@@ -8,9 +8,9 @@
 #define SHOW_US 200000
 
 struct check {
-    const struct wr_checkpoint_command *command;
-    int64_t                             shown_us;
-    bool                                is_bar;
+    const struct wr_tool_call *command;
+    int64_t                    shown_us;
+    bool                       is_bar;
 };
 
 static void clear_bar(const struct check *check)
@@ -55,8 +55,8 @@ static void show(void *opaque, const struct wr_store_summary *sofar)
     }
 }
 
-static void print_summary(const struct wr_checkpoint_command *command,
-                          const struct wr_store_summary      *summary)
+static void print_summary(const struct wr_tool_call     *command,
+                          const struct wr_store_summary *summary)
 {
     char size[WR_VALUE_TEXT_MAX];
     if (command->as_json) {
@@ -78,7 +78,7 @@ static void print_summary(const struct wr_checkpoint_command *command,
     }
 }
 
-static int fsck_run(struct wr_checkpoint_command *command)
+static int fsck_run(struct wr_tool_call *command)
 {
     const bool                         is_bar  = !command->is_quiet && isatty(STDERR_FILENO);
     struct check                       check   = { .command = command, .is_bar = is_bar };
@@ -91,13 +91,13 @@ static int fsck_run(struct wr_checkpoint_command *command)
         wr_store_fsck(command->environment, command->directory, &options, &summary, &error);
     clear_bar(&check);
     if (status != WEIR_OK) {
-        return wr_checkpoint_failed(&error);
+        return wr_tool_failed(&error);
     }
     print_summary(command, &summary);
     return wr_store_kind_exit_code(summary.gravest);
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_fsck_verb = {
+const struct wr_tool_verb wr_checkpoint_fsck_verb = {
     .name    = "fsck",
     .words   = "DIR",
     .summary = "read all checkpoints and say what is wrong with them",

@@ -8,28 +8,6 @@
 
 #define OPEN_ATTEMPTS 3
 
-// ---- sentences ----
-
-int wr_checkpoint_misused(const struct wr_checkpoint_command *command, const char *sentence, ...)
-{
-    const char *name = command->verb != NULL ? command->verb->name : "";
-    const char *gap  = command->verb != NULL ? " " : "";
-    va_list     arguments;
-    va_start(arguments, sentence);
-    (void)fprintf(stderr, "weir checkpoint%s%s: ", gap, name);
-    (void)vfprintf(stderr, sentence, arguments);
-    (void)fprintf(stderr, "; see weir checkpoint %s%s--help\n", name, gap);
-    va_end(arguments);
-    return weir_status_exit_code(WEIR_USAGE);
-}
-
-int wr_checkpoint_failed(struct wr_error *error)
-{
-    const int code = wr_command_failed(error->status, error->sentence);
-    wr_error_fini(error);
-    return code;
-}
-
 // ---- checkpoints ----
 
 bool wr_checkpoint_is_number(const char *word, uint64_t *number)
@@ -59,8 +37,8 @@ static int number_compare(const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
-static weir_status numbers_list(const struct wr_checkpoint_command *command,
-                                struct numbers *numbers, struct wr_error *error)
+static weir_status numbers_list(const struct wr_tool_call *command, struct numbers *numbers,
+                                struct wr_error *error)
 {
     struct wr_environment *environment = command->environment;
     const int              status =
@@ -74,18 +52,17 @@ static weir_status numbers_list(const struct wr_checkpoint_command *command,
                                       command->directory, strerror(-status));
 }
 
-int wr_checkpoint_numbers(const struct wr_checkpoint_command *command, uint64_t **numbers,
-                          uint32_t *count)
+int wr_checkpoint_numbers(const struct wr_tool_call *command, uint64_t **numbers, uint32_t *count)
 {
     struct numbers    found  = { .at = NULL };
     struct wr_error   error  = { .status = WEIR_OK };
     const weir_status status = numbers_list(command, &found, &error);
     *numbers                 = found.at;
     *count                   = found.count;
-    return status == WEIR_OK ? 0 : wr_checkpoint_failed(&error);
+    return status == WEIR_OK ? 0 : wr_tool_failed(&error);
 }
 
-static bool is_published(const struct wr_checkpoint_command *command, uint64_t number)
+static bool is_published(const struct wr_tool_call *command, uint64_t number)
 {
     struct wr_file_info info;
     char                name[WR_MANIFEST_NAME_BYTES];
@@ -96,7 +73,7 @@ static bool is_published(const struct wr_checkpoint_command *command, uint64_t n
     return is;
 }
 
-static weir_status set_deleted(const struct wr_checkpoint_command *command, uint64_t number,
+static weir_status set_deleted(const struct wr_tool_call *command, uint64_t number,
                                struct wr_error *error)
 {
     return wr_error_set(error, WEIR_NOT_FOUND,
@@ -105,16 +82,16 @@ static weir_status set_deleted(const struct wr_checkpoint_command *command, uint
                         command->directory, number);
 }
 
-int wr_checkpoint_read_failed(const struct wr_checkpoint_command *command, uint64_t number,
+int wr_checkpoint_read_failed(const struct wr_tool_call *command, uint64_t number,
                               struct wr_error *error)
 {
     if (error->status == WEIR_NOT_FOUND && !is_published(command, number)) {
         (void)set_deleted(command, number, error);
     }
-    return wr_checkpoint_failed(error);
+    return wr_tool_failed(error);
 }
 
-weir_status wr_checkpoint_try_open(const struct wr_checkpoint_command *command, uint64_t number,
+weir_status wr_checkpoint_try_open(const struct wr_tool_call *command, uint64_t number,
                                    struct wr_store **store, struct wr_error *error)
 {
     const struct wr_store_options options = { .checkpoint = number };
@@ -141,14 +118,13 @@ weir_status wr_checkpoint_try_open(const struct wr_checkpoint_command *command, 
     return status;
 }
 
-int wr_checkpoint_open(const struct wr_checkpoint_command *command, uint64_t number,
-                       struct wr_store **store)
+int wr_checkpoint_open(const struct wr_tool_call *command, uint64_t number, struct wr_store **store)
 {
     struct wr_error error = { .status = WEIR_OK };
     *store                = NULL;
     return wr_checkpoint_try_open(command, number, store, &error) == WEIR_OK
                ? 0
-               : wr_checkpoint_failed(&error);
+               : wr_tool_failed(&error);
 }
 
 // ---- operators ----
@@ -185,17 +161,4 @@ int wr_checkpoint_no_operator(const struct wr_store *store, const char *name)
                   nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
     wr_free((void *)names);
     return weir_status_exit_code(WEIR_NOT_FOUND);
-}
-
-// ---- output ----
-
-int wr_checkpoint_end(int code)
-{
-    errno                = 0;
-    const bool has_ended = fflush(stdout) != 0 || ferror(stdout) != 0;
-    if (!has_ended || code != 0 || errno == EPIPE || errno == 0) {
-        return code;
-    }
-    (void)fprintf(stderr, "standard output: %s\n", strerror(errno));
-    return weir_status_exit_code(wr_error_status(errno));
 }

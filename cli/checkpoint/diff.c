@@ -33,14 +33,14 @@ struct group {
 };
 
 struct diff {
-    const struct wr_checkpoint_command *command;
-    bool                                is_of_two;     // directories: they share no file
-    const char                         *operator_name; // NULL: all
-    struct side                         sides[2];
-    struct group                       *groups;
-    uint32_t                            group_count;
-    const struct group                 *group;
-    uint64_t                            added, removed, changed;
+    const struct wr_tool_call *command;
+    bool                       is_of_two;     // directories: they share no file
+    const char                *operator_name; // NULL: all
+    struct side                sides[2];
+    struct group              *groups;
+    uint32_t                   group_count;
+    const struct group        *group;
+    uint64_t                   added, removed, changed;
 };
 
 static bool is_over(void) { return ferror(stdout) != 0 || wr_command_is_interrupted(); }
@@ -390,8 +390,8 @@ static int diff_open_numbers(struct diff *diff, const char *const *words)
         uint64_t number;
         code = wr_checkpoint_is_number(words[i], &number)
                    ? wr_checkpoint_open(diff->command, number, &diff->sides[i].store)
-                   : wr_checkpoint_misused(diff->command,
-                                           "\"%s\" is not the number of a checkpoint", words[i]);
+                   : wr_tool_misused(diff->command, "\"%s\" is not the number of a checkpoint",
+                                     words[i]);
     }
     return code;
 }
@@ -399,25 +399,25 @@ static int diff_open_numbers(struct diff *diff, const char *const *words)
 // The newest of each of two directories.
 static int diff_open_directories(struct diff *diff, const char *other)
 {
-    struct wr_checkpoint_command command = *diff->command;
-    const int                    code    = wr_checkpoint_open(&command, 0, &diff->sides[0].store);
-    command.directory                    = other;
-    diff->is_of_two                      = true;
+    struct wr_tool_call command = *diff->command;
+    const int           code    = wr_checkpoint_open(&command, 0, &diff->sides[0].store);
+    command.directory           = other;
+    diff->is_of_two             = true;
     return code != 0 ? code : wr_checkpoint_open(&command, 0, &diff->sides[1].store);
 }
 
-static int diff_run(struct wr_checkpoint_command *command)
+static int diff_run(struct wr_tool_call *command)
 {
     uint64_t       number;
     const bool     has_numbers = wr_checkpoint_is_number(command->words[0], &number);
     const uint32_t own         = has_numbers ? 2 : 1; // the words before the operator's
     struct diff    diff        = { .command = command };
     if (command->word_count < own) {
-        return wr_checkpoint_misused(command, "the number of a checkpoint is missing");
+        return wr_tool_misused(command, "the number of a checkpoint is missing");
     }
     if (command->word_count > own + 1) {
-        return wr_checkpoint_misused(command, "do not know what to do with \"%s\"",
-                                     command->words[own + 1]);
+        return wr_tool_misused(command, "do not know what to do with \"%s\"",
+                               command->words[own + 1]);
     }
     diff.operator_name = command->word_count > own ? command->words[own] : NULL;
     int code           = has_numbers ? diff_open_numbers(&diff, command->words)
@@ -430,7 +430,7 @@ static int diff_run(struct wr_checkpoint_command *command)
     return code;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_diff_verb = {
+const struct wr_tool_verb wr_checkpoint_diff_verb = {
     .name    = "diff",
     .words   = "DIR N M [OPERATOR] | DIR OTHER-DIR [OPERATOR]",
     .summary = "what was added, removed and changed from N to M, or to another directory's",

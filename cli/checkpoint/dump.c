@@ -4,7 +4,7 @@
 
 static bool is_over(void) { return ferror(stdout) != 0 || wr_command_is_interrupted(); }
 
-static int dump_store(const struct wr_checkpoint_command *command, struct wr_store *store,
+static int dump_store(const struct wr_tool_call *command, struct wr_store *store,
                       const char *operator_name)
 {
     struct wr_error error = { .status = WEIR_OK };
@@ -19,15 +19,15 @@ static int dump_store(const struct wr_checkpoint_command *command, struct wr_sto
     return wr_command_is_interrupted() ? weir_status_exit_code(WEIR_INTERRUPTED) : 0;
 }
 
-static int dump_run(struct wr_checkpoint_command *command)
+static int dump_run(struct wr_tool_call *command)
 {
     const char      *operator_name = NULL;
     uint64_t         number        = 0;
     struct wr_store *store;
     if (command->word_count > 0 && !wr_checkpoint_is_number(command->words[0], &number)) {
         if (command->word_count > 1) {
-            return wr_checkpoint_misused(command, "\"%s\" is not the number of a checkpoint",
-                                         command->words[0]);
+            return wr_tool_misused(command, "\"%s\" is not the number of a checkpoint",
+                                   command->words[0]);
         }
         operator_name = command->words[0];
     } else if (command->word_count > 1) {
@@ -41,7 +41,7 @@ static int dump_run(struct wr_checkpoint_command *command)
     return code;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_dump_verb = {
+const struct wr_tool_verb wr_checkpoint_dump_verb = {
     .name    = "dump",
     .words   = "DIR [N] [OPERATOR]",
     .summary = "all entries of all tables as JSON Lines, or those of an operator",

@@ -29,10 +29,10 @@ struct operator_sum {
 };
 
 struct inspection {
-    const struct wr_checkpoint_command *command;
-    const struct wr_store              *store;
-    struct operator_sum                *operators; // in the order of the tasks
-    uint32_t                            operator_count;
+    const struct wr_tool_call *command;
+    const struct wr_store     *store;
+    struct operator_sum       *operators; // in the order of the tasks
+    uint32_t                   operator_count;
 };
 
 // ---- summing up ----
@@ -331,14 +331,14 @@ static void json_all(const struct inspection *inspection)
 
 // ---- the verb ----
 
-static int inspect_run(struct wr_checkpoint_command *command)
+static int inspect_run(struct wr_tool_call *command)
 {
     struct inspection inspection = { .command = command };
     uint64_t          number     = 0;
     struct wr_store  *store;
     if (command->word_count > 0 && !wr_checkpoint_is_number(command->words[0], &number)) {
-        return wr_checkpoint_misused(command, "\"%s\" is not the number of a checkpoint",
-                                     command->words[0]);
+        return wr_tool_misused(command, "\"%s\" is not the number of a checkpoint",
+                               command->words[0]);
     }
     const int code = wr_checkpoint_open(command, number, &store);
     if (code != 0) {
@@ -360,7 +360,7 @@ static int inspect_run(struct wr_checkpoint_command *command)
     return 0;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_inspect_verb = {
+const struct wr_tool_verb wr_checkpoint_inspect_verb = {
     .name    = "inspect",
     .words   = "DIR [N]",
     .summary = "what a checkpoint is of, and what its operators keep",

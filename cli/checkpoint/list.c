@@ -24,12 +24,12 @@ struct row {
 };
 
 struct list {
-    const struct wr_checkpoint_command *command;
-    struct row                         *rows;
-    uint32_t                            row_count;
-    struct needed_file                 *files;
-    uint32_t                            file_count;
-    char                               *job; // of the newest that could be read
+    const struct wr_tool_call *command;
+    struct row                *rows;
+    uint32_t                   row_count;
+    struct needed_file        *files;
+    uint32_t                   file_count;
+    char                      *job; // of the newest that could be read
 };
 
 // ---- reading ----
@@ -189,7 +189,7 @@ static void list_print(const struct list *list)
     }
 }
 
-static int list_run(struct wr_checkpoint_command *command)
+static int list_run(struct wr_tool_call *command)
 {
     struct list list = { .command = command };
     uint64_t   *numbers;
@@ -217,7 +217,7 @@ static int list_run(struct wr_checkpoint_command *command)
     return code;
 }
 
-const struct wr_checkpoint_verb wr_checkpoint_list_verb = {
+const struct wr_tool_verb wr_checkpoint_list_verb = {
     .name    = "list",
     .words   = "DIR",
     .summary = "which checkpoints there are, the newest last",

@@ -80,6 +80,9 @@ typedef struct weir_run_options {
     const char  *replay_to;
     weir_restart restart_rule; // of weir_job_run; a replay is not tried again
     int64_t spin_us; // a worker without work spins this long before it parks; 0: 50; < 0: never
+    // A run with checkpoints takes commands through the socket `control` in their directory, from
+    // this user's processes (weir job); with this it does not.
+    bool is_not_commanded;
 } weir_run_options;
 
 typedef struct weir_run weir_run;

@@ -138,6 +138,10 @@ void wr_store_abort(struct wr_store *store, uint64_t id);
 // that are alive, one file a task. If it fails nothing is left there, and the store is as it was.
 weir_status wr_store_savepoint(struct wr_store *store, const char *directory,
                                struct wr_error *error);
+// Makes that directory ahead of time, or finds it empty: what would be refused is refused before
+// anything is done for a savepoint's sake. Any thread.
+weir_status wr_store_savepoint_directory(struct wr_environment *environment, const char *directory,
+                                         struct wr_error *error);
 
 // ---- by hand ----
 

@@ -21,38 +21,40 @@ struct savepoint {
     size_t                 capacity;
 };
 
-static weir_status io_fail(struct wr_error *error, int io_error, const struct savepoint *savepoint,
-                           const char *what)
-{
-    return wr_error_set(error, wr_error_status(io_error), "savepoint in %s: cannot %s: %s",
-                        savepoint->directory, what, strerror(-io_error));
-}
-
 // ---- the directory ----
 
-static weir_status directory_take(struct savepoint *savepoint, struct wr_error *error)
+static weir_status directory_take(struct wr_environment *environment, const char *directory,
+                                  bool *is_made, struct wr_error *error)
 {
-    struct wr_environment *environment = savepoint->store->environment;
-    struct wr_names        names       = { .count = 0 };
-    int status         = environment->ops->make_directory(environment, savepoint->directory);
-    savepoint->is_made = status == 0;
-    if (status < 0 && status != -EEXIST) {
-        return io_fail(error, status, savepoint, "make the directory");
+    struct wr_names names  = { .count = 0 };
+    int             status = environment->ops->make_directory(environment, directory);
+    *is_made               = status == 0;
+    if (status == 0 || status == -EEXIST) {
+        status = environment->ops->list(environment, directory, wr_names_add, &names);
     }
-    status = environment->ops->list(environment, savepoint->directory, wr_names_add, &names);
     if (status == 0 && names.count > 0) {
         (void)wr_error_set(error, WEIR_CONFLICT,
                            "savepoint in %s: the directory is not empty, there is \"%s\": choose "
                            "another one",
-                           savepoint->directory, names.names[0]);
+                           directory, names.names[0]);
         wr_names_fini(&names);
         return WEIR_CONFLICT;
     }
     wr_names_fini(&names);
     if (status == 0) {
-        status = wr_file_sync_parent(environment, savepoint->directory);
+        status = wr_file_sync_parent(environment, directory);
     }
-    return status < 0 ? io_fail(error, status, savepoint, "make the directory") : WEIR_OK;
+    return status == 0 ? WEIR_OK
+                       : wr_error_set(error, wr_error_status(status),
+                                      "savepoint in %s: cannot make the directory: %s", directory,
+                                      strerror(-status));
+}
+
+weir_status wr_store_savepoint_directory(struct wr_environment *environment, const char *directory,
+                                         struct wr_error *error)
+{
+    bool is_made;
+    return directory_take(environment, directory, &is_made, error);
 }
 
 // Leaves nothing behind.
@@ -231,7 +233,7 @@ weir_status wr_store_savepoint(struct wr_store *store, const char *directory,
                             "savepoint in %s: there is no checkpoint in %s to copy: take one first",
                             directory, store->directory);
     }
-    weir_status status = directory_take(&savepoint, error);
+    weir_status status = directory_take(store->environment, directory, &savepoint.is_made, error);
     if (status == WEIR_OK) {
         savepoint.files =
             wr_alloc(store->newest.manifest.task_count * sizeof(struct wr_state_file *) + 1);

@@ -1,5 +1,6 @@
 // From a job to its end: plan it, build it, run it in threads or in the simulation, keep what it
 // counted. With a directory for checkpoints: open that first, for it may say what was before.
+#include "runtime/plan/control.h"
 #include "runtime/plan/plan.h"
 #include "runtime/plan/replay.h"
 #include "runtime/plan/restart.h"
@@ -232,6 +233,11 @@ static bool launch_open_replay(weir_job *job, weir_run_options *options,
     return true;
 }
 
+static int64_t timeout_of(const weir_run_options *options)
+{
+    return options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US;
+}
+
 static void launch_take_checkpoints(const weir_job *job, const weir_run_options *options,
                                     struct weir_run *run, const struct stores *stores)
 {
@@ -241,7 +247,7 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
         .interval_us = options->until != NULL             ? NEVER_US
                        : options->checkpoint_interval > 0 ? options->checkpoint_interval
                                                           : INTERVAL_US,
-        .timeout_us  = options->checkpoint_timeout > 0 ? options->checkpoint_timeout : TIMEOUT_US,
+        .timeout_us  = timeout_of(options),
         .job         = job->name,
         .graph       = graph_text(job),
     };
@@ -297,6 +303,17 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
     return run;
 }
 
+static void launch_take_commands(weir_job *job, const weir_run_options *options,
+                                 struct weir_run *run)
+{
+    char *sentence = NULL;
+    run->control   = wr_control_open(run, options->checkpoints, timeout_of(options), &sentence);
+    if (run->control == NULL) {
+        warn(job, sentence);
+        wr_free(sentence);
+    }
+}
+
 static weir_run *launch(weir_job *job, const weir_run_options *options,
                         struct wr_environment *environment)
 {
@@ -308,6 +325,9 @@ static weir_run *launch(weir_job *job, const weir_run_options *options,
         wr_run_start_simulation(run, options->seed);
     } else {
         wr_run_start(run);
+        if (run->coordinator != NULL && !options->is_not_commanded) {
+            launch_take_commands(job, options, run);
+        }
     }
     return run;
 }
@@ -347,9 +367,11 @@ weir_status weir_run_close(weir_run *run)
 {
     weir_job *job = run->job;
     (void)weir_run_wait(run, -1);
+    wr_control_stop(run->control);
     wr_run_join(run);
     wr_run_close_operators(run);
     const weir_status status = weir_run_wait(run, -1);
+    wr_control_close(run->control, status, run->failure);
     if (run->failure != NULL) {
         wr_job_mistake(job, run->status, "%s", run->failure);
     }

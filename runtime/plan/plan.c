@@ -456,6 +456,30 @@ static void plan_size_batches(struct wr_plan *plan)
 
 // ---- all together ----
 
+static bool plan_list_source(struct wr_plan *plan, struct wr_graph_node *graph,
+                             struct wr_environment *environment)
+{
+    struct wr_source_options *source = (void *)(uintptr_t)graph->spec.options;
+    weir_status               status = WEIR_USAGE;
+    char                     *error  = NULL;
+    for (uint32_t k = 0; k < source->partitions.count; k++) {
+        wr_free(source->partitions.names[k]);
+    }
+    wr_free(source->partitions.names);
+    source->partitions = (struct wr_partition_list){ 0 };
+    if (!source->connector->list(environment, source->options, &source->partitions, &status,
+                                 &error)) {
+        wr_job_mistake(plan->job, status, "%s: %s", graph->spec.name,
+                       error != NULL ? error : "cannot be read");
+        wr_free(error);
+        return false;
+    }
+    WR_ASSERT(source->partitions.count > 0);
+    graph->partition_count = source->partitions.count;
+    return true;
+}
+
+// While a job runs its partitions stay those it was started with: readers have their names.
 static bool plan_list_partitions(struct wr_plan *plan, struct wr_environment *environment)
 {
     for (uint32_t i = 0; i < plan->job->node_count; i++) {
@@ -463,24 +487,10 @@ static bool plan_list_partitions(struct wr_plan *plan, struct wr_environment *en
         if (graph->kind != WR_GRAPH_SOURCE) {
             continue;
         }
-        struct wr_source_options *source = (void *)(uintptr_t)graph->spec.options;
-        weir_status               status = WEIR_USAGE;
-        char                     *error  = NULL;
-        for (uint32_t k = 0; k < source->partitions.count; k++) {
-            wr_free(source->partitions.names[k]);
-        }
-        wr_free(source->partitions.names);
-        source->partitions = (struct wr_partition_list){ 0 };
-        if (!source->connector->list(environment, source->options, &source->partitions, &status,
-                                     &error)) {
-            wr_job_mistake(plan->job, status, "%s: %s", graph->spec.name,
-                           error != NULL ? error : "cannot be read");
-            wr_free(error);
+        if (plan->job->run == NULL && !plan_list_source(plan, graph, environment)) {
             return false;
         }
-        WR_ASSERT(source->partitions.count > 0);
-        graph->partition_count = source->partitions.count;
-        plan->partition_count += source->partitions.count;
+        plan->partition_count += graph->partition_count;
     }
     return true;
 }

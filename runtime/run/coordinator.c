@@ -50,7 +50,9 @@ struct task_part {
 
 // A savepoint that somebody waits for; under the coordinator's lock.
 struct savepoint {
-    char           *directory;
+    const char     *directory;
+    bool            is_last; // of the last checkpoint of the run, which is asked to end
+    bool            drains;  // with is_last
     bool            is_done;
     struct wr_error error;
 };
@@ -602,18 +604,26 @@ static uint32_t coordinator_take_reports(struct wr_coordinator *coordinator)
 
 // ---- savepoints ----
 
-weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
-                                         int64_t timeout_us, struct wr_error *error)
+// Under the lock.
+static void savepoint_ask(struct wr_coordinator *coordinator, struct savepoint *own)
 {
-    const int64_t    begin_us = now_us(coordinator);
-    struct savepoint own      = { .directory = wr_copy_text(directory) };
-    bool             is_over  = false;
-    bool             is_late  = false;
+    coordinator->savepoint = own;
+    coordinator_signal(coordinator);
+    if (own->is_last) { // not before it is known what the last checkpoint is wanted for
+        weir_run_stop_any(coordinator->run, own->drains);
+    }
+}
+
+static weir_status savepoint_await(struct wr_coordinator *coordinator, struct savepoint own,
+                                   int64_t timeout_us, struct wr_error *error)
+{
+    const int64_t begin_us = now_us(coordinator);
+    bool          is_over  = false;
+    bool          is_late  = false;
     (void)pthread_mutex_lock(&coordinator->lock);
     while (!own.is_done && !is_over && !is_late) {
         if (coordinator->savepoint == NULL) { // one at a time
-            coordinator->savepoint = &own;
-            coordinator_signal(coordinator);
+            savepoint_ask(coordinator, &own);
         }
         // In pieces, so that the end of the run is seen.
         const int64_t         until_us = now_us(coordinator) + 100000;
@@ -629,29 +639,45 @@ weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, con
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (!own.is_done) {
         (void)wr_error_set(&own.error, is_over ? WEIR_CONFLICT : WEIR_TIMED_OUT, "savepoint %s: %s",
-                           directory,
+                           own.directory,
                            is_over ? "the run has ended" : "it was not made in the time given");
     }
-    wr_free(own.directory);
     *error = own.error;
     return error->status;
+}
+
+weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
+                                         int64_t timeout_us, struct wr_error *error)
+{
+    const struct savepoint own = { .directory = directory };
+    return savepoint_await(coordinator, own, timeout_us, error);
+}
+
+weir_status wr_coordinator_stop_any(struct wr_coordinator *coordinator, const char *directory,
+                                    bool drain, struct wr_error *error)
+{
+    const struct savepoint own = { .directory = directory, .is_last = true, .drains = drain };
+    return wr_store_savepoint_directory(coordinator->run->environment, directory, error) == WEIR_OK
+               ? savepoint_await(coordinator, own, -1, error)
+               : error->status;
 }
 
 static bool savepoint_is_wanted(struct wr_coordinator *coordinator)
 {
     (void)pthread_mutex_lock(&coordinator->lock);
-    const bool is_wanted = coordinator->savepoint != NULL;
+    const bool is_wanted = coordinator->savepoint != NULL && !coordinator->savepoint->is_last;
     (void)pthread_mutex_unlock(&coordinator->lock);
     return is_wanted;
 }
 
 // Of the checkpoint just published, if somebody waits for one, who may give up meanwhile.
-static void savepoint_make(struct wr_coordinator *coordinator)
+static void savepoint_make(struct wr_coordinator *coordinator, bool is_last)
 {
     struct wr_error error = { .status = WEIR_OK };
     (void)pthread_mutex_lock(&coordinator->lock);
     const struct savepoint *asked     = coordinator->savepoint;
-    char                   *directory = asked != NULL ? wr_copy_text(asked->directory) : NULL;
+    const bool              is_due    = asked != NULL && (is_last || !asked->is_last);
+    char                   *directory = is_due ? wr_copy_text(asked->directory) : NULL;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (directory == NULL) {
         return;
@@ -845,7 +871,7 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
     coordinator->completed = done;
     coordinator->published = coordinator->begun_at;
     coordinator_post(coordinator, WR_MESSAGE_COMPLETE, done);
-    savepoint_make(coordinator);
+    savepoint_make(coordinator, ends);
     if (ends) {
         coordinator_end(coordinator);
     }

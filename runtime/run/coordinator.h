@@ -63,6 +63,11 @@ uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator);
 weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
                                          int64_t timeout_us, struct wr_error *error);
 
+// Asks the sources to end, and copies the run's last checkpoint into `directory`, likewise: nothing
+// lies between the savepoint and the end. If that directory will not do the run goes on.
+weir_status wr_coordinator_stop_any(struct wr_coordinator *coordinator, const char *directory,
+                                    bool drain, struct wr_error *error);
+
 // The run goes on with the workers of `next` (handed), a generation that is prepared: at the next
 // barrier it takes over (handover.h). Any thread but the coordinator's and the workers'; waits up
 // to timeout_us (< 0: no limit) for its begin. *paused_us (may be NULL): from the first task that

@@ -172,20 +172,21 @@ struct wr_generation_options {
 // ---- run ----
 
 struct weir_run {
-    struct wr_environment *environment;
-    bool                   owns_environment;
-    struct wr_generation  *now;              // any thread reads it; see wr_run_now_any
-    uint32_t               generation_count; // made so far
-    uint64_t               seed;             // of the keys' hash
-    const char            *job_name;
-    int64_t                spin_us;
-    bool                   is_simulated;
-    const struct wr_until *until;       // how far its sources read; NULL: it is no replay
-    weir_job              *job;         // whose it is; for whoever launched it
-    struct wr_coordinator *coordinator; // of its checkpoints; NULL: it takes none
-    pthread_t              coordinator_thread;
-    bool                   has_coordinator_thread;
-    struct wr_shared      *shared; // resources that nodes use together; see share.c
+    struct wr_environment    *environment;
+    bool                      owns_environment;
+    struct wr_generation     *now;              // any thread reads it; see wr_run_now_any
+    uint32_t                  generation_count; // made so far
+    uint64_t                  seed;             // of the keys' hash
+    const char               *job_name;
+    int64_t                   spin_us;
+    bool                      is_simulated;
+    const struct wr_until    *until;   // how far its sources read; NULL: it is no replay
+    weir_job                 *job;     // whose it is; for whoever launched it
+    struct wr_control_socket *control; // the same: through which it is commanded; NULL: it is not
+    struct wr_coordinator    *coordinator; // of its checkpoints; NULL: it takes none
+    pthread_t                 coordinator_thread;
+    bool                      has_coordinator_thread;
+    struct wr_shared         *shared; // resources that nodes use together; see share.c
 
     uint32_t        is_stopping;   // any thread sets it; sources read it
     uint32_t        drains;        // with is_stopping

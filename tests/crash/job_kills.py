@@ -1,8 +1,9 @@
 """Kills the payments job with SIGKILL at random moments, from log to log, again and again on one
 directory of checkpoints, and starts it again with other numbers of workers, until it ends: its
-topics are what the oracle says, nothing lost, nothing twice.
+topics are what the oracle says, nothing lost, nothing twice. With --weir a third of its lives are
+told to go on with another number of workers (weir job rescale), and killed up to 400 ms after that.
 
-    python3 job_kills.py [--seed S] [--kills N] PAYMENTS EXPORT_LOG
+    python3 job_kills.py [--seed S] [--kills N] [--weir WEIR] PAYMENTS EXPORT_LOG
 
 Three of ten kills come while the job goes on from its checkpoint, by how long that took at another
 start; the others up to 0.4 s after it. How many did come in recovery is counted, and printed. When
@@ -51,6 +52,7 @@ class Chain:
         self.random = random.Random(f"{options.seed} {number}")
         self.kills = self.kills_in_recovery = self.lives = 0
         self.recovery_s = 0.02
+        self.rescales = 0
 
     def command(self, rate=None):
         return payments_job.run_command(
@@ -65,6 +67,29 @@ class Chain:
             time.sleep(0.001)
         self.recovery_s = time.monotonic() - start
 
+    def rescale(self, process):
+        """Asks the job for it as soon as it listens, and waits for the answer in half of all cases:
+        in the others the kill may come in the middle.
+        """
+        asks = [self.options.weir, "job"]
+        directory = payments_job.checkpoints_of(self.home)
+        while process.poll() is None and subprocess.run(
+                [*asks, "status", directory], capture_output=True, check=False).returncode:
+            time.sleep(0.01)
+        asking = subprocess.Popen(
+            [*asks, "rescale", directory, "--timeout", "300", str(self.random.randint(1, 4))],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if self.random.random() < 0.5:
+            asking.wait()
+        return asking
+
+    def see_rescaled(self, asking):
+        said = asking.communicate()[0]
+        self.rescales += asking.returncode == 0
+        # Or the job was killed (3), was gone (4), or was at its end (5).
+        if asking.returncode not in (0, 3, 4, 5):
+            raise Broken(f"weir job rescale ended with {asking.returncode}: {said.strip()}")
+
     def live(self):
         """Starts the job and kills it. True if it had ended by then."""
         self.lives += 1
@@ -75,8 +100,11 @@ class Chain:
             start = time.monotonic()
             with subprocess.Popen(self.command(EVENTS // SECONDS), stdout=subprocess.PIPE,
                                   stderr=stderr) as process:
+                asking = None
                 if not is_early:
                     self.await_recovery(process, start)
+                    if self.options.weir is not None and self.random.random() < 1 / 3:
+                        asking = self.rescale(process)
                 try:
                     self.summary = process.communicate(timeout=delay)[0]
                 except subprocess.TimeoutExpired:
@@ -84,6 +112,9 @@ class Chain:
                     process.kill()
                     self.kills += 1
                     return False
+                finally:
+                    if asking is not None:
+                        self.see_rescaled(asking)
             stderr.seek(0)
             if process.returncode != 0:
                 raise Broken(f"the job ended by itself with {process.returncode}: "
@@ -123,13 +154,15 @@ def kill_all(options, folder):
             chains += [future.result() for future in futures]
             kills = sum(chain.kills for chain in chains)
     print(f"{len(chains)} jobs, {sum(chain.lives for chain in chains)} lives, {kills} kills, "
-          f"{sum(chain.kills_in_recovery for chain in chains)} of them in recovery")
+          f"{sum(chain.kills_in_recovery for chain in chains)} of them in recovery, "
+          f"{sum(chain.rescales for chain in chains)} rescales")
     return kills
 
 
 def main():
     def add(parser):
         parser.add_argument("--kills", type=int, default=promises.by_size(20, 1000, 10000))
+        parser.add_argument("--weir", type=os.path.abspath, help="the command, to rescale with")
     options = payments_job.parse(__doc__, add)
     promises.run(lambda folder: kill_all(options, folder), options)
 
