@@ -325,7 +325,8 @@ static weir_run *launch(weir_job *job, const weir_run_options *options,
         wr_run_start_simulation(run, options->seed);
     } else {
         wr_run_start(run);
-        if (run->coordinator != NULL && !options->is_not_commanded) {
+        // A replay ends by itself, and the directory is somebody else's.
+        if (run->coordinator != NULL && !options->is_not_commanded && run->until == NULL) {
             launch_take_commands(job, options, run);
         }
     }
