@@ -321,6 +321,17 @@ class ARunningJob(JobTest):
         self.assertIn(done.returncode, (0, 30), done.stdout)  # 30: what the kill left
         self.assertNotIn("control", done.stdout)
 
+    def test_is_commanded_while_a_replay_looks_back_at_it(self):
+        process = self.start_small()
+        self.await_checkpoint(process)
+        replayed = subprocess.run(
+            [JOB, "run", "--events", "100000000", "--checkpoints", self.saved, "--until", "@100000",
+             "--restore", str(self.status()["checkpoint"]), "--replay-to", self.root / "then",
+             "--quiet"], capture_output=True, text=True, check=False)
+        self.assertEqual(replayed.returncode, 0, replayed.stderr)
+        weir(["stop", self.saved])
+        self.ends_well(process)
+
     def test_takes_no_commands_if_it_is_told_so(self):
         process = subprocess.Popen([JOB, "run", "--checkpoints", str(self.saved), "--quiet",
                                     "--events", "100000000", "--no-control"])
