@@ -117,8 +117,8 @@ struct wr_channel *wr_generation_add_channel(struct wr_generation         *gener
              .sender_park   = is_simulated ? NULL : &from->worker->park,
     };
     struct wr_channel *channel = wr_channel_open(&options);
-    generation->channels       = wr_realloc(generation->channels, sizeof(struct wr_channel *) *
-                                                                      (generation->channel_count + 1));
+    const size_t       count   = generation->channel_count + 1;
+    generation->channels = wr_realloc(generation->channels, count * sizeof(struct wr_channel *));
     generation->channels[generation->channel_count++] = channel;
     to->inputs = wr_realloc(to->inputs, sizeof(struct wr_input) * (to->input_count + 1));
     to->inputs[to->input_count++] = (struct wr_input){ .channel = channel };

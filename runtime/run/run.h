@@ -281,9 +281,11 @@ void wr_node_join(struct wr_node *from, uint32_t output, struct wr_node *to);
 const struct wr_batch_layout *wr_generation_add_layout(struct wr_generation *generation,
                                                        const weir_type *type, uint32_t columns,
                                                        const void *hashed_by, uint32_t block_bytes);
-struct wr_channel            *wr_generation_add_channel(struct wr_generation         *generation,
-                                                        const struct wr_batch_layout *layout, uint32_t credits,
-                                                        const struct wr_task *from, struct wr_task *to);
+
+struct wr_channel *wr_generation_add_channel(struct wr_generation         *generation,
+                                             const struct wr_batch_layout *layout, uint32_t credits,
+                                             const struct wr_task *from, struct wr_task *to);
+
 // Before wr_run_prepare, if at all: the run takes checkpoints by this coordinator (handed), and
 // goes on from the one that its store was opened at, if there is one.
 void wr_run_take_checkpoints(struct weir_run *run, struct wr_coordinator *coordinator);
