@@ -33,7 +33,7 @@ EVENTS = 6000
 RATE = 30_000
 INTERVAL_MS = 20
 PARTITIONS = 2
-DONE, FAILED, FULL, DISK_FAILED = 0, 1, 8, 9  # exit codes
+DONE, FULL, DISK_FAILED = 0, 8, 9  # exit codes
 
 
 class JobScenes(traced.Scenes):
@@ -72,9 +72,9 @@ class JobScenes(traced.Scenes):
 def codes_after(point, done):
     """How the job may end in which a call failed so."""
     if point.how == "EIO":
-        return DONE, FAILED, DISK_FAILED
+        return DONE, DISK_FAILED
     if point.call in traced.SYNCS:
-        return DONE, FAILED, FULL, DISK_FAILED
+        return DONE, FULL, DISK_FAILED
     # The main thread opens and closes; files are cut when they are opened or closed.
     main_thread = done.calls[0][0]
     is_running = point.call != "ftruncate" and all(

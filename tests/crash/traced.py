@@ -149,7 +149,9 @@ class Scenes:
         directory = os.path.join(self.folder, name, "home")
         os.mkdir(os.path.dirname(directory))
         if self.templates[scene] is not None:
-            shutil.copytree(self.templates[scene], directory, symlinks=True)
+            # A socket of who was killed cannot be copied, and is not missed.
+            shutil.copytree(self.templates[scene], directory, symlinks=True,
+                            ignore=shutil.ignore_patterns("control"))
         return directory
 
     def points(self, scene):
