@@ -188,7 +188,7 @@ Test(checkpoints, let_a_stopped_job_go_on_with_other_numbers_of_workers)
 
 Test(checkpoints, commit_what_was_prepared_when_the_commit_had_failed)
 {
-    external.fails_in          = 3;
+    external.fails_in          = 1; // there may be no more, on a slow machine
     weir_job        *job       = job_of(&plain);
     weir_run_options options   = options_of(2);
     options.restart_rule.kind  = WEIR_RESTART_FIXED;
