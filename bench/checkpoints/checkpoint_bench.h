@@ -126,6 +126,10 @@ void running_payment(payment *out, uint64_t i);
 // The checksum of the first so many payments that `make` makes (running_payment: a filled job's),
 // computed without weir.
 struct checksum running_expected(uint64_t events, void (*make)(payment *out, uint64_t i));
-weir_job       *tumbling_open(const struct bench *bench, uint64_t events, struct seen *seen); // w2
+// Half of the rate that w4 with W4_KEYS reaches by itself with so many workers, as cost.c measures
+// it, over so many events a run. False after saying why.
+bool      running_half_of_peak(const struct bench *bench, unsigned workers, uint64_t events,
+                               double *rate);
+weir_job *tumbling_open(const struct bench *bench, uint64_t events, struct seen *seen); // w2
 
 #endif

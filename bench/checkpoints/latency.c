@@ -85,27 +85,6 @@ static const weir_sink_binding measure_lateness = { .name       = "measure_laten
 
 // ---- measuring ----
 
-// Of what the job reaches by itself, as cost.c measures it.
-static bool half_of_peak(const struct bench *bench, double *rate)
-{
-    const struct plan plan = { .workers = bench->workers };
-    double            rates[RUNS_MAX];
-    running_keys = W4_KEYS;
-    for (unsigned run = 0; run < bench->runs; run++) {
-        const uint64_t events = bench->is_small ? PEAK_EVENTS / 50 : PEAK_EVENTS;
-        struct seen    seen;
-        seen_start(&seen, 0);
-        weir_job     *job      = running_open(bench, events, false, &seen);
-        const int64_t start_ns = clock_now_ns();
-        if (!plan_run(&plan, job, NULL)) {
-            return false;
-        }
-        rates[run] = (double)events / ((double)(seen.last_ns - start_ns) / 1e9);
-    }
-    *rate = median(rates, bench->runs) / 2;
-    return true;
-}
-
 static bool paced_run(const struct bench *bench, double rate, struct lateness *late,
                       struct taken *taken)
 {
@@ -162,8 +141,10 @@ bool bench_latency(const struct bench *bench, const char *job)
     struct lateness     late = { .is_open = false };
     double              rate = bench->rate;
     lateness_open(&late);
-    const bool is_good = late.is_open && (rate > 0 || half_of_peak(bench, &rate)) &&
-                         paced_run(bench, rate, &late, &taken) && taken.count > 0;
+    const bool is_good =
+        late.is_open &&
+        (rate > 0 || running_half_of_peak(bench, bench->workers, PEAK_EVENTS, &rate)) &&
+        paced_run(bench, rate, &late, &taken) && taken.count > 0;
     if (is_good) {
         all_print(bench, job, rate, &late, &taken);
         line_end(bench);

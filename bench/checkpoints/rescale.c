@@ -100,26 +100,6 @@ static weir_job *job_open(uint64_t events, double rate, weir_time start, struct 
 
 // ---- measuring ----
 
-static bool half_of_peak(const struct bench *bench, double *rate)
-{
-    const struct plan plan = { .workers = 1 };
-    double            rates[RUNS_MAX];
-    running_keys = W4_KEYS;
-    for (unsigned run = 0; run < bench->runs; run++) {
-        const uint64_t events = bench->is_small ? PEAK_EVENTS / 50 : PEAK_EVENTS;
-        struct seen    seen;
-        seen_start(&seen, 0);
-        weir_job     *job      = running_open(bench, events, false, &seen);
-        const int64_t start_ns = clock_now_ns();
-        if (!plan_run(&plan, job, NULL)) {
-            return false;
-        }
-        rates[run] = (double)events / ((double)(seen.last_ns - start_ns) / 1e9);
-    }
-    *rate = median(rates, bench->runs) / 2;
-    return true;
-}
-
 static void wait_us(int64_t us)
 {
     nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 }, NULL);
@@ -195,7 +175,7 @@ bool bench_rescale(const struct bench *bench, const char *job)
     static double paused[STEPS][RUNS_MAX];
     struct late   late    = { .is_open = false };
     double        rate    = bench->rate;
-    bool          is_good = rate > 0 || half_of_peak(bench, &rate);
+    bool          is_good = rate > 0 || running_half_of_peak(bench, 1, PEAK_EVENTS, &rate);
     is_good = is_good && histogram_open(&late.during) && histogram_open(&late.outside);
     for (unsigned run = 0; run < bench->runs && is_good; run++) {
         double one[STEPS];

@@ -2,6 +2,7 @@
 #include "bench/checkpoints/checkpoint_bench.h"
 
 #include "bench/harness/clock.h"
+#include "bench/harness/median.h"
 #include "bench/jobs/by_card.h"
 #include "bench/jobs/payments.h"
 
@@ -144,6 +145,27 @@ struct checksum running_expected(uint64_t events, void (*make)(payment *out, uin
     }
     free(sums);
     return expected;
+}
+
+bool running_half_of_peak(const struct bench *bench, unsigned workers, uint64_t events,
+                          double *rate)
+{
+    const struct plan plan = { .workers = workers };
+    double            rates[RUNS_MAX];
+    running_keys = W4_KEYS;
+    events       = bench->is_small ? events / 50 : events;
+    for (unsigned run = 0; run < bench->runs; run++) {
+        struct seen seen;
+        seen_start(&seen, 0);
+        weir_job     *job      = running_open(bench, events, false, &seen);
+        const int64_t start_ns = clock_now_ns();
+        if (!plan_run(&plan, job, NULL)) {
+            return false;
+        }
+        rates[run] = (double)events / ((double)(seen.last_ns - start_ns) / 1e9);
+    }
+    *rate = median(rates, bench->runs) / 2;
+    return true;
 }
 
 // ---- w2 ----

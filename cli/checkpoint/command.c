@@ -1,9 +1,6 @@
 #include "cli/checkpoint/command.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define OPEN_ATTEMPTS 3
@@ -16,49 +13,11 @@ bool wr_checkpoint_is_number(const char *word, uint64_t *number)
     return strcmp(word, "latest") == 0 || (wr_value_count(word, number) && *number > 0);
 }
 
-struct numbers {
-    uint64_t *at;
-    uint32_t  count;
-};
-
-static void numbers_add(void *opaque, const char *name)
-{
-    struct numbers *numbers = opaque;
-    uint64_t        number;
-    if (wr_manifest_name_parse(name, &number)) {
-        numbers->at = wr_realloc(numbers->at, (numbers->count + 1) * sizeof(*numbers->at));
-        numbers->at[numbers->count++] = number;
-    }
-}
-
-static int number_compare(const void *one, const void *other)
-{
-    const uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-    return a < b ? -1 : a > b;
-}
-
-static weir_status numbers_list(const struct wr_tool_call *command, struct numbers *numbers,
-                                struct wr_error *error)
-{
-    struct wr_environment *environment = command->environment;
-    const int              status =
-        environment->ops->list(environment, command->directory, numbers_add, numbers);
-    if (numbers->count > 1) {
-        qsort(numbers->at, numbers->count, sizeof(*numbers->at), number_compare);
-    }
-    return status == 0 ? WEIR_OK
-                       : wr_error_set(error, wr_error_status(status),
-                                      "checkpoints in %s: cannot list the directory: %s",
-                                      command->directory, strerror(-status));
-}
-
 int wr_checkpoint_numbers(const struct wr_tool_call *command, uint64_t **numbers, uint32_t *count)
 {
-    struct numbers    found  = { .at = NULL };
-    struct wr_error   error  = { .status = WEIR_OK };
-    const weir_status status = numbers_list(command, &found, &error);
-    *numbers                 = found.at;
-    *count                   = found.count;
+    struct wr_error   error = { .status = WEIR_OK };
+    const weir_status status =
+        wr_manifest_numbers(command->environment, command->directory, numbers, count, &error);
     return status == WEIR_OK ? 0 : wr_tool_failed(&error);
 }
 

@@ -33,6 +33,43 @@ bool wr_manifest_name_parse(const char *name, uint64_t *checkpoint)
     return strcmp(name, again) == 0;
 }
 
+struct numbers {
+    uint64_t *at;
+    uint32_t  count;
+};
+
+static void numbers_add(void *opaque, const char *name)
+{
+    struct numbers *numbers = opaque;
+    uint64_t        number;
+    if (wr_manifest_name_parse(name, &number)) {
+        numbers->at = wr_realloc(numbers->at, (numbers->count + 1) * sizeof(*numbers->at));
+        numbers->at[numbers->count++] = number;
+    }
+}
+
+static int number_compare(const void *one, const void *other)
+{
+    const uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+    return a < b ? -1 : a > b;
+}
+
+weir_status wr_manifest_numbers(struct wr_environment *environment, const char *directory,
+                                uint64_t **numbers, uint32_t *count, struct wr_error *error)
+{
+    struct numbers found  = { .at = NULL };
+    const int      status = environment->ops->list(environment, directory, numbers_add, &found);
+    if (found.count > 1) {
+        qsort(found.at, found.count, sizeof(*found.at), number_compare);
+    }
+    *numbers = found.at;
+    *count   = found.count;
+    return status == 0 ? WEIR_OK
+                       : wr_error_set(error, wr_error_status(status),
+                                      "checkpoints in %s: cannot list the directory: %s", directory,
+                                      strerror(-status));
+}
+
 // ---- to text ----
 
 struct text {

@@ -37,6 +37,7 @@
 #ifndef WR_MANIFEST_H
 #define WR_MANIFEST_H
 
+#include "runtime/base/environment.h"
 #include "runtime/base/error.h"
 #include "runtime/checkpoint/block.h"
 
@@ -75,6 +76,10 @@ struct wr_manifest {
 // `name` has WR_MANIFEST_NAME_BYTES.
 void wr_manifest_name(uint64_t checkpoint, char *name);
 bool wr_manifest_name_parse(const char *name, uint64_t *checkpoint);
+// The numbers of the checkpoints that are published in the directory, rising; *numbers is
+// wr_alloc'ed, also after a failure.
+weir_status wr_manifest_numbers(struct wr_environment *environment, const char *directory,
+                                uint64_t **numbers, uint32_t *count, struct wr_error *error);
 
 // The text (wr_alloc'ed), without its checksum; NULL: a text of the caller's has a line's end.
 char *wr_manifest_text(const struct wr_manifest *manifest);

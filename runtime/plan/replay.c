@@ -1,7 +1,5 @@
 #include "runtime/plan/replay.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 // ---- partitions ----
@@ -70,27 +68,6 @@ static bool store_is_past(const struct wr_store *store, const struct wr_until *u
     return false;
 }
 
-struct numbers {
-    uint64_t *at;
-    size_t    count;
-};
-
-static void numbers_add(void *opaque, const char *name)
-{
-    struct numbers *numbers = opaque;
-    uint64_t        number;
-    if (wr_manifest_name_parse(name, &number)) {
-        numbers->at = wr_realloc(numbers->at, (numbers->count + 1) * sizeof(*numbers->at));
-        numbers->at[numbers->count++] = number;
-    }
-}
-
-static int number_compare_falling(const void *one, const void *other)
-{
-    const uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-    return (a < b) - (a > b);
-}
-
 // NULL: it is past the point, or cannot be read.
 static struct wr_store *store_before(struct wr_environment *environment, const char *directory,
                                      uint64_t number, const struct wr_until *until)
@@ -111,20 +88,16 @@ weir_status wr_replay_open(struct wr_environment *environment, const char *direc
                            const struct wr_until *until, struct wr_store **store,
                            struct wr_error *error)
 {
-    struct numbers numbers = { .at = NULL };
-    const int      listed  = environment->ops->list(environment, directory, numbers_add, &numbers);
-    *store                 = NULL;
-    if (numbers.count > 1) {
-        qsort(numbers.at, numbers.count, sizeof(*numbers.at), number_compare_falling);
+    uint64_t         *numbers;
+    uint32_t          count;
+    const weir_status listed = wr_manifest_numbers(environment, directory, &numbers, &count, error);
+    *store                   = NULL;
+    while (listed == WEIR_OK && count > 0 && *store == NULL) { // the newest first
+        *store = store_before(environment, directory, numbers[--count], until);
     }
-    for (size_t i = 0; i < numbers.count && *store == NULL; i++) {
-        *store = store_before(environment, directory, numbers.at[i], until);
-    }
-    wr_free(numbers.at);
-    if (listed < 0) {
-        return wr_error_set(error, wr_error_status(listed),
-                            "checkpoints in %s: cannot list the directory: %s", directory,
-                            strerror(-listed));
+    wr_free(numbers);
+    if (listed != WEIR_OK) {
+        return listed;
     }
     return *store != NULL
                ? WEIR_OK

@@ -4,6 +4,8 @@
 #include "runtime/base/thread.h"
 #include "runtime/run/capturing.h"
 
+#include <string.h>
+
 // ---- making ----
 
 static void generation_open_workers(struct wr_generation *generation)
@@ -184,6 +186,18 @@ void wr_generation_prepare(struct wr_generation *generation)
     for (uint32_t i = 0; i < generation->task_count && task_open_operators(generation->tasks[i]);
          i++) {
     }
+}
+
+struct wr_node *wr_generation_first_node(const struct wr_generation *generation, const char *name)
+{
+    for (uint32_t i = 0; i < generation->task_count; i++) {
+        for (uint32_t k = 0; k < generation->tasks[i]->node_count; k++) {
+            if (strcmp(generation->tasks[i]->nodes[k]->spec->name, name) == 0) {
+                return generation->tasks[i]->nodes[k];
+            }
+        }
+    }
+    return NULL;
 }
 
 // ---- running ----

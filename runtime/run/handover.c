@@ -14,18 +14,6 @@ struct parts {
     uint32_t               table_count, slices_count;
 };
 
-static const struct wr_kept_table *kept_of(const struct wr_node *node, const char *name,
-                                           bool is_by_time)
-{
-    for (uint32_t i = 0; node->kept != NULL && i < node->kept->table_count; i++) {
-        const struct wr_kept_table *kept = &node->kept->tables[i];
-        if ((kept->slices != NULL) == is_by_time && strcmp(kept->name, name) == 0) {
-            return kept;
-        }
-    }
-    return NULL;
-}
-
 static void parts_gather(struct parts *parts, const struct wr_generation *last,
                          const char *operator_name, const struct wr_kept_table *wanted)
 {
@@ -36,7 +24,7 @@ static void parts_gather(struct parts *parts, const struct wr_generation *last,
         for (uint32_t k = 0; k < task->node_count; k++) {
             const struct wr_kept_table *kept =
                 strcmp(task->nodes[k]->spec->name, operator_name) == 0
-                    ? kept_of(task->nodes[k], wanted->name, wanted->slices != NULL)
+                    ? wr_kept_find_table(task->nodes[k], wanted->name, wanted->slices != NULL)
                     : NULL;
             if (kept != NULL && kept->slices != NULL) {
                 parts->slices[parts->slices_count++] =
@@ -85,17 +73,4 @@ bool wr_generation_take_over(struct wr_generation *next, const struct wr_generat
     wr_free(parts.tables);
     wr_free(parts.slices);
     return is_good && wr_generation_restore_rest(next, indexes, last->task_count);
-}
-
-struct wr_node *wr_generation_first_node(const struct wr_generation *generation, const char *name)
-{
-    for (uint32_t i = 0; i < generation->task_count; i++) {
-        for (uint32_t k = 0; k < generation->tasks[i]->node_count; k++) {
-            if (strcmp(generation->tasks[i]->nodes[k]->spec->name, name) == 0) {
-                return generation->tasks[i]->nodes[k];
-            }
-        }
-    }
-    WR_ASSERT(false); // both are of one job
-    return NULL;
 }

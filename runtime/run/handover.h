@@ -20,7 +20,4 @@
 bool wr_generation_take_over(struct wr_generation *next, const struct wr_generation *last,
                              const struct wr_index *const *indexes);
 
-// The node that answers for the operator of that name in its generation; there is one.
-struct wr_node *wr_generation_first_node(const struct wr_generation *generation, const char *name);
-
 #endif // WR_HANDOVER_H

@@ -1,5 +1,7 @@
 #include "runtime/run/kept.h"
 
+#include <string.h>
+
 static struct wr_kept *kept_of(struct wr_node *node)
 {
     if (node->kept == NULL) {
@@ -71,6 +73,18 @@ const char *wr_kept_counter_name(enum wr_counter counter)
     const bool is_gauge =
         counter == WR_WATERMARK || counter == WR_STATE_BYTES || counter == WR_BYTES_TOTAL;
     return is_gauge ? NULL : names[counter];
+}
+
+const struct wr_kept_table *wr_kept_find_table(const struct wr_node *node, const char *name,
+                                               bool is_by_time)
+{
+    for (uint32_t i = 0; node->kept != NULL && i < node->kept->table_count; i++) {
+        const struct wr_kept_table *kept = &node->kept->tables[i];
+        if ((kept->slices != NULL) == is_by_time && strcmp(kept->name, name) == 0) {
+            return kept;
+        }
+    }
+    return NULL;
 }
 
 void wr_kept_close(struct wr_kept *kept)

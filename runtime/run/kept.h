@@ -37,6 +37,10 @@ struct wr_kept {
 // something else.
 const char *wr_kept_counter_name(enum wr_counter counter);
 
+// What the node keeps under that name: slices if `is_by_time`, else a table. NULL: nothing.
+const struct wr_kept_table *wr_kept_find_table(const struct wr_node *node, const char *name,
+                                               bool is_by_time);
+
 void wr_kept_close(struct wr_kept *kept); // NULL is fine
 
 #endif // WR_KEPT_H

@@ -92,6 +92,7 @@ void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_genera
 {
     for (struct prepared *at = coordinator->prepared; at != NULL; at = at->next) {
         at->node = wr_generation_first_node(next, at->node->spec->name);
+        WR_ASSERT(at->node != NULL); // both are of one job
     }
 }
 

@@ -6,6 +6,15 @@
 
 #include <time.h>
 
+// Under the lock; in pieces, so that the end of the run is seen.
+static void await_news(struct wr_coordinator *coordinator)
+{
+    const int64_t         until_us = wr_coordinator_now_us(coordinator) + 100000;
+    const struct timespec until    = { .tv_sec  = until_us / 1000000,
+                                       .tv_nsec = until_us % 1000000 * 1000 };
+    (void)pthread_cond_timedwait(&coordinator->has_served, &coordinator->lock, &until);
+}
+
 // ---- savepoints ----
 
 // Under the lock.
@@ -29,11 +38,7 @@ static weir_status savepoint_await(struct wr_coordinator *coordinator, struct sa
         if (coordinator->savepoint == NULL) { // one at a time
             savepoint_ask(coordinator, &own);
         }
-        // In pieces, so that the end of the run is seen.
-        const int64_t         until_us = wr_coordinator_now_us(coordinator) + 100000;
-        const struct timespec until    = { .tv_sec  = until_us / 1000000,
-                                           .tv_nsec = until_us % 1000000 * 1000 };
-        (void)pthread_cond_timedwait(&coordinator->has_served, &coordinator->lock, &until);
+        await_news(coordinator);
         is_late = timeout_us >= 0 && wr_coordinator_now_us(coordinator) - begin_us >= timeout_us;
         is_over = coordinator->is_over || wr_run_has_failed_any(coordinator->run);
     }
@@ -119,11 +124,7 @@ weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct w
             coordinator->move = &own;
             wr_coordinator_signal(coordinator);
         }
-        // In pieces, so that the end of the run is seen.
-        const int64_t         until_us = wr_coordinator_now_us(coordinator) + 100000;
-        const struct timespec until    = { .tv_sec  = until_us / 1000000,
-                                           .tv_nsec = until_us % 1000000 * 1000 };
-        (void)pthread_cond_timedwait(&coordinator->has_served, &coordinator->lock, &until);
+        await_news(coordinator);
         is_late = timeout_us >= 0 && own.next != NULL &&
                   wr_coordinator_now_us(coordinator) - begin_us >= timeout_us;
     }

@@ -58,30 +58,6 @@ static const struct wr_index_operator *operator_at(const struct wr_store *store,
     return operator_in(wr_store_index(store, at), name);
 }
 
-static const struct wr_node *node_of(const struct weir_run *run, const char *name)
-{
-    for (uint32_t i = 0; i < run->now->task_count; i++) {
-        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++) {
-            if (strcmp(run->now->tasks[i]->nodes[k]->spec->name, name) == 0) {
-                return run->now->tasks[i]->nodes[k];
-            }
-        }
-    }
-    return NULL;
-}
-
-static const struct wr_kept_table *kept_table_of(const struct wr_node        *node,
-                                                 const struct wr_index_table *table)
-{
-    for (uint32_t i = 0; node->kept != NULL && i < node->kept->table_count; i++) {
-        const struct wr_kept_table *kept = &node->kept->tables[i];
-        if (strcmp(kept->name, table->name) == 0 && (kept->slices != NULL) == table->has_member) {
-            return kept;
-        }
-    }
-    return NULL;
-}
-
 // ---- whether it fits ----
 
 static struct wr_table_options options_of(const struct wr_kept_table *kept)
@@ -117,7 +93,7 @@ static bool operator_has_state(const struct wr_index_operator *of)
 
 static bool operator_fits(struct restore *restore, const struct wr_index_operator *of)
 {
-    const struct wr_node *node = node_of(restore->run, of->name);
+    const struct wr_node *node = wr_generation_first_node(restore->run->now, of->name);
     if (node == NULL) {
         return !operator_has_state(of) ||
                restore_fail(restore, WEIR_MISMATCH,
@@ -127,7 +103,8 @@ static bool operator_fits(struct restore *restore, const struct wr_index_operato
                             of->name);
     }
     for (uint32_t i = 0; i < of->table_count; i++) {
-        const struct wr_kept_table *kept = kept_table_of(node, &of->tables[i]);
+        const struct wr_kept_table *kept =
+            wr_kept_find_table(node, of->tables[i].name, of->tables[i].has_member);
         if (kept == NULL && of->tables[i].entries > 0) {
             return restore_fail(restore, WEIR_MISMATCH,
                                 "%s: it keeps no %s any more: it is another operator, or was "
@@ -211,10 +188,10 @@ static void pieces_gather(struct filler *filler, const struct wr_node *node)
         const struct wr_index_operator *from = operator_at(restore->store, at, node->spec->name);
         for (uint32_t i = 0; from != NULL && i < from->table_count; i++) {
             const struct wr_index_table *table = &from->tables[i];
-            struct piece                 piece = { .kept   = kept_table_of(node, table),
-                                                   .member = table->member,
-                                                   .at     = at };
-            piece.values = wr_evolutions_find(&restore->evolutions, node->spec->name, table);
+            struct piece piece = { .kept = wr_kept_find_table(node, table->name, table->has_member),
+                                   .member = table->member,
+                                   .at     = at };
+            piece.values       = wr_evolutions_find(&restore->evolutions, node->spec->name, table);
             for (uint32_t k = 0; piece.kept != NULL && k < table->segment_count; k++) {
                 piece.segment = &table->segments[k];
                 if (segment_lies_in(piece.segment, range)) {
