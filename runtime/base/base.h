@@ -78,8 +78,10 @@ void            wr_pool_close(struct wr_pool *pool);
 void           *wr_pool_take(struct wr_pool *pool, size_t bytes); // 64-byte aligned, not zeroed
 void           *wr_pool_take_beyond(struct wr_pool *pool, size_t bytes); // whatever the budget
 void wr_pool_give(struct wr_pool *pool, void *block, size_t bytes); // the bytes it was taken with
-// The block is `pool`'s from here on, which may go past its budget by it, and is given to that one;
-// `from` may be closed before it is. The owners of both wait.
+// Blocks of `from`, and those it has taken over itself, may be taken over from here on; it may be
+// closed before they are given back. The owners of both wait, here and in wr_pool_take_over.
+void wr_pool_inherit(struct wr_pool *pool, struct wr_pool *from);
+// The block is `pool`'s from here on, which may go past its budget by it, and is given to that one.
 void wr_pool_take_over(struct wr_pool *pool, struct wr_pool *from, const void *block, size_t bytes);
 size_t wr_pool_budget_bytes(const struct wr_pool *pool); // 0: no limit
 size_t wr_pool_used_bytes(const struct wr_pool *pool);   // in blocks taken and not given back

@@ -10,7 +10,7 @@
 // the largest never stand beside each other (they are joined). Chunks go back when the pool closes.
 // Larger blocks are mapped one by one, in pages.
 //
-// A pool whose blocks went to other owners (wr_pool_take_over) is left when it is closed: its
+// A pool whose blocks went to other owners (wr_pool_inherit) is left when it is closed: its
 // chunks stay where they are until its heirs have given back what lies in them.
 //
 // Under AddressSanitizer every free block is poisoned, and so is what a block has beyond the bytes
@@ -311,7 +311,7 @@ static void pool_free(struct wr_pool *pool)
 
 // ---- heirs ----
 
-static void pool_inherit(struct wr_pool *pool, struct wr_pool *from)
+static void inherit_one(struct wr_pool *pool, struct wr_pool *from)
 {
     for (uint32_t i = 0; i < pool->inherited_count; i++) {
         if (pool->inherited[i] == from) {
@@ -325,6 +325,20 @@ static void pool_inherit(struct wr_pool *pool, struct wr_pool *from)
     from->heirs++;
     from->was_inherited = true;
     (void)pthread_mutex_unlock(&from->lock);
+}
+
+void wr_pool_inherit(struct wr_pool *pool, struct wr_pool *from)
+{
+    inherit_one(pool, from);
+    for (uint32_t i = 0; i < from->inherited_count; i++) {
+        struct wr_pool *const before = from->inherited[i];
+        (void)pthread_mutex_lock(&before->lock);
+        const bool is_empty = before->is_left && before->taken_bytes == 0;
+        (void)pthread_mutex_unlock(&before->lock);
+        if (!is_empty) {
+            inherit_one(pool, before);
+        }
+    }
 }
 
 static void pool_disinherit(struct wr_pool *pool)
@@ -446,10 +460,6 @@ void wr_pool_take_over(struct wr_pool *pool, struct wr_pool *from, const void *b
     }
     if (chunk_find(from, block) != NULL) {
         from->taken_bytes += whole;
-    }
-    pool_inherit(pool, from);
-    for (uint32_t i = 0; i < from->inherited_count; i++) {
-        pool_inherit(pool, from->inherited[i]);
     }
 }
 

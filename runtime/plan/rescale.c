@@ -41,6 +41,9 @@ static struct wr_generation *generation_make(weir_run *run, uint32_t workers,
         (void)refuse(error, run, WEIR_CONFLICT, "the run has failed");
         return NULL;
     }
+    if (!run->is_simulated) {
+        wr_generation_warm(next);
+    }
     return next;
 }
 

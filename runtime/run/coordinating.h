@@ -127,16 +127,19 @@ void wr_coordinator_publish_facts(struct wr_coordinator *coordinator);
 
 // ---- prepared.c ----
 
-// The task has passed the barrier: its sinks prepare what they set aside.
-void wr_prepared_take(struct wr_coordinator *coordinator, const struct wr_report *report);
+// The task has passed the barrier: its sinks prepare what they set aside. False: the run has failed.
+bool wr_prepared_take(struct wr_coordinator *coordinator, const struct wr_task *task,
+                      uint64_t checkpoint);
 // I22: what belongs to the checkpoint and those before it, given up ones too. False: the run has
 // failed.
 bool wr_prepared_commit(struct wr_coordinator *coordinator, uint64_t checkpoint);
 // Into the index of their task, under their operators' names.
 void wr_prepared_note(const struct wr_coordinator *coordinator, const struct wr_task *task,
                       struct wr_index *index);
-// What the last generation's sinks prepared is the next one's to commit.
-void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *next);
+// What the last generation's sinks prepared, also what they set aside at the barrier where it ended,
+// is the next one's to commit. That one works already: preparing waits for disks.
+void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *last,
+                      const struct wr_generation *next, uint64_t barrier);
 void wr_prepared_close(struct wr_coordinator *coordinator);
 // Before anything runs: sinks settle what a crash left undecided, by what the checkpoint names.
 void wr_prepared_recover(const struct weir_run *run, const struct wr_store *store);

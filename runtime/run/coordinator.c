@@ -204,7 +204,11 @@ static bool report_take(struct wr_coordinator *coordinator, struct wr_report *re
     const uint32_t    number = report->task->number;
     struct task_part *part   = &coordinator->parts[number];
     switch (report->kind) {
-    case WR_REPORT_PASSED: wr_prepared_take(coordinator, report); return true;
+    case WR_REPORT_PASSED:
+        if (report->checkpoint != coordinator->run->handover) { // else wr_move_end sees to it
+            (void)wr_prepared_take(coordinator, report->task, report->checkpoint);
+        }
+        return true;
     case WR_REPORT_CHUNK:
         if (!part_open(coordinator, report, number, error)) {
             return false;

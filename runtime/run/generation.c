@@ -3,6 +3,7 @@
 
 #include "runtime/base/thread.h"
 #include "runtime/run/capturing.h"
+#include "runtime/run/kept.h"
 
 #include <string.h>
 
@@ -185,6 +186,25 @@ void wr_generation_prepare(struct wr_generation *generation)
     // Operators are opened only when all is joined, so that they know their outputs.
     for (uint32_t i = 0; i < generation->task_count && task_open_operators(generation->tasks[i]);
          i++) {
+    }
+}
+
+static bool task_keeps_tables(const struct wr_task *task)
+{
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        if (task->nodes[i]->kept != NULL && task->nodes[i]->kept->table_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void wr_generation_warm(struct wr_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->task_count; i++) {
+        if (task_keeps_tables(generation->tasks[i])) {
+            (void)wr_pool_reserve(generation->tasks[i]->pool, 1);
+        }
     }
 }
 

@@ -42,14 +42,16 @@ static bool node_prepare(struct wr_coordinator *coordinator, struct wr_node *nod
     return true;
 }
 
-void wr_prepared_take(struct wr_coordinator *coordinator, const struct wr_report *report)
+bool wr_prepared_take(struct wr_coordinator *coordinator, const struct wr_task *task,
+                      uint64_t checkpoint)
 {
-    for (uint32_t i = 0; i < report->task->node_count; i++) {
-        struct wr_node *node = report->task->nodes[i];
-        if (node->ops->committer != NULL && !node_prepare(coordinator, node, report->checkpoint)) {
-            return;
+    for (uint32_t i = 0; i < task->node_count; i++) {
+        struct wr_node *node = task->nodes[i];
+        if (node->ops->committer != NULL && !node_prepare(coordinator, node, checkpoint)) {
+            return false;
         }
     }
+    return true;
 }
 
 bool wr_prepared_commit(struct wr_coordinator *coordinator, uint64_t checkpoint)
@@ -88,8 +90,14 @@ void wr_prepared_note(const struct wr_coordinator *coordinator, const struct wr_
     }
 }
 
-void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *next)
+void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *last,
+                      const struct wr_generation *next, uint64_t barrier)
 {
+    for (uint32_t i = 0; i < last->task_count; i++) {
+        if (!wr_prepared_take(coordinator, last->tasks[i], barrier)) {
+            return;
+        }
+    }
     for (struct prepared *at = coordinator->prepared; at != NULL; at = at->next) {
         at->node = wr_generation_first_node(next, at->node->spec->name);
         WR_ASSERT(at->node != NULL); // both are of one job

@@ -205,14 +205,14 @@ static void move_tell(struct wr_coordinator *coordinator, int64_t paused_us)
 
 void wr_move_end(struct wr_coordinator *coordinator)
 {
-    struct weir_run      *run  = coordinator->run;
-    struct wr_generation *last = run->now;
-    struct wr_generation *next = coordinator->moving;
+    struct weir_run      *run     = coordinator->run;
+    struct wr_generation *last    = run->now;
+    struct wr_generation *next    = coordinator->moving;
+    const uint64_t        barrier = coordinator->current;
     wr_generation_join(last);
     if (wr_run_has_failed_any(run) || !generation_take_over(coordinator, last)) {
         return;
     }
-    wr_prepared_move(coordinator, next);
     wr_coordinator_close_parts(coordinator);
     coordinator->moving = NULL;
     wr_run_succeed(run, next);
@@ -225,6 +225,7 @@ void wr_move_end(struct wr_coordinator *coordinator)
         return;
     }
     const int64_t paused_us = wr_coordinator_now_us(coordinator) - coordinator->handed_us;
+    wr_prepared_move(coordinator, last, next, barrier);
     wr_generation_empty(last);
     move_tell(coordinator, paused_us);
 }

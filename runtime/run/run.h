@@ -236,6 +236,9 @@ static inline struct wr_generation *wr_run_now_any(const struct weir_run *run)
 }
 // All nodes are joined and none is open: deals the tasks to their workers and opens the operators.
 void wr_generation_prepare(struct wr_generation *generation);
+// Fetches the first memory for its tables, which takes the system milliseconds, before a run has to
+// wait for it.
+void wr_generation_warm(struct wr_generation *generation);
 // The first node of the operator of that name; NULL: it has none.
 struct wr_node *wr_generation_first_node(const struct wr_generation *generation, const char *name);
 // `next` is the run's from here on. The workers of the one before stay until the run is closed:

@@ -11,10 +11,12 @@
 #include "runtime/state/segment.h"
 #include "runtime/state/slices.h"
 
+#define AHEAD 16u // entries of the directory from the segment visited to the one fetched
+
 struct adoption {
-    struct wr_table     *to;
-    struct wr_hash_range range; // of hashes that belong to it
-    bool                 has_moved;
+    struct wr_table      *to;
+    struct wr_hash_range  range;      // of hashes that belong to it
+    const struct wr_part *moved_from; // the last part whose segments change hands; NULL: none
 };
 
 // ---- where a segment lies among all hashes ----
@@ -64,6 +66,9 @@ static bool each_segment(struct adoption *adoption, const struct wr_part *part,
     const struct wr_table *table = part->table;
     const uint64_t         count = (uint64_t)1 << table->depth;
     for (uint64_t i = 0; i < count;) {
+        if (i + AHEAD < count) {
+            __builtin_prefetch(entry_segment(table->directory[i + AHEAD]));
+        }
         struct segment *const segment = entry_segment(table->directory[i]);
         if (segment == wr_segment_empty) {
             return true; // it has never had another
@@ -87,7 +92,10 @@ static bool note_depth(struct adoption *adoption, const struct wr_part *part,
         struct wr_table *const to    = adoption->to;
         const uint32_t         depth = part->table->range_bits + segment->depth - to->range_bits;
         to->depth                    = depth > to->depth ? depth : to->depth;
-        adoption->has_moved          = true;
+        if (adoption->moved_from != part) {
+            adoption->moved_from = part;
+            wr_pool_inherit(to->pool, part->table->pool);
+        }
     }
     return true;
 }
@@ -200,7 +208,7 @@ bool wr_table_adopt(struct wr_table *to, struct wr_hash_range range, const struc
         WR_ASSERT(wr_table_is_captured(parts[i].table) && parts[i].table->retired == NULL);
         (void)each_segment(&adoption, &parts[i], note_depth);
     }
-    if (adoption.has_moved) {
+    if (adoption.moved_from != NULL) {
         directory_make(to, to->depth);
         for (uint32_t i = 0; i < count; i++) {
             (void)each_segment(&adoption, &parts[i], move_segment);
