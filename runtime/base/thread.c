@@ -2,7 +2,10 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <time.h>
+
+#define BACK 10 // how much nicer: a tenth of the weight of one that has not stood back
 
 int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
 {
@@ -15,6 +18,13 @@ int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, cons
         (void)pthread_setname_np(*thread, name);
     }
     return error;
+}
+
+void wr_thread_stand_back(void)
+{
+#ifdef __linux__
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + BACK);
+#endif
 }
 
 void wr_condition_init(pthread_cond_t *condition)

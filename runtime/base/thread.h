@@ -8,6 +8,10 @@
 // `name` (NULL: none) is at most 15 bytes. 0 or an errno.
 int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name);
 
+// The calling thread does work that can wait a little: where others want its core, they get most of
+// it (on Linux, where a thread has a nice value of its own). So do threads that it starts.
+void wr_thread_stand_back(void);
+
 // A condition whose timed waits are by the environment's clock, not by the wall's.
 void wr_condition_init(pthread_cond_t *condition);
 

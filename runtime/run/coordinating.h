@@ -77,6 +77,7 @@ struct wr_coordinator {
     struct wr_checkpoint_facts under_way; // of the current one, so far
     struct wr_generation      *moving; // takes over at the next barrier, or the current one; NULL
     int64_t                    handed_us; // when the first task had handed over
+    int64_t                    paused_us; // until the next tasks worked
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
@@ -88,6 +89,7 @@ struct wr_coordinator {
     bool              is_over;                   // the final checkpoint is durable
     struct savepoint *savepoint;                 // asked for; NULL: none is
     struct move      *move;                      // the same
+    bool              is_handing; // who asked for it lets the next generation take over
     pthread_cond_t    has_served;
     bool              is_woken;
     struct wr_checkpoint_facts facts;
@@ -127,7 +129,8 @@ void wr_coordinator_publish_facts(struct wr_coordinator *coordinator);
 
 // ---- prepared.c ----
 
-// The task has passed the barrier: its sinks prepare what they set aside. False: the run has failed.
+// The task has passed the barrier: its sinks prepare what they set aside. False: the run has
+// failed.
 bool wr_prepared_take(struct wr_coordinator *coordinator, const struct wr_task *task,
                       uint64_t checkpoint);
 // I22: what belongs to the checkpoint and those before it, given up ones too. False: the run has
@@ -136,8 +139,8 @@ bool wr_prepared_commit(struct wr_coordinator *coordinator, uint64_t checkpoint)
 // Into the index of their task, under their operators' names.
 void wr_prepared_note(const struct wr_coordinator *coordinator, const struct wr_task *task,
                       struct wr_index *index);
-// What the last generation's sinks prepared, also what they set aside at the barrier where it ended,
-// is the next one's to commit. That one works already: preparing waits for disks.
+// What the last generation's sinks prepared, also what they set aside at the barrier where it
+// ended, is the next one's to commit. That one works already: preparing waits for disks.
 void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *last,
                       const struct wr_generation *next, uint64_t barrier);
 void wr_prepared_close(struct wr_coordinator *coordinator);

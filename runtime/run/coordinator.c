@@ -447,6 +447,7 @@ static void coordinator_wait(struct wr_coordinator *coordinator)
 void *wr_coordinator_main(void *opaque)
 {
     struct wr_coordinator *coordinator = opaque;
+    wr_thread_stand_back(); // files are written beside what the workers do
     while (!coordinator_is_over(coordinator)) {
         if (wr_coordinator_step(coordinator) == 0) {
             coordinator_wait(coordinator);

@@ -106,6 +106,65 @@ void wr_savepoint_make(struct wr_coordinator *coordinator, bool is_last)
 
 // ---- moving ----
 
+static bool generation_take_over(struct wr_coordinator      *coordinator,
+                                 const struct wr_generation *last)
+{
+    const struct wr_index **indexes = wr_alloc((last->task_count + 1) * sizeof(struct wr_index *));
+    for (uint32_t i = 0; i < last->task_count; i++) {
+        indexes[i] = coordinator->parts[i].handed;
+    }
+    const bool is_good = wr_generation_take_over(coordinator->moving, last, indexes);
+    wr_free((void *)(uintptr_t)indexes);
+    return is_good;
+}
+
+// The pause: every task has ended at the barrier, until the next ones work.
+static void move_on(struct wr_coordinator *coordinator)
+{
+    struct weir_run      *run  = coordinator->run;
+    struct wr_generation *last = run->now;
+    struct wr_generation *next = coordinator->moving;
+    wr_generation_join(last);
+    if (wr_run_has_failed_any(run) || !generation_take_over(coordinator, last)) {
+        return;
+    }
+    wr_coordinator_close_parts(coordinator);
+    coordinator->moving = NULL;
+    wr_run_succeed(run, next);
+    __atomic_store_n(&run->handover, 0, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    wr_coordinator_open_parts(coordinator);
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    wr_coordinator_rest(coordinator, coordinator->next_us);
+    if (!run->is_simulated) {
+        (void)wr_generation_start(next);
+    }
+    coordinator->paused_us = wr_coordinator_now_us(coordinator) - coordinator->handed_us;
+}
+
+// Under the lock, by who asked: threads are started with the priority of the one that starts them,
+// and the coordinator's has stood back.
+static void hand_over(struct wr_coordinator *coordinator)
+{
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    move_on(coordinator);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    coordinator->is_handing = false;
+    wr_coordinator_signal(coordinator);
+}
+
+// Lets who asked do it, who may have left because the run has failed.
+static void let_hand_over(struct wr_coordinator *coordinator)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    coordinator->is_handing = coordinator->move != NULL;
+    (void)pthread_cond_broadcast(&coordinator->has_served);
+    while (coordinator->is_handing) {
+        (void)pthread_cond_wait(&coordinator->has_work, &coordinator->lock);
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
 static bool is_waiting(struct wr_coordinator *coordinator, const struct move *own)
 {
     return !own->is_done && !wr_run_has_failed_any(coordinator->run) &&
@@ -119,8 +178,12 @@ weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct w
     struct move   own      = { .next = next };
     bool          is_late  = false;
     (void)pthread_mutex_lock(&coordinator->lock);
-    while (is_waiting(coordinator, &own) && !is_late) {
-        if (coordinator->move == NULL) { // one at a time
+    while (coordinator->is_handing || (is_waiting(coordinator, &own) && !is_late)) {
+        if (coordinator->is_handing) {
+            hand_over(coordinator);
+            continue;
+        }
+        if (coordinator->move == NULL) {
             coordinator->move = &own;
             wr_coordinator_signal(coordinator);
         }
@@ -128,9 +191,7 @@ weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct w
         is_late = timeout_us >= 0 && own.next != NULL &&
                   wr_coordinator_now_us(coordinator) - begin_us >= timeout_us;
     }
-    if (coordinator->move == &own) {
-        coordinator->move = NULL;
-    }
+    coordinator->move = NULL;
     (void)pthread_mutex_unlock(&coordinator->lock);
     wr_generation_close(own.next);
     if (paused_us != NULL) {
@@ -179,23 +240,11 @@ void wr_move_begin(struct wr_coordinator *coordinator)
     wr_coordinator_post(coordinator, WR_MESSAGE_BARRIER, coordinator->current);
 }
 
-static bool generation_take_over(struct wr_coordinator      *coordinator,
-                                 const struct wr_generation *last)
-{
-    const struct wr_index **indexes = wr_alloc((last->task_count + 1) * sizeof(struct wr_index *));
-    for (uint32_t i = 0; i < last->task_count; i++) {
-        indexes[i] = coordinator->parts[i].handed;
-    }
-    const bool is_good = wr_generation_take_over(coordinator->moving, last, indexes);
-    wr_free((void *)(uintptr_t)indexes);
-    return is_good;
-}
-
-static void move_tell(struct wr_coordinator *coordinator, int64_t paused_us)
+static void move_tell(struct wr_coordinator *coordinator)
 {
     (void)pthread_mutex_lock(&coordinator->lock);
     if (coordinator->move != NULL) {
-        coordinator->move->paused_us = paused_us;
+        coordinator->move->paused_us = coordinator->paused_us;
         coordinator->move->is_done   = true;
         coordinator->move            = NULL;
         (void)pthread_cond_broadcast(&coordinator->has_served);
@@ -205,27 +254,18 @@ static void move_tell(struct wr_coordinator *coordinator, int64_t paused_us)
 
 void wr_move_end(struct wr_coordinator *coordinator)
 {
-    struct weir_run      *run     = coordinator->run;
-    struct wr_generation *last    = run->now;
-    struct wr_generation *next    = coordinator->moving;
-    const uint64_t        barrier = coordinator->current;
-    wr_generation_join(last);
-    if (wr_run_has_failed_any(run) || !generation_take_over(coordinator, last)) {
-        return;
+    struct weir_run            *run     = coordinator->run;
+    struct wr_generation       *last    = run->now;
+    const struct wr_generation *next    = coordinator->moving;
+    const uint64_t              barrier = coordinator->current;
+    if (run->is_simulated) {
+        move_on(coordinator);
+    } else {
+        let_hand_over(coordinator);
     }
-    wr_coordinator_close_parts(coordinator);
-    coordinator->moving = NULL;
-    wr_run_succeed(run, next);
-    __atomic_store_n(&run->handover, 0, __ATOMIC_RELAXED);
-    (void)pthread_mutex_lock(&coordinator->lock);
-    wr_coordinator_open_parts(coordinator);
-    (void)pthread_mutex_unlock(&coordinator->lock);
-    wr_coordinator_rest(coordinator, coordinator->next_us);
-    if (!run->is_simulated && !wr_generation_start(next)) {
-        return;
+    if (!wr_run_has_failed_any(run)) {
+        wr_prepared_move(coordinator, last, next, barrier);
+        wr_generation_empty(last);
+        move_tell(coordinator);
     }
-    const int64_t paused_us = wr_coordinator_now_us(coordinator) - coordinator->handed_us;
-    wr_prepared_move(coordinator, last, next, barrier);
-    wr_generation_empty(last);
-    move_tell(coordinator, paused_us);
 }
