@@ -69,7 +69,8 @@ uint64_t wr_hash_bytes(const void *bytes, size_t length, uint64_t seed); // XXH3
 // ---- pool: blocks of memory against a budget ----
 //
 // Blocks of 512 bytes to 64 KiB come in powers of two from touched chunks; larger ones straight
-// from the system. Owned by one thread. Out of budget: NULL, and the owner decides what that means.
+// from the system. Owned by one thread; who took blocks over gives them back on its own. Out of
+// budget: NULL, and the owner decides what that means.
 
 struct wr_pool;
 
@@ -78,8 +79,9 @@ void            wr_pool_close(struct wr_pool *pool);
 void           *wr_pool_take(struct wr_pool *pool, size_t bytes); // 64-byte aligned, not zeroed
 void           *wr_pool_take_beyond(struct wr_pool *pool, size_t bytes); // whatever the budget
 void wr_pool_give(struct wr_pool *pool, void *block, size_t bytes); // the bytes it was taken with
-// Blocks of `from`, and those it has taken over itself, may be taken over from here on; it may be
-// closed before they are given back. The owners of both wait, here and in wr_pool_take_over.
+// Blocks of `from`, and those it has taken over itself, may be taken over by `pool` from here on.
+// `from` may be closed before they are given back: each 2 MiB of it go with the last of them. The
+// owners of both wait, here and in wr_pool_take_over.
 void wr_pool_inherit(struct wr_pool *pool, struct wr_pool *from);
 // The block is `pool`'s from here on, which may go past its budget by it, and is given to that one.
 void wr_pool_take_over(struct wr_pool *pool, struct wr_pool *from, const void *block, size_t bytes);

@@ -10,8 +10,8 @@
 // the largest never stand beside each other (they are joined). Chunks go back when the pool closes.
 // Larger blocks are mapped one by one, in pages.
 //
-// A pool whose blocks went to other owners (wr_pool_inherit) is left when it is closed: its
-// chunks stay where they are until its heirs have given back what lies in them.
+// A pool whose blocks went to other owners (wr_pool_take_over) is left when it is closed: each of
+// its chunks stays until its heirs have given back what lies in it.
 //
 // Under AddressSanitizer every free block is poisoned, and so is what a block has beyond the bytes
 // asked for.
@@ -48,6 +48,7 @@ struct free_block {
 
 struct chunk {
     char    *memory;
+    size_t   taken_bytes;                                       // by heirs
     uint64_t is_free[CLASS_COUNT][CHUNK_BYTES / SMALLEST / 64]; // bit i: block i of the class
 };
 
@@ -63,11 +64,11 @@ struct wr_pool {
     // Pools from which blocks came that are this one's now.
     struct wr_pool **inherited;
     uint32_t         inherited_count;
-    // Of one that was inherited from: heirs give at the same time as its owner does.
+    // Of one that was inherited from: heirs give at the same time as its owner does. Once it is
+    // left nothing is taken from it, and a chunk goes with the last block in it.
     pthread_mutex_t lock;
     bool            was_inherited; // ever
     uint32_t        heirs;
-    size_t          taken_bytes; // in its chunks, by heirs
     bool            is_left;
 };
 
@@ -288,21 +289,32 @@ struct wr_pool *wr_pool_open(size_t budget_bytes)
     return pool;
 }
 
-static void chunks_free(struct wr_pool *pool)
+// Its place stays taken, by a chunk without memory, so that others are found behind it.
+static void chunk_unmap(struct wr_pool *pool, struct chunk *chunk)
+{
+    ASAN_UNPOISON_MEMORY_REGION(chunk->memory, CHUNK_BYTES);
+    munmap(chunk->memory, CHUNK_BYTES);
+    chunk->memory = NULL;
+    pool->chunk_count--;
+}
+
+static void unmap_unused(struct wr_pool *pool)
 {
     for (uint32_t i = 0; i < 1u << pool->chunks_log2; i++) {
-        if (pool->chunks[i] != NULL) {
-            ASAN_UNPOISON_MEMORY_REGION(pool->chunks[i]->memory, CHUNK_BYTES);
-            munmap(pool->chunks[i]->memory, CHUNK_BYTES);
-            wr_free(pool->chunks[i]);
-            pool->chunks[i] = NULL;
+        struct chunk *const chunk = pool->chunks[i];
+        if (chunk != NULL && chunk->memory != NULL && chunk->taken_bytes == 0) {
+            chunk_unmap(pool, chunk);
         }
     }
 }
 
 static void pool_free(struct wr_pool *pool)
 {
-    chunks_free(pool);
+    unmap_unused(pool);
+    WR_ASSERT(pool->chunk_count == 0);
+    for (uint32_t i = 0; i < 1u << pool->chunks_log2; i++) {
+        wr_free(pool->chunks[i]);
+    }
     (void)pthread_mutex_destroy(&pool->lock);
     wr_free((void *)(uintptr_t)pool->inherited);
     wr_free(pool->chunks);
@@ -311,7 +323,7 @@ static void pool_free(struct wr_pool *pool)
 
 // ---- heirs ----
 
-static void inherit_one(struct wr_pool *pool, struct wr_pool *from)
+static void pool_inherit_one(struct wr_pool *pool, struct wr_pool *from)
 {
     for (uint32_t i = 0; i < pool->inherited_count; i++) {
         if (pool->inherited[i] == from) {
@@ -329,14 +341,14 @@ static void inherit_one(struct wr_pool *pool, struct wr_pool *from)
 
 void wr_pool_inherit(struct wr_pool *pool, struct wr_pool *from)
 {
-    inherit_one(pool, from);
+    pool_inherit_one(pool, from);
     for (uint32_t i = 0; i < from->inherited_count; i++) {
         struct wr_pool *const before = from->inherited[i];
         (void)pthread_mutex_lock(&before->lock);
-        const bool is_empty = before->is_left && before->taken_bytes == 0;
+        const bool is_empty = before->is_left && before->chunk_count == 0;
         (void)pthread_mutex_unlock(&before->lock);
         if (!is_empty) {
-            inherit_one(pool, before);
+            pool_inherit_one(pool, before);
         }
     }
 }
@@ -363,10 +375,12 @@ static void give_inherited(const struct wr_pool *pool, uint32_t class, char *blo
         (void)pthread_mutex_lock(&from->lock);
         struct chunk *const chunk = chunk_find(from, block);
         if (chunk != NULL) {
-            give_class(from, chunk, class, block);
-            from->taken_bytes -= SMALLEST << class;
-            if (from->taken_bytes == 0 && from->is_left) {
-                chunks_free(from);
+            WR_ASSERT(chunk->taken_bytes >= SMALLEST << class);
+            chunk->taken_bytes -= SMALLEST << class;
+            if (!from->is_left) {
+                give_class(from, chunk, class, block);
+            } else if (chunk->taken_bytes == 0) {
+                chunk_unmap(from, chunk);
             }
         }
         (void)pthread_mutex_unlock(&from->lock);
@@ -387,9 +401,7 @@ void wr_pool_close(struct wr_pool *pool)
     (void)pthread_mutex_lock(&pool->lock);
     const bool has_heirs = pool->heirs > 0;
     pool->is_left        = true;
-    if (pool->taken_bytes == 0) {
-        chunks_free(pool);
-    }
+    unmap_unused(pool);
     (void)pthread_mutex_unlock(&pool->lock);
     if (!has_heirs) {
         pool_free(pool);
@@ -458,8 +470,10 @@ void wr_pool_take_over(struct wr_pool *pool, struct wr_pool *from, const void *b
     if (whole > LARGEST) {
         return;
     }
-    if (chunk_find(from, block) != NULL) {
-        from->taken_bytes += whole;
+    WR_ASSERT(pool->inherited_count > 0);
+    struct chunk *const chunk = chunk_find(from, block);
+    if (chunk != NULL) {
+        chunk->taken_bytes += whole;
     }
 }
 
