@@ -84,16 +84,6 @@ static void deafen(struct weir_outbox *outbox)
     }
 }
 
-static bool wait_until(struct weir_outbox *outbox, int64_t until_us)
-{
-    if (until_us == INT64_MAX) {
-        return pthread_cond_wait(&outbox->changes, &outbox->lock) == 0;
-    }
-    const struct timespec until = { .tv_sec  = until_us / 1000000,
-                                    .tv_nsec = until_us % 1000000 * 1000 };
-    return pthread_cond_timedwait(&outbox->changes, &outbox->lock, &until) == 0;
-}
-
 static void copy_error(struct wr_error *to, const struct wr_error *from)
 {
     if (from->status == WEIR_OK) {
@@ -145,7 +135,8 @@ static void *outbox_main(void *opaque)
             until_us              = look_us < until_us ? look_us : until_us;
         }
         while (!outbox->is_stopping && !outbox->has_ended && !outbox->has_news &&
-               outbox->flush_asked == flush && wait_until(outbox, until_us)) {
+               outbox->flush_asked == flush &&
+               wr_condition_wait_until(&outbox->changes, &outbox->lock, until_us)) {
         }
     }
     (void)pthread_mutex_unlock(&outbox->lock);
@@ -208,11 +199,13 @@ weir_status weir_outbox_close(weir_outbox *outbox)
 // Waits, under the lock, until it ended or flush number `flush` is done.
 static weir_status wait_for(struct weir_outbox *outbox, uint64_t flush, int64_t timeout_us)
 {
-    const int64_t until_us =
-        timeout_us < 0 ? INT64_MAX : wr_now_us(outbox->environment) + timeout_us;
-    bool is_in_time = true;
+    // One that could not be opened has no environment.
+    const int64_t until_us   = timeout_us < 0 || !outbox->has_thread
+                                   ? INT64_MAX
+                                   : wr_now_us(outbox->environment) + timeout_us;
+    bool          is_in_time = true;
     while (outbox->has_thread && !outbox->has_ended && outbox->flush_done < flush && is_in_time) {
-        is_in_time = wait_until(outbox, until_us);
+        is_in_time = wr_condition_wait_until(&outbox->changes, &outbox->lock, until_us);
     }
     if (!outbox->has_thread || outbox->has_ended) {
         return outbox->error.status;

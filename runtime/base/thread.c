@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define BACK 10 // how much nicer: a tenth of the weight of one that has not stood back
+#define NICER_BY 10 // a tenth of the weight of one that has not stood back
 
 int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
 {
@@ -23,7 +23,7 @@ int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, cons
 void wr_thread_stand_back(void)
 {
 #ifdef __linux__
-    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + BACK);
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER_BY);
 #endif
 }
 
@@ -34,4 +34,14 @@ void wr_condition_init(pthread_cond_t *condition)
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(condition, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
+}
+
+bool wr_condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t until_us)
+{
+    if (until_us == INT64_MAX) {
+        return pthread_cond_wait(condition, lock) == 0;
+    }
+    const struct timespec until = { .tv_sec  = until_us / 1000000,
+                                    .tv_nsec = until_us % 1000000 * 1000 };
+    return pthread_cond_timedwait(condition, lock, &until) == 0;
 }
