@@ -588,7 +588,9 @@ static void plan_fill_options(struct wr_plan *plan, const weir_run_options *opti
     if (plan->options.spin_us == 0) {
         plan->options.spin_us = 50;
     }
-    plan->options.spill_directory = spill_directory(&plan->options, is_simulated);
+    // Read again when a run gets other workers.
+    plan->options.spill_directory = wr_copy_text(spill_directory(&plan->options, is_simulated));
+    plan->options.cpus = plan->options.cpus != NULL ? wr_copy_text(plan->options.cpus) : NULL;
 }
 
 static void plan_note_guarantees(struct wr_plan *plan, struct wr_environment *environment)
@@ -655,6 +657,8 @@ void wr_plan_close(struct wr_plan *plan)
         wr_free(plan->stages[i].nodes);
     }
     wr_until_close(plan->until);
+    wr_free((void *)(uintptr_t)plan->options.spill_directory);
+    wr_free((void *)(uintptr_t)plan->options.cpus);
     wr_free(plan->nodes);
     wr_free(plan->edges);
     wr_free(plan->stages);

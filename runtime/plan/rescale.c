@@ -13,32 +13,43 @@ static weir_status refuse(struct wr_error *error, const weir_run *run, weir_stat
                         sentence);
 }
 
-// What is wrong with the plan is no mistake of the job, which runs.
-static void take_mistake(weir_job *job, struct wr_error *error)
+// What is wrong with the plan is no mistake of the job, which runs, and may have one already.
+static struct wr_plan *plan_make(weir_run *run, uint32_t workers, struct wr_error *error)
 {
-    (void)wr_error_set(error, job->error_status, "%s", job->error);
-    wr_free(job->error);
-    job->error        = NULL;
-    job->error_status = WEIR_OK;
+    const struct wr_plan *now     = run->now->opaque;
+    weir_job             *job     = run->job;
+    weir_run_options      options = now->options;
+    char *const           mistake = job->error;
+    const weir_status     status  = job->error_status;
+
+    options.workers      = workers;
+    job->error           = NULL;
+    job->error_status    = WEIR_OK;
+    struct wr_plan *plan = wr_plan_open(job, &options, run->environment);
+    if (plan == NULL) {
+        (void)wr_error_set(error, job->error_status, "%s", job->error);
+        wr_free(job->error);
+    }
+    job->error        = mistake;
+    job->error_status = status;
+    return plan;
 }
 
-// NULL: *error says why; or the run has failed, for an operator could not be opened.
+// NULL: *error says why, and the run goes on as it was.
 static struct wr_generation *generation_make(weir_run *run, uint32_t workers,
                                              struct wr_error *error)
 {
-    const struct wr_plan *now     = run->now->opaque;
-    weir_run_options      options = now->options;
-    options.workers               = workers;
-    struct wr_plan *plan          = wr_plan_open(run->job, &options, run->environment);
+    struct wr_plan *plan = plan_make(run, workers, error);
     if (plan == NULL) {
-        take_mistake(run->job, error);
         return NULL;
     }
     struct wr_generation *next = wr_plan_build_generation(plan, run);
+    struct wr_error       why  = { .status = WEIR_OK };
     wr_generation_prepare(next);
-    if (wr_run_has_failed_any(run)) {
+    if (!wr_generation_is_sound_any(next, &why)) {
+        (void)refuse(error, run, why.status, why.sentence);
+        wr_error_fini(&why);
         wr_generation_close(next);
-        (void)refuse(error, run, WEIR_CONFLICT, "the run has failed");
         return NULL;
     }
     if (!run->is_simulated) {

@@ -462,19 +462,11 @@ static void capturing_drop(struct wr_capturing *capturing)
     capturing->checkpoint    = 0;
 }
 
-static void passed_report(const struct wr_capturing *capturing)
-{
-    wr_coordinator_report_any(capturing->coordinator,
-                              &(struct wr_report){ .kind       = WR_REPORT_PASSED,
-                                                   .task       = capturing->task,
-                                                   .checkpoint = capturing->task->barrier });
-}
-
 void wr_task_hand_over(struct wr_task *task)
 {
     const struct wr_capturing *capturing = task->capturing;
+    const int64_t              at_us     = wr_now_us(task->run->environment);
     WR_ASSERT(capturing->checkpoint == 0 && capturing->completed == capturing->marked);
-    passed_report(capturing);
     for (uint32_t i = 0; i < task->node_count; i++) {
         if (task->nodes[i]->ops->leave != NULL) {
             task->nodes[i]->ops->leave(task->nodes[i]);
@@ -484,7 +476,8 @@ void wr_task_hand_over(struct wr_task *task)
                               &(struct wr_report){ .kind       = WR_REPORT_HANDED_OVER,
                                                    .task       = task,
                                                    .checkpoint = task->barrier,
-                                                   .index      = index_open(task) });
+                                                   .index      = index_open(task),
+                                                   .at_us      = at_us });
 }
 
 void wr_task_mark(struct wr_task *task)
@@ -493,7 +486,9 @@ void wr_task_mark(struct wr_task *task)
     if (capturing == NULL) {
         return;
     }
-    passed_report(capturing);
+    wr_coordinator_report_any(
+        capturing->coordinator,
+        &(struct wr_report){ .kind = WR_REPORT_PASSED, .task = task, .checkpoint = task->barrier });
     if (task->barrier <= task->given_up) {
         return;
     }

@@ -1,10 +1,11 @@
-// What the files of the coordinator share. Private to coordinator.c, reports.c, prepared.c and
-// requests.c.
+// What the files of the coordinator share. Private to coordinator.c, reports.c, prepared.c,
+// savepoints.c and handover.c.
 //
 //   coordinator.c   a checkpoint's course, and the thread
 //   reports.c       what tasks hand in, and who watches sees, from any thread
 //   prepared.c      what sinks have set aside
-//   requests.c      savepoints and other numbers of workers, for those who wait for them
+//   savepoints.c    copies of checkpoints, for those who wait for them
+//   handover.c      other numbers of workers, likewise
 #ifndef WR_COORDINATING_H
 #define WR_COORDINATING_H
 
@@ -35,10 +36,11 @@ struct task_part {
 
 // A savepoint that somebody waits for; under the coordinator's lock.
 struct savepoint {
-    const char     *directory;
-    bool            is_last; // of the last checkpoint of the run, which is asked to end
-    bool            drains;  // with is_last
-    bool            is_done;
+    uint64_t    number; // of all that were asked for: its place in memory may be another's, later
+    const char *directory;
+    bool        is_last; // of the last checkpoint of the run, which is asked to end
+    bool        drains;  // with is_last
+    bool        is_done;
     struct wr_error error;
 };
 
@@ -62,7 +64,7 @@ struct wr_coordinator {
     char                *job;
     struct wr_graph_text graph;
 
-    // The coordinator's own.
+    // The coordinator's own; of who asked for a move while is_askers_turn.
     uint64_t                   current; // 0: none is under way
     uint64_t                   next;
     uint64_t                   completed; // the last one; 0: none of this run
@@ -76,20 +78,22 @@ struct wr_coordinator {
     struct prepared           *prepared;
     struct wr_checkpoint_facts under_way; // of the current one, so far
     struct wr_generation      *moving; // takes over at the next barrier, or the current one; NULL
-    int64_t                    handed_us; // when the first task had handed over
-    int64_t                    paused_us; // until the next tasks worked
+    int64_t                    handed_us; // when the first task stopped to hand over
+    int64_t                    paused_us; // from then until the next threads were started
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;
     struct wr_report *first, **last;
     struct wr_chunk  *chunks; // at rest
     uint32_t          chunk_count;
-    uint32_t          queued_count, queued_most; // chunks that are reported and not yet written
+    uint32_t          queued_count,
+        queued_most; // chunks that are reported and not yet written; read without the lock
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over;                   // the final checkpoint is durable
-    struct savepoint *savepoint;                 // asked for; NULL: none is
-    struct move      *move;                      // the same
-    bool              is_handing; // who asked for it lets the next generation take over
+    uint64_t          savepoints_asked;
+    struct savepoint *savepoint;      // asked for; NULL: none is
+    struct move      *move;           // the same
+    bool              is_askers_turn; // who asked for the move performs it; the coordinator waits
     pthread_cond_t    has_served;
     bool              is_woken;
     struct wr_checkpoint_facts facts;
@@ -139,19 +143,23 @@ bool wr_prepared_commit(struct wr_coordinator *coordinator, uint64_t checkpoint)
 // Into the index of their task, under their operators' names.
 void wr_prepared_note(const struct wr_coordinator *coordinator, const struct wr_task *task,
                       struct wr_index *index);
-// What the last generation's sinks prepared, also what they set aside at the barrier where it
-// ended, is the next one's to commit. That one works already: preparing waits for disks.
-void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *last,
-                      const struct wr_generation *next, uint64_t barrier);
+// What was prepared is `next`'s to commit.
+void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *next);
 void wr_prepared_close(struct wr_coordinator *coordinator);
 // Before anything runs: sinks settle what a crash left undecided, by what the checkpoint names.
 void wr_prepared_recover(const struct weir_run *run, const struct wr_store *store);
 
-// ---- requests.c ----
+// ---- savepoints.c ----
 
+// Under the lock, for somebody who waits for what was asked for: for a piece of time, so that the
+// end of the run is seen.
+void wr_coordinator_await_news(struct wr_coordinator *coordinator);
 bool wr_savepoint_is_wanted(struct wr_coordinator *coordinator);
 // Of the checkpoint just published, if somebody waits for one, who may give up meanwhile.
 void wr_savepoint_make(struct wr_coordinator *coordinator, bool is_last);
+
+// ---- handover.c ----
+
 // Takes what was asked for, if there is any: true when there is a generation to move to.
 bool wr_move_is_wanted(struct wr_coordinator *coordinator);
 // The current barrier is where a generation takes over.

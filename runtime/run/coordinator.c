@@ -205,9 +205,7 @@ static bool report_take(struct wr_coordinator *coordinator, struct wr_report *re
     struct task_part *part   = &coordinator->parts[number];
     switch (report->kind) {
     case WR_REPORT_PASSED:
-        if (report->checkpoint != coordinator->run->handover) { // else wr_move_end sees to it
-            (void)wr_prepared_take(coordinator, report->task, report->checkpoint);
-        }
+        (void)wr_prepared_take(coordinator, report->task, report->checkpoint);
         return true;
     case WR_REPORT_CHUNK:
         if (!part_open(coordinator, report, number, error)) {
@@ -231,11 +229,12 @@ static bool report_take(struct wr_coordinator *coordinator, struct wr_report *re
         coordinator->captured_count++;
         return true;
     case WR_REPORT_HANDED_OVER:
-        coordinator->handed_us = coordinator->captured_count == 0
-                                     ? wr_coordinator_now_us(coordinator)
-                                     : coordinator->handed_us;
-        part->handed           = report->index;
-        report->index          = NULL;
+        coordinator->handed_us =
+            coordinator->captured_count == 0 || report->at_us < coordinator->handed_us
+                ? report->at_us
+                : coordinator->handed_us;
+        part->handed  = report->index;
+        report->index = NULL;
         coordinator->captured_count++;
         return true;
     }
@@ -401,7 +400,7 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
             coordinator_publish(coordinator);
         }
         work++;
-    } else if (coordinator->moving == NULL &&
+    } else if (!wr_move_is_under_way(coordinator) &&
                now >= coordinator->began_us + coordinator->timeout_us) {
         coordinator_give_up(coordinator, "it took longer than its timeout");
         work++;
@@ -409,12 +408,13 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
     return work;
 }
 
-int64_t wr_coordinator_wake_at(const struct wr_coordinator *coordinator)
+int64_t wr_coordinator_wake_at(struct wr_coordinator *coordinator)
 {
     if (wr_move_is_under_way(coordinator)) {
         return INT64_MAX;
     }
-    if (coordinator->current == 0 && coordinator->moving != NULL) {
+    if (coordinator->current == 0 && coordinator->moving != NULL &&
+        !sources_have_ended(coordinator)) {
         return 0;
     }
     return coordinator->current == 0 ? coordinator->next_us
@@ -434,12 +434,11 @@ uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator)
 
 static void coordinator_wait(struct wr_coordinator *coordinator)
 {
-    const int64_t         due    = wr_coordinator_wake_at(coordinator);
-    const struct timespec until  = { .tv_sec = due / 1000000, .tv_nsec = due % 1000000 * 1000 };
-    int                   waited = 0;
+    const int64_t due_us     = wr_coordinator_wake_at(coordinator);
+    bool          is_in_time = true;
     (void)pthread_mutex_lock(&coordinator->lock);
-    while (!coordinator->is_woken && waited == 0) {
-        waited = pthread_cond_timedwait(&coordinator->has_work, &coordinator->lock, &until);
+    while (!coordinator->is_woken && is_in_time) {
+        is_in_time = wr_condition_wait_until(&coordinator->has_work, &coordinator->lock, due_us);
     }
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -453,7 +452,7 @@ void *wr_coordinator_main(void *opaque)
             coordinator_wait(coordinator);
         }
     }
-    wr_run_end_workers_any(coordinator->run, 1);
+    wr_run_end_threads_any(coordinator->run, 1);
     return NULL;
 }
 

@@ -12,7 +12,8 @@
 // durable; only then does the end flow through the graph.
 //
 // Thread rule: a thread of its own, or, simulated, a step now and then; it alone touches the store
-// and calls committers. Workers reach it by reports, it reaches them by their mailboxes.
+// and calls committers. While a run is given other workers the thread that asked for them has its
+// place, and it waits. Workers reach it by reports, it reaches them by their mailboxes.
 #ifndef WR_COORDINATOR_H
 #define WR_COORDINATOR_H
 
@@ -52,7 +53,7 @@ void wr_coordinator_recover(struct wr_coordinator *coordinator);
 void *wr_coordinator_main(void *coordinator); // the thread
 // Simulated: does what there is to do; how much. And when it wants to be stepped next.
 uint32_t wr_coordinator_step(struct wr_coordinator *coordinator);
-int64_t  wr_coordinator_wake_at(const struct wr_coordinator *coordinator);
+int64_t  wr_coordinator_wake_at(struct wr_coordinator *coordinator);
 // Simulated: the next checkpoint is due now; and the last one of this run that is complete, 0:
 // none.
 void     wr_coordinator_hurry(struct wr_coordinator *coordinator);
@@ -69,9 +70,10 @@ weir_status wr_coordinator_stop_any(struct wr_coordinator *coordinator, const ch
                                     bool drain, struct wr_error *error);
 
 // The run goes on with the workers of `next` (handed), a generation that is prepared: at the next
-// barrier it takes over (handover.h). Any thread but the coordinator's and the workers'; waits up
-// to timeout_us (< 0: no limit) for its begin. *paused_us (may be NULL): from the first task that
-// had handed over to the start. Not of a simulated run.
+// barrier it takes over (handover.c), on the thread that calls this. Any but the coordinator's and
+// the workers', one at a time (run->rescaling); waits up to timeout_us (< 0: no limit) for its
+// begin. *paused_us (may be NULL): from the first task that stopped until the next threads were
+// started. Not of a simulated run.
 weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct wr_generation *next,
                                     int64_t timeout_us, int64_t *paused_us, struct wr_error *error);
 // Simulated: the same, asked for; and whether it is still to come, or under way.
@@ -137,6 +139,7 @@ struct wr_report {
     uint32_t            file_number; // of the task's file of this checkpoint
     struct wr_chunk    *chunk;       // handed
     struct wr_index    *index;       // handed
+    int64_t             at_us;       // of one that has handed over: when it stopped
 };
 // Copied.
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report);

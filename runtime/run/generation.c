@@ -34,7 +34,8 @@ struct wr_generation *wr_generation_open(struct weir_run                    *run
     generation->opaque               = options->opaque;
     generation->alignment            = wr_alignment_open(options->partition_count);
     generation_open_workers(generation);
-    generation->number = __atomic_fetch_add(&run->generation_count, 1, __ATOMIC_RELAXED);
+    generation->number       = __atomic_fetch_add(&run->generation_count, 1, __ATOMIC_RELAXED);
+    generation->is_candidate = generation->number > 0;
     if (generation->number == 0) {
         run->now = generation;
     }
@@ -66,7 +67,7 @@ static void task_open_spill(struct wr_task *task, const char *directory)
     };
     task->spill = wr_spill_open(task->pool, &options, &error);
     if (task->spill == NULL) {
-        wr_run_fail_any(task->run, error.status, error.sentence);
+        wr_generation_fail_any(task->generation, error.status, error.sentence);
         wr_error_fini(&error);
     }
 }
@@ -199,13 +200,72 @@ static bool task_keeps_tables(const struct wr_task *task)
     return false;
 }
 
-void wr_generation_warm(struct wr_generation *generation)
+// On the worker's cores, whose memory it is to be.
+static void *warm_main(void *opaque)
 {
-    for (uint32_t i = 0; i < generation->task_count; i++) {
-        if (task_keeps_tables(generation->tasks[i])) {
-            (void)wr_pool_reserve(generation->tasks[i]->pool, 1);
+    const struct wr_worker     *worker     = opaque;
+    const struct wr_generation *generation = worker->generation;
+    if (generation->pin_any != NULL) {
+        generation->pin_any(generation->opaque, worker->index);
+    }
+    for (uint32_t i = 0; i < worker->task_count; i++) {
+        if (task_keeps_tables(worker->tasks[i])) {
+            (void)wr_pool_reserve(worker->tasks[i]->pool, 1);
         }
     }
+    return NULL;
+}
+
+void wr_generation_warm(struct wr_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->worker_count; i++) {
+        pthread_t thread;
+        if (wr_thread_start(&thread, warm_main, &generation->workers[i], "weir/warm") == 0) {
+            (void)pthread_join(thread, NULL);
+        }
+    }
+}
+
+// ---- failing ----
+
+void wr_generation_fail_any(struct wr_generation *generation, weir_status status,
+                            const char *sentence)
+{
+    struct weir_run *run = generation->run;
+    (void)pthread_mutex_lock(&run->lock);
+    const bool is_own = generation->is_candidate;
+    if (is_own && generation->failure.status == WEIR_OK) {
+        (void)wr_error_set(&generation->failure, status, "%s", sentence);
+    }
+    (void)pthread_mutex_unlock(&run->lock);
+    if (!is_own) {
+        wr_run_fail_any(run, status, sentence);
+    }
+}
+
+bool wr_generation_is_sound_any(struct wr_generation *candidate, struct wr_error *error)
+{
+    (void)pthread_mutex_lock(&candidate->run->lock);
+    const struct wr_error *failure  = &candidate->failure;
+    const bool             is_sound = failure->status == WEIR_OK;
+    if (!is_sound) {
+        (void)wr_error_set(error, failure->status, "%s", failure->sentence);
+    }
+    (void)pthread_mutex_unlock(&candidate->run->lock);
+    return is_sound;
+}
+
+bool wr_generation_begin(struct wr_generation *candidate)
+{
+    struct weir_run *run = candidate->run;
+    (void)pthread_mutex_lock(&run->lock);
+    candidate->is_candidate = false;
+    (void)pthread_mutex_unlock(&run->lock);
+    if (candidate->failure.status != WEIR_OK) {
+        wr_run_fail_any(run, candidate->failure.status, candidate->failure.sentence);
+        return false;
+    }
+    return true;
 }
 
 struct wr_node *wr_generation_first_node(const struct wr_generation *generation, const char *name)
@@ -232,7 +292,7 @@ bool wr_generation_start(struct wr_generation *generation)
         struct wr_worker *worker = &generation->workers[i];
         worker->is_started = wr_thread_start(&worker->thread, wr_worker_main, worker, NULL) == 0;
         if (!worker->is_started) {
-            wr_run_end_workers_any(run, generation->worker_count - i);
+            wr_run_end_threads_any(run, generation->worker_count - i);
             wr_run_fail_any(run, WEIR_NO_MEMORY,
                             "the system refuses another thread; use fewer workers");
             return false;
@@ -327,13 +387,14 @@ void wr_generation_close(struct wr_generation *generation)
         for (uint32_t i = 0; i < generation->worker_count; i++) {
             worker_close(&generation->workers[i]);
         }
+        wr_error_fini(&generation->failure);
         wr_free(generation->workers);
         wr_free(generation);
         generation = before;
     }
 }
 
-void wr_run_succeed(struct weir_run *run, struct wr_generation *next)
+void wr_run_set_generation(struct weir_run *run, struct wr_generation *next)
 {
     struct wr_generation *last = run->now;
     WR_ASSERT(next->run == run && next->before == NULL);

@@ -152,7 +152,7 @@ static void node_fail(struct wr_node *node, weir_status status, const char *sent
     char text[900];
     (void)vsnprintf(text, sizeof(text), sentence, arguments);
     char *whole = wr_format("%s: %s", node->spec->name, text);
-    wr_run_fail_any(node->task->run, status, whole);
+    wr_generation_fail_any(node->task->generation, status, whole);
     wr_free(whole);
 }
 

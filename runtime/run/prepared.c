@@ -3,7 +3,6 @@
 #include "runtime/run/coordinating.h"
 
 #include "runtime/run/capturing.h"
-#include "runtime/run/handover.h"
 #include "runtime/run/restore.h"
 
 #include <stdio.h>
@@ -90,14 +89,8 @@ void wr_prepared_note(const struct wr_coordinator *coordinator, const struct wr_
     }
 }
 
-void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *last,
-                      const struct wr_generation *next, uint64_t barrier)
+void wr_prepared_move(struct wr_coordinator *coordinator, const struct wr_generation *next)
 {
-    for (uint32_t i = 0; i < last->task_count; i++) {
-        if (!wr_prepared_take(coordinator, last->tasks[i], barrier)) {
-            return;
-        }
-    }
     for (struct prepared *at = coordinator->prepared; at != NULL; at = at->next) {
         at->node = wr_generation_first_node(next, at->node->spec->name);
         WR_ASSERT(at->node != NULL); // both are of one job

@@ -17,10 +17,8 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
 
 bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator)
 {
-    (void)pthread_mutex_lock(&coordinator->lock);
-    const bool has_room = coordinator->queued_count < coordinator->queued_most;
-    (void)pthread_mutex_unlock(&coordinator->lock);
-    return has_room;
+    // Asked between any two steps; without the lock, whose holder may have stood back.
+    return __atomic_load_n(&coordinator->queued_count, __ATOMIC_RELAXED) < coordinator->queued_most;
 }
 
 void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct wr_report *report)
@@ -31,7 +29,7 @@ void wr_coordinator_report_any(struct wr_coordinator *coordinator, const struct 
     (void)pthread_mutex_lock(&coordinator->lock);
     *coordinator->last = copy;
     coordinator->last  = &copy->next;
-    coordinator->queued_count += report->chunk != NULL;
+    __atomic_fetch_add(&coordinator->queued_count, report->chunk != NULL, __ATOMIC_RELAXED);
     wr_coordinator_signal(coordinator);
     (void)pthread_mutex_unlock(&coordinator->lock);
 }
@@ -81,8 +79,9 @@ void wr_coordinator_give_chunk(struct wr_coordinator *coordinator, struct wr_chu
         coordinator->chunks = chunk;
         coordinator->chunk_count++;
     }
-    coordinator->queued_count--;
-    const bool has_room_again = coordinator->queued_count == coordinator->queued_most / 2;
+    const bool has_room_again =
+        __atomic_sub_fetch(&coordinator->queued_count, 1, __ATOMIC_RELAXED) ==
+        coordinator->queued_most / 2;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (!is_kept) {
         wr_free(chunk);

@@ -98,7 +98,7 @@ static bool run_start_simulation(struct weir_run *run, void *(*simulate)(void *w
     return worker->is_started;
 }
 
-void wr_run_end_workers_any(struct weir_run *run, uint32_t count)
+void wr_run_end_threads_any(struct weir_run *run, uint32_t count)
 {
     (void)pthread_mutex_lock(&run->lock);
     run->running_count -= count;
@@ -112,7 +112,7 @@ void wr_run_start(struct weir_run *run)
         return;
     }
     if (!run_start_coordinator(run)) {
-        wr_run_end_workers_any(run, 1);
+        wr_run_end_threads_any(run, 1);
         wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread");
         return;
     }
@@ -129,7 +129,7 @@ static void *simulation_main(void *opaque)
         wr_run_fail_any(run, WEIR_UNREACHABLE,
                         "the simulated disk could not be copied to the real one");
     }
-    wr_run_end_workers_any(run, 1);
+    wr_run_end_threads_any(run, 1);
     return NULL;
 }
 
@@ -137,7 +137,7 @@ void wr_run_start_simulation(struct weir_run *run, uint64_t seed)
 {
     run->simulation_seed = seed;
     if (!wr_run_has_failed_any(run) && !run_start_simulation(run, simulation_main)) {
-        wr_run_end_workers_any(run, 1);
+        wr_run_end_threads_any(run, 1);
         wr_run_fail_any(run, WEIR_NO_MEMORY, "the system refuses another thread");
     }
 }
@@ -217,6 +217,15 @@ void wr_run_barrier_any(struct weir_run *run, uint64_t barrier)
 
 // ---- taking apart ----
 
+static void generation_close_operators(const struct wr_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->task_count; i++) {
+        for (uint32_t k = 0; k < generation->tasks[i]->node_count; k++) {
+            wr_node_close_operator(generation->tasks[i]->nodes[k]);
+        }
+    }
+}
+
 void wr_run_close_operators(struct weir_run *run)
 {
     for (uint32_t i = 0; i < run->now->task_count; i++) {
@@ -225,11 +234,7 @@ void wr_run_close_operators(struct weir_run *run)
     }
     wr_coordinator_close(run->coordinator);
     run->coordinator = NULL;
-    for (uint32_t i = 0; i < run->now->task_count; i++) {
-        for (uint32_t k = 0; k < run->now->tasks[i]->node_count; k++) {
-            wr_node_close_operator(run->now->tasks[i]->nodes[k]);
-        }
-    }
+    generation_close_operators(run->now);
 }
 
 void wr_run_close(struct weir_run *run)

@@ -7,7 +7,7 @@
 //                                   channels, which join tasks
 //
 // A run has one generation, until it is given another number of workers: then the next one is made
-// beside it, and takes over what the tasks keep where a barrier lies (handover.h).
+// beside it, and takes over what the tasks keep where a barrier lies (handover.c).
 //
 // A step is bounded work that never blocks. A task's nodes hold at most one batch each; a step runs
 // the most downstream node that has rows or a watermark to take, as long as what lies behind it is
@@ -159,6 +159,10 @@ struct wr_generation {
     void (*release)(void *opaque);
     void                 *opaque; // for both
     struct wr_generation *before; // taken over; of it there are only workers, and no threads
+    // Beside the one that works: what fails in it is its own failure, not the run's, and under the
+    // run's lock.
+    bool            is_candidate;
+    struct wr_error failure;
 };
 
 struct wr_generation_options {
@@ -231,7 +235,7 @@ void wr_generation_close(struct wr_generation *generation);
 // Of the generation now; signal handlers too.
 static inline struct wr_generation *wr_run_now_any(const struct weir_run *run)
 {
-    // Pairs with the release in wr_run_succeed.
+    // Pairs with the release in wr_run_set_generation.
     return __atomic_load_n(&run->now, __ATOMIC_ACQUIRE);
 }
 // All nodes are joined and none is open: deals the tasks to their workers and opens the operators.
@@ -239,11 +243,18 @@ void wr_generation_prepare(struct wr_generation *generation);
 // Fetches the first memory for its tables, which takes the system milliseconds, before a run has to
 // wait for it.
 void wr_generation_warm(struct wr_generation *generation);
+// The first failure wins: a candidate's is its own, else it is the run's. Any thread.
+void wr_generation_fail_any(struct wr_generation *generation, weir_status status,
+                            const char *sentence);
+// False: the candidate has failed; *error says why (to be freed).
+bool wr_generation_is_sound_any(struct wr_generation *candidate, struct wr_error *error);
+// From here on it is no candidate. False: it has failed, and now the run has.
+bool wr_generation_begin(struct wr_generation *candidate);
 // The first node of the operator of that name; NULL: it has none.
 struct wr_node *wr_generation_first_node(const struct wr_generation *generation, const char *name);
 // `next` is the run's from here on. The workers of the one before stay until the run is closed:
 // somebody may be about to wake them.
-void wr_run_succeed(struct weir_run *run, struct wr_generation *next);
+void wr_run_set_generation(struct weir_run *run, struct wr_generation *next);
 
 struct wr_task_outline {
     uint32_t worker, stage;
@@ -326,7 +337,7 @@ bool wr_turns_are_over(const struct wr_turns *turns);
 int64_t wr_turns_wake_at(const struct wr_turns *turns);
 
 // So many threads have ended, or will never start.
-void wr_run_end_workers_any(struct weir_run *run, uint32_t count);
+void wr_run_end_threads_any(struct weir_run *run, uint32_t count);
 // Waits for the threads to have ended, and takes them back.
 void wr_run_join(struct weir_run *run);
 // After that: closes the operators, which may still fail the run.

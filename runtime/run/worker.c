@@ -159,6 +159,6 @@ void *wr_worker_main(void *opaque)
             worker_idle(worker, &idle_since_us);
         }
     }
-    wr_run_end_workers_any(run, 1);
+    wr_run_end_threads_any(run, 1);
     return NULL;
 }

@@ -11,8 +11,9 @@ struct rows {
 
 struct external_node {
     struct wr_node node;
-    struct rows    taken;     // since the last barrier
-    struct rows    set_aside; // handed to the coordinator's thread by the barrier
+    struct rows    taken;      // since the last barrier
+    struct rows    set_aside;  // handed to the coordinator's thread by the barrier
+    void          *connection; // shared by all nodes of a run
 };
 
 static struct external *external_of(const struct wr_node *node)
@@ -45,6 +46,35 @@ static void rows_add(struct rows *rows, const void *row, uint32_t bytes)
     memcpy(rows->bytes + (size_t)rows->count++ * bytes, row, bytes);
 }
 
+static void *connection_open(struct wr_node *node, const void *options)
+{
+    (void)node;
+    (void)options;
+    return wr_alloc(1);
+}
+
+static void connection_close(struct wr_node *node, void *connection)
+{
+    (void)node;
+    wr_free(connection);
+}
+
+static bool external_open(struct wr_node *node)
+{
+    struct external *external = external_of(node);
+    (void)pthread_mutex_lock(&external->lock);
+    const bool is_down = external->is_down;
+    (void)pthread_mutex_unlock(&external->lock);
+    if (is_down) {
+        wr_node_fail_as(node, WEIR_UNREACHABLE, "the external system is down");
+        return false;
+    }
+    ((struct external_node *)node)->connection = wr_node_share(
+        node, &(struct wr_share){
+                  .key = "external", .open = connection_open, .close = connection_close });
+    return true;
+}
+
 static void external_rows(struct wr_node *node, struct wr_inlet *inlet)
 {
     struct external_node *sink = (struct external_node *)node;
@@ -71,12 +101,16 @@ static bool external_prepare(struct wr_node *node, uint64_t checkpoint, struct w
     struct external_node *sink     = (struct external_node *)node;
     struct external      *external = external_of(node);
     (void)checkpoint;
-    (void)error;
     token->length = 0;
     if (sink->set_aside.count == 0) {
         return true;
     }
     (void)pthread_mutex_lock(&external->lock);
+    if (external->prepare_fails_in > 0 && --external->prepare_fails_in == 0) {
+        (void)pthread_mutex_unlock(&external->lock);
+        (void)wr_error_set(error, WEIR_FULL, "the external system is full");
+        return false;
+    }
     if (external->piece_count == external->piece_capacity) {
         external->piece_capacity = external->piece_capacity * 2 + 64;
         external->pieces =
@@ -187,6 +221,7 @@ static bool external_finish(struct wr_node *node)
 static void external_close(struct wr_node *node)
 {
     struct external_node *sink = (struct external_node *)node;
+    wr_node_unshare(node, sink->connection);
     wr_free(sink->taken.bytes);
     wr_free(sink->set_aside.bytes);
 }
@@ -200,6 +235,7 @@ static const struct wr_committer external_committer = {
 static const struct wr_operator external_operator = {
     .verb       = "external sink",
     .node_bytes = sizeof(struct external_node),
+    .open       = external_open,
     .close      = external_close,
     .rows       = external_rows,
     .barrier    = external_barrier,

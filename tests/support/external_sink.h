@@ -26,7 +26,9 @@ struct external {
     char                  *rows; // committed, in the order of commits
     uint64_t               row_count, row_capacity;
     uint64_t               next_token;
-    uint32_t               fails_in; // the so many-th commit from now fails once; 0: none
+    uint32_t               fails_in;         // the so many-th commit from now fails once; 0: none
+    uint32_t               prepare_fails_in; // the same of prepares
+    bool                   is_down;          // nothing can be opened
     uint64_t               recoveries, withdrawn, committed_late;
 };
 

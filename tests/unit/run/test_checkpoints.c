@@ -1,4 +1,4 @@
-// A job that takes checkpoints, stopped or failed, and run again.
+// A job that takes checkpoints, stopped, failed or given other workers, and run again.
 #include "runtime/run/run.h"
 #include "tests/support/external_sink.h"
 
@@ -342,4 +342,74 @@ Test(checkpoints, are_chosen_by_number_or_latest)
     cr_assert_not_null(strstr(weir_job_error(job), "\"latest\", the number"), "%s",
                        weir_job_error(job));
     weir_job_close(job);
+}
+
+// ---- other numbers of workers ----
+
+static weir_status rescale(weir_run *run, uint32_t workers, const char *words)
+{
+    char             *sentence = NULL;
+    const weir_status status   = weir_run_rescale_any(run, workers, -1, NULL, &sentence);
+    cr_assert((status == WEIR_OK) == (sentence == NULL));
+    cr_assert(status == WEIR_OK || strstr(sentence, words) != NULL, "%s", sentence);
+    free(sentence);
+    return status;
+}
+
+static void set_down(bool is_down)
+{
+    (void)pthread_mutex_lock(&external.lock);
+    external.is_down = is_down;
+    (void)pthread_mutex_unlock(&external.lock);
+}
+
+Test(checkpoints, another_number_of_workers_that_cannot_be_opened_leaves_the_job_as_it_was)
+{
+    const struct variant   paced   = { .rate = 400000 };
+    weir_job              *job     = job_of(&paced);
+    const weir_run_options options = options_of(2);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    set_down(true);
+    cr_assert_eq(rescale(run, 3, "out: the external system is down"), WEIR_UNREACHABLE);
+    set_down(false);
+    cr_assert_eq(rescale(run, 4, ""), WEIR_OK);
+    cr_assert_eq(weir_run_close(run), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+    every_event_counted_once();
+}
+
+Test(checkpoints, another_number_of_workers_leaves_a_mistake_of_the_job_alone)
+{
+    const struct variant   paced   = { .rate = 400000 };
+    weir_job              *job     = job_of(&paced);
+    const weir_run_options options = options_of(2);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_null(weir_run_start(job, &options));
+    cr_assert_eq(rescale(run, 1, ""), WEIR_OK);
+    cr_assert_not_null(weir_job_error(job));
+    (void)weir_run_close(run);
+    weir_job_close(job);
+    every_event_counted_once();
+}
+
+// By then the new workers run.
+Test(checkpoints, what_cannot_be_prepared_at_a_change_of_workers_fails_the_run_which_goes_on_again)
+{
+    for (uint32_t in = 1; in < 6; in++) {
+        const struct variant   paced   = { .rate = 400000 };
+        weir_job              *job     = job_of(&paced);
+        const weir_run_options options = options_of(2);
+        weir_run              *run     = weir_run_start(job, &options);
+        cr_assert_not_null(run, "%s", weir_job_error(job));
+        (void)pthread_mutex_lock(&external.lock);
+        external.prepare_fails_in = in;
+        (void)pthread_mutex_unlock(&external.lock);
+        while (rescale(run, 1 + in % 3, "the run has failed") == WEIR_OK) {
+        }
+        cr_assert_eq(weir_run_close(run), WEIR_FULL, "%s", weir_job_error(job));
+        weir_job_close(job);
+    }
+    run_to_the_end(&plain, 2);
+    every_event_counted_once();
 }
