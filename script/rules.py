@@ -32,8 +32,8 @@ CK = "runtime/flow/ring.h"
 ATOMICS = re.compile(
     r"tests/|bench/|runtime/base/(atomic\.h|environment_real\.c)$"
     r"|runtime/flow/(ring\.h|look\.h|channel\.c|park\.c)$|runtime/watch/watch\.h$"
-    r"|runtime/run/(ahead|coordinator|generation|node|prepared|requests|run|task|worker)\.c$"
-    r"|runtime/run/run\.h$|log/live\.c$")
+    r"|runtime/run/(ahead|coordinator|generation|handover|node|prepared|reports)\.c$"
+    r"|runtime/run/(run|task|worker)\.c$|runtime/run/run\.h$|log/live\.c$")
 
 C_LIBRARY = set(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "

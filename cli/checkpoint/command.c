@@ -91,11 +91,8 @@ int wr_checkpoint_open(const struct wr_tool_call *command, uint64_t number, stru
 bool wr_checkpoint_has_operator(const struct wr_store *store, const char *name)
 {
     for (uint32_t at = 0; at < wr_store_manifest(store)->task_count; at++) {
-        const struct wr_index *index = wr_store_index(store, at);
-        for (uint32_t i = 0; i < index->operator_count; i++) {
-            if (strcmp(index->operators[i].name, name) == 0) {
-                return true;
-            }
+        if (wr_index_find_operator(wr_store_index(store, at), name) != NULL) {
+            return true;
         }
     }
     return false;

@@ -120,13 +120,10 @@ static void cells_each(const struct wr_store *store, const char *operator_name,
 {
     const struct wr_manifest *manifest = wr_store_manifest(store);
     for (uint32_t at = 0; at < manifest->task_count; at++) {
-        const struct wr_index *index = wr_store_index(store, at);
-        for (uint32_t i = 0; i < index->operator_count; i++) {
-            for (uint32_t j = 0; j < index->operators[i].cell_count &&
-                                 strcmp(index->operators[i].name, operator_name) == 0;
-                 j++) {
-                each(opaque, manifest->tasks[at].task, &index->operators[i].cells[j]);
-            }
+        const struct wr_index_operator *of =
+            wr_index_find_operator(wr_store_index(store, at), operator_name);
+        for (uint32_t i = 0; of != NULL && i < of->cell_count; i++) {
+            each(opaque, manifest->tasks[at].task, &of->cells[i]);
         }
     }
 }

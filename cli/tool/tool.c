@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-// The years that RFC 3339 has: 0000 to 9999. What follows from the ends of time lies beyond.
-
 static const struct wr_tool_option everybodys[] = {
     { 'q', "quiet", NULL, "no progress and no summary on stderr" },
     { 'J', "json", NULL, "print JSON, an object a line" },

@@ -125,24 +125,27 @@ WEIR_API void weir_run_stop_any(weir_run *run, bool drain);
 
 // Takes a checkpoint now and copies it, whole, into `directory`, which is made, or empty: a
 // savepoint, which no run deletes. The run goes on. Any thread but a worker's; waits up to
-// timeout_us (< 0: no limit). What went wrong is in *sentence (to be freed with free(); `sentence`
-// may be NULL).
-//   WEIR_USAGE     the run takes no checkpoints
-//   WEIR_CONFLICT  the directory is not empty, or the run has ended
-//   WEIR_TIMED_OUT, WEIR_FULL, WEIR_DISK_FAILED, WEIR_UNREACHABLE
+// timeout_us (< 0: no limit), and must have returned before weir_run_close. What went wrong is in
+// *sentence (to be freed with free(); `sentence` may be NULL).
+//   WEIR_USAGE      the run takes no checkpoints
+//   WEIR_CONFLICT   the directory is not empty, or the run has ended or failed
+//   WEIR_TIMED_OUT  the copy may go on, and be whole later
+//   WEIR_FULL, WEIR_DISK_FAILED, WEIR_UNREACHABLE
 WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory,
                                             int64_t timeout_us, char **sentence);
 
 // Gives the run another number of workers (0: one a core) while it goes on, in this process. Its
 // operators are opened anew beside those that work; at the next barrier the tables change hands as
 // they lie in memory, and the new workers go on from the very row. Order, output and checkpoints
-// are as if nothing had happened. Any thread but a worker's; waits up to timeout_us (< 0: no limit)
-// for the begin. *paused_us (may be NULL): microseconds from the first task that stopped for it to
-// the start of the new ones. What went wrong is in *sentence (to be freed with free(); may be
-// NULL).
-//   WEIR_USAGE     the run takes no checkpoints; so many workers cannot be
-//   WEIR_CONFLICT  the run has ended
-//   WEIR_TIMED_OUT
+// are as if nothing had happened. Any thread but a worker's; the new threads have its priority and,
+// unpinned, its cores. Waits up to timeout_us (< 0: no limit) for the begin, then to the end; must
+// have returned before weir_run_close. *paused_us (may be NULL; 0 unless it is done): microseconds
+// from the moment the first task stopped for it until the new threads were started. What went wrong
+// is in *sentence (to be freed with free(); may be NULL).
+//   WEIR_USAGE      the run takes no checkpoints, or is a replay; so many workers cannot be
+//   WEIR_CONFLICT   the run has ended, or has failed, be it for this
+//   WEIR_TIMED_OUT  it did not begin, and will not
+//   others          an operator could not be opened once more: the run goes on as it was
 WEIR_API weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeout_us,
                                           int64_t *paused_us, char **sentence);
 

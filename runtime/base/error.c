@@ -27,6 +27,16 @@ void wr_error_fini(struct wr_error *error)
     *error = (struct wr_error){ .status = WEIR_OK };
 }
 
+weir_status wr_error_hand_out(struct wr_error *error, char **sentence)
+{
+    const weir_status status = error->status;
+    if (sentence != NULL) {
+        *sentence = error->sentence != NULL ? strdup(error->sentence) : NULL;
+    }
+    wr_error_fini(error);
+    return status;
+}
+
 weir_status wr_error_status(int io_error)
 {
     switch (io_error < 0 ? -io_error : io_error) {

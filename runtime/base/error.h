@@ -15,6 +15,9 @@ struct wr_error {
 weir_status wr_error_set(struct wr_error *error, weir_status status, const char *sentence, ...)
     WEIR_PRINTF(3, 4);
 void wr_error_fini(struct wr_error *error); // to WEIR_OK; may be set again
+// Ends it: its sentence goes to a caller of the library, who frees it with free(); NULL: it is
+// dropped. Returns its status.
+weir_status wr_error_hand_out(struct wr_error *error, char **sentence);
 // The status of -errno or errno; 0 is WEIR_OK.
 weir_status wr_error_status(int io_error);
 

@@ -8,6 +8,17 @@
 
 // ---- the tree ----
 
+const struct wr_index_operator *wr_index_find_operator(const struct wr_index *index,
+                                                       const char            *name)
+{
+    for (uint32_t i = 0; i < index->operator_count; i++) {
+        if (strcmp(index->operators[i].name, name) == 0) {
+            return &index->operators[i];
+        }
+    }
+    return NULL;
+}
+
 struct wr_index_file *wr_index_find_file(const struct wr_index *index, uint32_t number)
 {
     uint32_t low = 0, high = index->file_count;

@@ -113,6 +113,9 @@ struct wr_index {
 
 // The file of this number, or NULL.
 struct wr_index_file *wr_index_find_file(const struct wr_index *index, uint32_t number);
+// The operator of this name, or NULL.
+const struct wr_index_operator *wr_index_find_operator(const struct wr_index *index,
+                                                       const char            *name);
 // Sets `used` of each file. False: *number is that of a file which a segment names and the list
 // lacks.
 bool wr_index_count_used(struct wr_index *index, uint32_t *number);

@@ -3,9 +3,6 @@
 #include "runtime/plan/plan.h"
 #include "runtime/run/coordinator.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static weir_status refuse(struct wr_error *error, const weir_run *run, weir_status status,
                           const char *sentence)
 {
@@ -75,6 +72,9 @@ weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeou
                                  int64_t *paused_us, char **sentence)
 {
     struct wr_error error = { .status = WEIR_OK };
+    if (paused_us != NULL) {
+        *paused_us = 0;
+    }
     if (run->coordinator == NULL || run->is_simulated) {
         (void)refuse(&error, run, WEIR_USAGE,
                      "the run takes no checkpoints, at whose barriers it could be given one; give "
@@ -89,10 +89,5 @@ weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeou
         }
         (void)pthread_mutex_unlock(&run->rescaling);
     }
-    if (sentence != NULL) {
-        *sentence = error.sentence != NULL ? strdup(error.sentence) : NULL;
-    }
-    const weir_status status = error.status;
-    wr_error_fini(&error);
-    return status;
+    return wr_error_hand_out(&error, sentence);
 }

@@ -14,24 +14,11 @@
 #ifndef WR_CAPTURING_H
 #define WR_CAPTURING_H
 
-#include "runtime/checkpoint/index.h"
 #include "runtime/run/coordinator.h"
 
 #define WR_CHUNK_BYTES ((size_t)1 << 20)
 
 struct wr_capturing *wr_capturing_open(struct wr_task *task, struct wr_coordinator *coordinator);
 void                 wr_capturing_close(struct wr_capturing *capturing); // NULL is fine
-
-// The cells [*first, *end) that the task owns; all of them if it is the only one.
-void wr_task_cells(const struct wr_task *task, uint32_t *first, uint32_t *end);
-// The hashes of these.
-struct wr_hash_range wr_task_range(const struct wr_task *task);
-
-// ---- an index that is being made; freed by whoever has it ----
-
-// Adds a cell to the operator of that node; name and key are copied, as are the bytes.
-void wr_index_add_cell(struct wr_index *index, const char *operator_name, const char *name,
-                       const char *key, const void *bytes, uint32_t length);
-void wr_index_close(struct wr_index *index); // NULL is fine
 
 #endif // WR_CAPTURING_H

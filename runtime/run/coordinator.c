@@ -11,12 +11,10 @@
 #include "runtime/run/coordinating.h"
 
 #include "runtime/base/thread.h"
-#include "runtime/run/capturing.h"
+#include "runtime/run/indexing.h"
 #include "runtime/run/restore.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #define CHUNKS_QUEUED 24u     // on their way to the disk, until capturing waits
 #define FEW_QUEUED    1u      // the same in the simulation, whose states are small

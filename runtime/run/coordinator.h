@@ -101,8 +101,8 @@ struct wr_checkpoint_facts {
 };
 void wr_coordinator_facts_any(struct wr_coordinator      *coordinator,
                               struct wr_checkpoint_facts *facts);
-// When the last checkpoint was over, published or given up; INT64_MAX: one is under way; 0: there
-// was none.
+// When the last checkpoint was over, published or given up, or the last change of workers;
+// INT64_MAX: one is under way; 0: there was none.
 int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator);
 
 // ---- for tasks, from any thread: files ----

@@ -10,9 +10,9 @@
 //
 // Nothing is written for it: if the process ends in the middle, the next one goes on from the last
 // checkpoint, and what sinks prepared since then is withdrawn, as ever.
-#include "runtime/run/capturing.h"
 #include "runtime/run/coordinating.h"
 #include "runtime/run/exchange.h"
+#include "runtime/run/indexing.h"
 #include "runtime/run/kept.h"
 #include "runtime/run/restore.h"
 
@@ -217,6 +217,7 @@ void wr_move_begin(struct wr_coordinator *coordinator)
 {
     coordinator->current  = coordinator->next++;
     coordinator->began_us = wr_coordinator_now_us(coordinator);
+    wr_coordinator_tell_busy_until(coordinator, INT64_MAX);
     // Read by tasks when the barrier has come to them.
     __atomic_store_n(&coordinator->run->handover, coordinator->current, __ATOMIC_RELAXED);
     wr_coordinator_post(coordinator, WR_MESSAGE_BARRIER, coordinator->current);

@@ -2,7 +2,7 @@
 // durable; after a crash settled by what the checkpoint names.
 #include "runtime/run/coordinating.h"
 
-#include "runtime/run/capturing.h"
+#include "runtime/run/indexing.h"
 #include "runtime/run/restore.h"
 
 #include <stdio.h>

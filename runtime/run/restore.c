@@ -2,9 +2,10 @@
 
 #include "runtime/base/thread.h"
 #include "runtime/run/ahead.h"
-#include "runtime/run/capturing.h"
+#include "runtime/run/coordinator.h"
 #include "runtime/run/evolution.h"
 #include "runtime/run/exchange.h"
+#include "runtime/run/indexing.h"
 #include "runtime/run/kept.h"
 
 #include <stdarg.h>
@@ -40,22 +41,11 @@ static bool restore_fail(struct restore *restore, weir_status status, const char
 
 // ---- finding ----
 
-// NULL: it has none of that name.
-static const struct wr_index_operator *operator_in(const struct wr_index *index, const char *name)
-{
-    for (uint32_t i = 0; i < index->operator_count; i++) {
-        if (strcmp(index->operators[i].name, name) == 0) {
-            return &index->operators[i];
-        }
-    }
-    return NULL;
-}
-
 // The operator of that name in the index of the checkpoint's task `at`; NULL.
 static const struct wr_index_operator *operator_at(const struct wr_store *store, uint32_t at,
                                                    const char *name)
 {
-    return operator_in(wr_store_index(store, at), name);
+    return wr_index_find_operator(wr_store_index(store, at), name);
 }
 
 // ---- whether it fits ----
@@ -439,7 +429,8 @@ static bool node_restore(struct wr_node *node, const struct wr_index *const *ind
 {
     bool is_first = true;
     for (uint32_t at = 0; at < count; at++) {
-        const struct wr_index_operator *from = operator_in(indexes[at], node->spec->name);
+        const struct wr_index_operator *from =
+            wr_index_find_operator(indexes[at], node->spec->name);
         if (from == NULL) {
             continue;
         }

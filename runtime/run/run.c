@@ -4,7 +4,6 @@
 #include "runtime/run/capturing.h"
 #include "runtime/run/restore.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -154,27 +153,24 @@ void wr_run_join(struct weir_run *run)
     }
 }
 
-static struct timespec timespec_after(int64_t span_us)
+// By the machine's clock, not by the job's; INT64_MAX: never.
+static int64_t until_us_of(int64_t timeout_us)
 {
-    struct timespec at;
-    (void)clock_gettime(CLOCK_MONOTONIC, &at); // of pthread_cond_timedwait, not of the job
-    const int64_t ns = at.tv_nsec + span_us % 1000000 * 1000;
-    at.tv_sec += (time_t)(span_us / 1000000 + ns / 1000000000);
-    at.tv_nsec = (long)(ns % 1000000000);
-    return at;
+    struct timespec now;
+    if (timeout_us < 0 || timeout_us > INT64_MAX / 2) {
+        return INT64_MAX;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + timeout_us;
 }
 
 weir_status weir_run_wait(weir_run *run, int64_t timeout_us)
 {
-    const struct timespec until   = timespec_after(timeout_us > 0 ? timeout_us : 0);
-    bool                  is_late = false;
+    const int64_t until_us   = until_us_of(timeout_us);
+    bool          is_in_time = true;
     (void)pthread_mutex_lock(&run->lock);
-    while (run->running_count > 0 && !is_late) {
-        if (timeout_us < 0) {
-            (void)pthread_cond_wait(&run->ended, &run->lock);
-        } else {
-            is_late = pthread_cond_timedwait(&run->ended, &run->lock, &until) == ETIMEDOUT;
-        }
+    while (run->running_count > 0 && is_in_time) {
+        is_in_time = wr_condition_wait_until(&run->ended, &run->lock, until_us);
     }
     const weir_status status = run->running_count > 0 ? WEIR_TIMED_OUT : run->status;
     (void)pthread_mutex_unlock(&run->lock);
@@ -200,12 +196,7 @@ weir_status weir_run_savepoint_any(weir_run *run, const char *directory, int64_t
     } else {
         (void)wr_coordinator_savepoint_any(run->coordinator, directory, timeout_us, &error);
     }
-    if (sentence != NULL) {
-        *sentence = error.sentence != NULL ? strdup(error.sentence) : NULL;
-    }
-    const weir_status status = error.status;
-    wr_error_fini(&error);
-    return status;
+    return wr_error_hand_out(&error, sentence);
 }
 
 void wr_run_barrier_any(struct weir_run *run, uint64_t barrier)
