@@ -39,6 +39,7 @@ enum {
     OPTION_REPLAY_TO,
     OPTION_RESTARTS,
     OPTION_NO_CONTROL,
+    OPTION_FORGET_PARTITIONS,
     OPTION_SIMULATE,
     OPTION_STATE,
     OPTION_OVER,
@@ -70,6 +71,8 @@ static const struct common_option {
       OPTION_RESTARTS },
     { "no-control", NULL, "take no commands (weir job) through a socket beside the checkpoints",
       OPTION_NO_CONTROL },
+    { "forget-partitions", NULL, "go on although an input that was not read to its end is gone",
+      OPTION_FORGET_PARTITIONS },
     { "state-budget", "N", "most memory for state, in bytes (default: no limit)", OPTION_STATE },
     { "over-budget", "WHAT", "of state: fail, spill to files, or slow the sources (default: fail)",
       OPTION_OVER },
@@ -173,6 +176,7 @@ static bool command_take(struct command *command, int id, const char *value)
     case OPTION_UNTIL: command->run.until = value; return value[0] != 0;
     case OPTION_REPLAY_TO: command->run.replay_to = value; return value[0] != 0;
     case OPTION_NO_CONTROL: command->run.is_not_commanded = true; return true;
+    case OPTION_FORGET_PARTITIONS: command->run.forgets_partitions = true; return true;
     case OPTION_STATE: return parse_count(value, &command->run.state_budget);
     case OPTION_OVER: return parse_over_budget(value, &command->run.over_budget);
     case OPTION_SPILL: command->run.spill_directory = value; return value[0] != 0;

@@ -485,6 +485,8 @@ uint64_t wr_reader_cut(weir_reader *reader, uint32_t partition)
     return found != NULL ? found->cut : 0;
 }
 
+const struct wr_log_id *wr_reader_topic_id(const weir_reader *reader) { return &reader->topic->id; }
+
 bool wr_reader_is_gone(const weir_reader *reader)
 {
     bool is_gone = false;

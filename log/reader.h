@@ -34,6 +34,8 @@ void wr_reader_set_wake(weir_reader *reader, void (*wake)(void *waker), void *wa
 void wr_reader_resume(weir_reader *reader, uint32_t partition, uint64_t offset, uint64_t cut);
 // The number of the partition's last truncation that the reader has heard of.
 uint64_t wr_reader_cut(weir_reader *reader, uint32_t partition);
+// Of its topic, and of no other ever, be it of the same name.
+const struct wr_log_id *wr_reader_topic_id(const weir_reader *reader);
 // Whether the topic was deleted: then nothing comes any more.
 bool wr_reader_is_gone(const weir_reader *reader);
 // Bytes read so far.

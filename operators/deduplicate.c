@@ -50,7 +50,8 @@ struct deduplicate {
     weir_time          within, lateness;
     weir_time          span, width;
     bool               is_numbered; // tables hold many buckets
-    struct wr_slices   tables;      // by the start of their time
+    weir_time          kept_within, kept_width;
+    struct wr_slices   tables; // by the start of their time
     struct bucket_keys column;
     void             **own;
     const void       **earlier, **later; // read only
@@ -94,7 +95,11 @@ static bool deduplicate_open(struct wr_node *node)
                      { "owner", key, 0 } },
         .own     = { { "-", &passed_entry_type, 0 } },
     };
+    dedup->kept_within = dedup->within;
+    dedup->kept_width  = dedup->width;
     wr_node_keep_slices(node, "passed", &dedup->tables, &shape);
+    wr_node_keep_number(node, "within", WR_CELL_GREATEST, &dedup->kept_within);
+    wr_node_keep_number(node, "width", WR_CELL_GREATEST, &dedup->kept_width);
     dedup->own            = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->earlier        = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
     dedup->later          = wr_alloc(WR_KEYED_CHUNK * sizeof(void *));
@@ -102,6 +107,14 @@ static bool deduplicate_open(struct wr_node *node)
     dedup->column.lengths = wr_alloc(WR_KEYED_CHUNK * sizeof(*dedup->column.lengths));
     dedup->column.mixed   = wr_alloc(WR_KEYED_CHUNK * sizeof(*dedup->column.mixed));
     return true;
+}
+
+// The width of tables follows from the lateness.
+static bool deduplicate_restored(struct wr_node *node)
+{
+    const struct deduplicate *dedup = (const struct deduplicate *)node;
+    return wr_node_is_still(node, "within", dedup->kept_within, dedup->within) &&
+           wr_node_is_still(node, "lateness", dedup->kept_width, dedup->width);
 }
 
 static void deduplicate_close(struct wr_node *node)
@@ -307,6 +320,7 @@ const struct wr_operator wr_deduplicate_operator = {
     .node_bytes  = sizeof(struct deduplicate),
     .open        = deduplicate_open,
     .close       = deduplicate_close,
+    .restored    = deduplicate_restored,
     .rows        = deduplicate_rows,
     .advance     = deduplicate_advance,
     .passes_rows = true,

@@ -170,6 +170,28 @@ static bool window_is_sound(const weir_window *window)
     return false;
 }
 
+static struct wr_window_shape window_shape(const weir_window *window)
+{
+    return (struct wr_window_shape){
+        .length = window->length,
+        .slide  = window->slide,
+        .offset = window->offset,
+        .gap    = window->gap,
+        .count  = (int64_t)window->count,
+    };
+}
+
+static void window_keep_shape(struct wr_window *window)
+{
+    struct wr_window_shape *shape = &window->shape;
+    *shape                        = window_shape(&window->window);
+    wr_node_keep_number(&window->node, "length", WR_CELL_GREATEST, &shape->length);
+    wr_node_keep_number(&window->node, "slide", WR_CELL_GREATEST, &shape->slide);
+    wr_node_keep_number(&window->node, "offset", WR_CELL_GREATEST, &shape->offset);
+    wr_node_keep_number(&window->node, "gap", WR_CELL_GREATEST, &shape->gap);
+    wr_node_keep_number(&window->node, "count", WR_CELL_GREATEST, &shape->count);
+}
+
 static bool window_open(struct wr_node *node)
 {
     struct wr_window                  *window    = (struct wr_window *)node;
@@ -198,12 +220,28 @@ static bool window_open(struct wr_node *node)
     wr_results_init(&window->results, node, aggregate);
     window->kind = kind_ops(options->window.kind);
     window->kind->open(window);
+    window_keep_shape(window);
     return true;
+}
+
+static bool window_is_still(struct wr_window *window)
+{
+    const struct wr_window_shape *was  = &window->shape;
+    const struct wr_window_shape  is   = window_shape(&window->window);
+    struct wr_node               *node = &window->node;
+    return wr_node_is_still(node, "length", was->length, is.length) &&
+           wr_node_is_still(node, "slide", was->slide, is.slide) &&
+           wr_node_is_still(node, "offset", was->offset, is.offset) &&
+           wr_node_is_still(node, "gap", was->gap, is.gap) &&
+           wr_node_is_still(node, "count", was->count, is.count);
 }
 
 static bool window_restored(struct wr_node *node)
 {
     struct wr_window *window = (struct wr_window *)node;
+    if (!window_is_still(window)) {
+        return false;
+    }
     if (window->kind->restored != NULL) {
         window->kind->restored(window);
     }

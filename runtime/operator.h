@@ -342,6 +342,9 @@ void wr_node_keep_slices(struct wr_node *node, const char *name, struct wr_slice
 enum wr_cell_rule { WR_CELL_LEAST, WR_CELL_GREATEST };
 void wr_node_keep_number(struct wr_node *node, const char *name, enum wr_cell_rule rule,
                          void *number);
+// In `restored`: whether a kept number that the program says, which state was cut by, is still what
+// it was. False: the run has failed, and said so.
+bool wr_node_is_still(struct wr_node *node, const char *name, int64_t was, int64_t is);
 // Bytes of which there is one a `key` (copied): the name of a partition. They are as they were
 // when nothing was kept of the key.
 void wr_node_keep_bytes(struct wr_node *node, const char *name, const char *key, void *bytes,

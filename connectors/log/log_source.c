@@ -376,13 +376,35 @@ static void source_save(struct wr_reader *reader, struct wr_position *position)
     }
     position->numbers[0] = next;
     position->numbers[1] = wr_reader_cut(source->rows_from, reader->partition);
+    memcpy(&position->numbers[2], wr_reader_topic_id(source->rows_from), sizeof(struct wr_log_id));
 }
 
 // I20: exactly there, or not at all.
+// Checkpoints of before the topic's id was kept have zeros there.
+static bool seek_check_topic(struct log_source *source, const struct wr_position *position)
+{
+    const bool is_known = (position->numbers[2] | position->numbers[3]) != 0;
+    if (!is_known || memcmp(&position->numbers[2], wr_reader_topic_id(source->rows_from),
+                            sizeof(struct wr_log_id)) == 0) {
+        return true;
+    }
+    char *sentence =
+        wr_format("the topic %s in the log %s is another one than the checkpoint goes on with, of "
+                  "the same name: give the log that the job has read so far, or begin with a new "
+                  "directory for checkpoints",
+                  options_of(source)->topic, options_of(source)->given.directory);
+    (void)source_fail(source, WEIR_MISMATCH, sentence);
+    wr_free(sentence);
+    return false;
+}
+
 static bool source_seek(struct wr_reader *reader, const struct wr_position *position)
 {
-    struct log_source  *source = source_of(reader);
-    const uint64_t      offset = position->numbers[0];
+    struct log_source *source = source_of(reader);
+    const uint64_t     offset = position->numbers[0];
+    if (!seek_check_topic(source, position)) {
+        return false;
+    }
     weir_partition_info info;
     const char         *topic = options_of(source)->topic;
     const weir_status   status =

@@ -120,14 +120,29 @@ static weir_status prepare_log(const command *c)
     return goes_on ? WEIR_OK : payments_empty_topics(&c->options.ends, names, count);
 }
 
+static weir_status prepare_output(const command *c)
+{
+    return c->output != NULL ? prepare_files(c) : prepare_log(c);
+}
+
 static weir_job *build(void *opaque, double rate)
 {
-    command *c = (command *)opaque;
-    c->status  = read_command(c, rate) ? WEIR_OK : WEIR_USAGE;
-    if (c->status == WEIR_OK && c->makes_output && c->until == NULL) {
-        c->status = c->output != NULL ? prepare_files(c) : prepare_log(c);
+    command  *c   = (command *)opaque;
+    weir_job *job = NULL;
+    c->status     = read_command(c, rate) ? WEIR_OK : WEIR_USAGE;
+    if (c->status != WEIR_OK) {
+        return NULL;
     }
-    return c->status == WEIR_OK ? payments_job_open(&c->options) : NULL;
+    job = payments_job_open(&c->options);
+    // A job that cannot be planned, for its input is not there, shall empty no view.
+    if (c->makes_output && c->until == NULL && weir_job_memory_bound(job, NULL) > 0) {
+        c->status = prepare_output(c);
+    }
+    if (c->status != WEIR_OK) {
+        weir_job_close(job);
+        return NULL;
+    }
+    return job;
 }
 
 static weir_status finish(weir_job *job, void *opaque)

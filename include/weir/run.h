@@ -83,6 +83,10 @@ typedef struct weir_run_options {
     // A run with checkpoints takes commands through the socket `control` in their directory, from
     // this user's processes (weir job); with this it does not.
     bool is_not_commanded;
+    // A partition that a checkpoint's source had not read to its end, and that is not there any
+    // more (a file that was removed, another path), is refused, WEIR_MISMATCH; with this the job
+    // goes on without what was left of it.
+    bool forgets_partitions;
 } weir_run_options;
 
 typedef struct weir_run weir_run;

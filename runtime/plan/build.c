@@ -162,13 +162,14 @@ struct weir_run *wr_plan_build(struct wr_plan *plan, struct wr_environment *envi
                                bool owns_environment)
 {
     const struct wr_run_options options = {
-        .environment      = environment,
-        .owns_environment = owns_environment,
-        .job_name         = plan->job->name,
-        .seed             = plan->options.seed,
-        .spin_us          = plan->options.spin_us,
-        .is_simulated     = plan->options.is_simulated,
-        .until            = plan->until,
+        .environment        = environment,
+        .owns_environment   = owns_environment,
+        .job_name           = plan->job->name,
+        .seed               = plan->options.seed,
+        .spin_us            = plan->options.spin_us,
+        .is_simulated       = plan->options.is_simulated,
+        .until              = plan->until,
+        .forgets_partitions = plan->options.forgets_partitions,
     };
     struct weir_run *run = wr_run_open(&options);
     run->job             = plan->job;

@@ -172,6 +172,18 @@ void wr_node_fail_as(struct wr_node *node, weir_status status, const char *sente
     va_end(arguments);
 }
 
+bool wr_node_is_still(struct wr_node *node, const char *name, int64_t was, int64_t is)
+{
+    if (was != is) {
+        wr_node_fail_as(node, WEIR_MISMATCH,
+                        "the state in the checkpoint was cut by another %s, %lld and not %lld, and "
+                        "cannot be cut anew: give it the %s it had, or begin with a new directory "
+                        "for checkpoints",
+                        name, (long long)was, (long long)is, name);
+    }
+    return was == is;
+}
+
 bool wr_node_has_failed(const struct wr_node *node)
 {
     return wr_run_has_failed_any(node->task->run);

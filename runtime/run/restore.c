@@ -1,6 +1,7 @@
 #include "runtime/run/restore.h"
 
 #include "runtime/base/thread.h"
+#include "runtime/connector.h"
 #include "runtime/run/ahead.h"
 #include "runtime/run/coordinator.h"
 #include "runtime/run/evolution.h"
@@ -81,6 +82,53 @@ static bool operator_has_state(const struct wr_index_operator *of)
     return has_state;
 }
 
+static bool node_keeps_partition(const struct wr_node *node, const char *partition)
+{
+    for (uint32_t i = 0; node->kept != NULL && i < node->kept->cell_count; i++) {
+        const struct wr_kept_cell *cell = &node->kept->cells[i];
+        if (strcmp(cell->name, WR_PARTITION_CELL) == 0 && strcmp(cell->key, partition) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool run_has_partition(const struct weir_run *run, const char *source, const char *partition)
+{
+    for (uint32_t i = 0; i < run->now->task_count; i++) {
+        const struct wr_task *task = run->now->tasks[i];
+        for (uint32_t k = 0; k < task->node_count; k++) {
+            if (strcmp(task->nodes[k]->spec->name, source) == 0 &&
+                node_keeps_partition(task->nodes[k], partition)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// What a source had not read to its end must be there, or its records are lost without a word.
+static bool partitions_fit(struct restore *restore, const struct wr_index_operator *of)
+{
+    for (uint32_t i = 0; i < of->cell_count && !restore->run->forgets_partitions; i++) {
+        const struct wr_index_cell *cell = &of->cells[i];
+        struct wr_partition_kept    was;
+        if (strcmp(cell->name, WR_PARTITION_CELL) != 0 || cell->length != sizeof(was)) {
+            continue;
+        }
+        memcpy(&was, cell->bytes, sizeof(was));
+        if (was.is_known && !was.is_ended &&
+            !run_has_partition(restore->run, of->name, cell->key)) {
+            return restore_fail(restore, WEIR_MISMATCH,
+                                "%s had not read %s to its end, and it is gone: put it back, or go "
+                                "on without what is left of it (forgets_partitions, "
+                                "--forget-partitions)",
+                                of->name, cell->key);
+        }
+    }
+    return true;
+}
+
 static bool operator_fits(struct restore *restore, const struct wr_index_operator *of)
 {
     const struct wr_node *node = wr_generation_first_node(restore->run->now, of->name);
@@ -105,7 +153,7 @@ static bool operator_fits(struct restore *restore, const struct wr_index_operato
             return false;
         }
     }
-    return true;
+    return partitions_fit(restore, of);
 }
 
 static bool restore_fits(struct restore *restore)

@@ -46,14 +46,15 @@ void wr_run_fail_any(struct weir_run *run, weir_status status, const char *sente
 
 struct weir_run *wr_run_open(const struct wr_run_options *options)
 {
-    struct weir_run *run  = wr_alloc(sizeof(*run));
-    run->environment      = options->environment;
-    run->owns_environment = options->owns_environment;
-    run->job_name         = options->job_name;
-    run->seed             = options->seed;
-    run->spin_us          = options->spin_us;
-    run->is_simulated     = options->is_simulated;
-    run->until            = options->until;
+    struct weir_run *run    = wr_alloc(sizeof(*run));
+    run->environment        = options->environment;
+    run->owns_environment   = options->owns_environment;
+    run->job_name           = options->job_name;
+    run->seed               = options->seed;
+    run->spin_us            = options->spin_us;
+    run->is_simulated       = options->is_simulated;
+    run->until              = options->until;
+    run->forgets_partitions = options->forgets_partitions;
     (void)pthread_mutex_init(&run->lock, NULL);
     (void)pthread_mutex_init(&run->serial, NULL);
     (void)pthread_mutex_init(&run->sharing, NULL);

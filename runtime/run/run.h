@@ -184,7 +184,8 @@ struct weir_run {
     const char               *job_name;
     int64_t                   spin_us;
     bool                      is_simulated;
-    const struct wr_until    *until;   // how far its sources read; NULL: it is no replay
+    const struct wr_until    *until; // how far its sources read; NULL: it is no replay
+    bool                      forgets_partitions;
     weir_job                 *job;     // whose it is; for whoever launched it
     struct wr_control_socket *control; // the same: through which it is commanded; NULL: it is not
     struct wr_coordinator    *coordinator; // of its checkpoints; NULL: it takes none
@@ -217,6 +218,7 @@ struct wr_run_options {
     int64_t                spin_us;
     bool                   is_simulated;
     const struct wr_until *until; // kept; NULL: it is no replay
+    bool                   forgets_partitions;
 };
 
 // Making a run: open it, and its generation: add tasks in topological order of their stages, add

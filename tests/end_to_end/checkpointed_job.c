@@ -9,6 +9,7 @@
 //
 //   --events N     how many payments (default: 20,000)
 //   --rate N       a second (default: 4,000)
+//   --other NAME   the windows or the span of time of that operator are twice what they were
 //
 // Every payment counts once in totals, and once in the states of watched; the list of a card has
 // its last numbers, the map how often it paid in which shop; a timer is always set for a card, an
@@ -168,8 +169,13 @@ WEIR_SINK(distinct_seen, payment, watch, see_payment, forget);
 WEIR_SINK(watched_seen, watch, watch, see_watch, forget);
 
 struct given {
-    const char *events, *rate;
+    const char *events, *rate, *other;
 };
+
+static int64_t times_of(const struct given *given, const char *name)
+{
+    return given->other != NULL && strcmp(given->other, name) == 0 ? 2 : 1;
+}
 
 static void add_window(weir_stream all, const char *name, const char *sink, weir_window window)
 {
@@ -193,17 +199,21 @@ static weir_job *build(void *opaque, double rate)
     weir_job   *job = weir_job_open("checkpointed");
     weir_stream all = weir_generate(job, &payments, &options);
     (void)weir_sink(weir_reduce(weir_key(all, &by_shop_key), &totals), &totals_seen, NULL);
-    (void)weir_sink(
-        weir_aggregate(weir_key(all, &by_card_key), weir_tumbling(WEIR_SECONDS(1)), &per_second),
-        &spent_seen, NULL);
+    (void)weir_sink(weir_aggregate(weir_key(all, &by_card_key),
+                                   weir_tumbling(times_of(given, "per_second") * WEIR_SECONDS(1)),
+                                   &per_second),
+                    &spent_seen, NULL);
     (void)weir_sink(weir_process(weir_key(all, &by_card_key), &watched, &process), &watched_seen,
                     NULL);
-    add_window(all, "sessions", "sessions_seen", weir_session(WEIR_MILLISECONDS(500)));
+    add_window(all, "sessions", "sessions_seen",
+               weir_session(times_of(given, "sessions") * WEIR_MILLISECONDS(500)));
     add_window(all, "sliding", "sliding_seen",
-               weir_sliding(WEIR_SECONDS(2), WEIR_MILLISECONDS(500)));
-    add_window(all, "counted", "counted_seen", weir_count_window(100));
+               weir_sliding(WEIR_SECONDS(2), times_of(given, "sliding") * WEIR_MILLISECONDS(500)));
+    add_window(all, "counted", "counted_seen",
+               weir_count_window(100 * (uint64_t)times_of(given, "counted")));
     (void)weir_sink(
-        weir_name(weir_deduplicate(weir_key(all, &by_number_key), WEIR_MILLISECONDS(100), 0),
+        weir_name(weir_deduplicate(weir_key(all, &by_number_key),
+                                   times_of(given, "distinct") * WEIR_MILLISECONDS(100), 0),
                   "distinct"),
         &distinct_seen, NULL);
     return job;
@@ -215,9 +225,10 @@ int main(int argc, char **argv)
     const weir_main_option own[] = {
         { "events", "N", "how many payments (default: 20,000)", false, &given.events },
         { "rate", "N", "a second (default: 4,000)", false, &given.rate },
+        { "other", "NAME", "an operator whose windows are twice as long", false, &given.other },
     };
     const weir_main_options options = {
-        .options = own, .option_count = 2, .build = build, .opaque = &given
+        .options = own, .option_count = 3, .build = build, .opaque = &given
     };
     return weir_main_with(&options, argc, argv);
 }

@@ -85,6 +85,7 @@ void node_harness_open(struct node_harness *harness, const struct node_harness_o
     }
     harness->alignment       = wr_alignment_open(count);
     harness->task.run        = harness->run;
+    harness->generation.run  = harness->run;
     harness->task.generation = &harness->generation;
     harness->task.capturing =
         options->is_checkpointed ? (struct wr_capturing *)(void *)&something : NULL;

@@ -17,16 +17,18 @@ static void output_open(struct wr_output *output, const weir_type *type, uint32_
 void operator_harness_open(struct operator_harness               *harness,
                            const struct operator_harness_options *options)
 {
-    struct wr_node *node = wr_alloc_aligned(options->operator_->node_bytes, WR_CACHE_LINE);
-    *harness             = (struct operator_harness){ .options = *options };
-    harness->spec        = (struct wr_spec){ .operator_  = options->operator_,
-                                             .name       = "under test",
-                                             .binding    = options->binding,
-                                             .key        = options->key,
-                                             .options    = options->options,
-                                             .parameters = options->parameters };
-    harness->task.run    = &harness->run;
-    harness->node        = node;
+    struct wr_node *node     = wr_alloc_aligned(options->operator_->node_bytes, WR_CACHE_LINE);
+    *harness                 = (struct operator_harness){ .options = *options };
+    harness->spec            = (struct wr_spec){ .operator_  = options->operator_,
+                                                 .name       = "under test",
+                                                 .binding    = options->binding,
+                                                 .key        = options->key,
+                                                 .options    = options->options,
+                                                 .parameters = options->parameters };
+    harness->generation.run  = &harness->run;
+    harness->task.run        = &harness->run;
+    harness->task.generation = &harness->generation;
+    harness->node            = node;
     (void)pthread_mutex_init(&harness->run.lock, NULL);
     (void)pthread_mutex_init(&harness->run.serial, NULL);
     node->ops             = options->operator_;

@@ -32,6 +32,7 @@ struct operator_harness {
     struct operator_harness_options options;
     struct wr_spec                  spec;
     struct weir_run                 run; // for its failure only
+    struct wr_generation            generation;
     struct wr_task                  task;
     struct wr_node                 *node;
     struct wr_inlet                 inlet;
