@@ -265,6 +265,51 @@ static uint32_t value_fields(const struct wr_table_shape *shape, weir_field *fie
     return count;
 }
 
+// A stored field that the other type takes nothing of; NULL: there is none.
+static const weir_field *field_lost(const weir_type *stored, const weir_type *own)
+{
+    for (uint32_t i = 0; i < stored->field_count; i++) {
+        bool is_taken = false;
+        for (uint32_t k = 0; k < own->field_count && !is_taken; k++) {
+            is_taken = wr_field_before(stored, &own->fields[k]) == &stored->fields[i];
+        }
+        if (!is_taken) {
+            return &stored->fields[i];
+        }
+    }
+    return NULL;
+}
+
+static const weir_field *field_gained(const weir_type *stored, const weir_type *own)
+{
+    for (uint32_t i = 0; i < own->field_count; i++) {
+        if (wr_field_before(stored, &own->fields[i]) == NULL) {
+            return &own->fields[i];
+        }
+    }
+    return NULL;
+}
+
+// One field goes and another one comes: that may be a rename which nobody declared.
+static void renames_suspect(const struct wr_evolution *evolution, const weir_type *stored,
+                            const weir_type *own)
+{
+    const weir_field *lost   = field_lost(stored, own);
+    const weir_field *gained = field_gained(stored, own);
+    if (lost != NULL && gained != NULL) {
+        (void)fprintf(stderr,
+                      "weir: %s: %s: %s is forgotten and %s begins at zero; if it is a new name, "
+                      "say so with WEIR_FORMERLY\n",
+                      evolution->operator_name, evolution->table->name, lost->name, gained->name);
+    }
+    for (uint32_t i = 0; i < own->field_count; i++) {
+        const weir_field *before = wr_field_before(stored, &own->fields[i]);
+        if (before != NULL && own->fields[i].kind == WEIR_KIND_RECORD) {
+            renames_suspect(evolution, before->record, own->fields[i].record);
+        }
+    }
+}
+
 static char *value_plan(struct wr_evolution *evolution, const struct stored *stored,
                         const struct wr_table_shape *shape, uint32_t value_bytes)
 {
@@ -276,6 +321,9 @@ static char *value_plan(struct wr_evolution *evolution, const struct stored *sto
     from.size             = evolution->table->value_bytes;
     from.align            = 8;
     evolution->conversion = wr_conversion_open(&from, &to, WR_GAPS_ANY, &why);
+    if (evolution->conversion != NULL) {
+        renames_suspect(evolution, &from, &to);
+    }
     if (evolution->conversion != NULL && wr_conversion_is_identity(evolution->conversion)) {
         wr_conversion_close(evolution->conversion);
         evolution->conversion = NULL;

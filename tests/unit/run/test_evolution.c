@@ -3,6 +3,7 @@
 #include "runtime/run/table_types.h"
 
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 
 typedef struct card {
     uint64_t number;
@@ -136,6 +137,37 @@ Test(evolution, of_a_value_is_none_where_only_names_are_others)
     struct wr_table_shape shape = stored_shape;
     shape.parts[0].type         = &state;
     is_taken(&shape, STORED_BYTES, false);
+}
+
+typedef struct misnamed {
+    int64_t  sum;
+    weir_str name;
+    money    price;
+    int32_t  tags[2];
+    char     code[4];
+} misnamed;
+WEIR_RECORD(misnamed, WEIR_FORMERLY(sum, amuont), name, (price, money), tags, code);
+
+typedef struct later {
+    int64_t  sum;
+    weir_str name;
+    money    price;
+    int32_t  tags[2];
+    char     code[4];
+} later;
+WEIR_RECORD(later, WEIR_FORMERLY(sum, amount), name, (price, money), tags, code);
+
+Test(evolution, that_may_be_a_rename_nobody_declared_is_told)
+{
+    struct wr_table_shape shape = stored_shape;
+    shape.parts[0].type         = &later_type;
+    cr_redirect_stderr();
+    is_taken(&shape, STORED_BYTES, false);
+    shape.parts[0].type = &misnamed_type;
+    is_taken(&shape, STORED_BYTES, true);
+    (void)fflush(stderr);
+    cr_assert_stderr_eq_str("weir: alerts: states: amount is forgotten and sum begins at zero; if "
+                            "it is a new name, say so with WEIR_FORMERLY\n");
 }
 
 Test(evolution, is_refused_where_a_field_would_lose_something)
