@@ -59,7 +59,8 @@ struct made {
 struct wr_coordinator {
     struct weir_run     *run;
     struct wr_store     *store;
-    struct wr_store     *restored; // a savepoint that the run goes on from; NULL
+    struct wr_store     *restored;  // a savepoint that the run goes on from; NULL
+    bool                 had_ended; // the job had, by what it goes on from
     int64_t              interval_us, timeout_us;
     char                *job;
     struct wr_graph_text graph;

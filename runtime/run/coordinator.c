@@ -58,6 +58,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     coordinator->run                   = run;
     coordinator->store                 = options->store;
     coordinator->restored              = options->savepoint;
+    coordinator->had_ended             = options->had_ended;
     coordinator->next                  = wr_store_next(options->store);
     coordinator->interval_us           = options->interval_us;
     coordinator->timeout_us            = options->timeout_us;
@@ -348,13 +349,25 @@ static struct made made_so_far(struct weir_run *run)
     };
 }
 
-// Whether there is anything that the last published checkpoint may not have.
-static bool has_news(const struct wr_coordinator *coordinator)
+static bool has_made_rows(const struct wr_coordinator *coordinator)
 {
     const struct made now  = made_so_far(coordinator->run);
     const struct made then = coordinator->published;
-    return coordinator->completed == 0 || now.rows != then.rows || now.late != then.late ||
-           now.rejected != then.rejected || now.watermark != then.watermark;
+    return now.rows != then.rows || now.late != then.late || now.rejected != then.rejected;
+}
+
+// The job had ended before this run, which has not changed that.
+static bool is_as_it_had_ended(const struct wr_coordinator *coordinator)
+{
+    return coordinator->had_ended && coordinator->completed == 0 && !has_made_rows(coordinator);
+}
+
+// Whether there is anything that the last published checkpoint may not have.
+static bool has_news(const struct wr_coordinator *coordinator)
+{
+    return !is_as_it_had_ended(coordinator) &&
+           (coordinator->completed == 0 || has_made_rows(coordinator) ||
+            made_so_far(coordinator->run).watermark != coordinator->published.watermark);
 }
 
 // Begins the next checkpoint if it is time, and there is a reason.
@@ -375,6 +388,10 @@ static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_
     if (!is_final && !coordinator->is_asked && !has_news(coordinator)) {
         coordinator->next_us = now + coordinator->interval_us;
         return 0;
+    }
+    if (is_final && !coordinator->is_asked && is_as_it_had_ended(coordinator)) {
+        coordinator_end(coordinator);
+        return 1;
     }
     coordinator->is_asked = false;
     coordinator->begun_at = made_so_far(coordinator->run);
@@ -465,6 +482,7 @@ void wr_coordinator_recover(struct wr_coordinator *coordinator)
 {
     wr_run_restore(coordinator->run, store_restored(coordinator));
     wr_prepared_recover(coordinator->run, store_restored(coordinator));
+    coordinator->published = made_so_far(coordinator->run);
 }
 
 void wr_graph_text_fini(struct wr_graph_text *text)

@@ -9,7 +9,8 @@
 // One checkpoint is under way at a time. The coordinator may give it up at any moment: then what
 // was written goes, and what sinks had set aside for it becomes part of the next. A run ends with a
 // final checkpoint: sources that have nothing more to read stay, and pass barriers, until it is
-// durable; only then does the end flow through the graph.
+// durable; only then does the end flow through the graph. A run that goes on from a final
+// checkpoint, and finds nothing to do, has that one, and takes none.
 //
 // Thread rule: a thread of its own, or, simulated, a step now and then; it alone touches the store
 // and calls committers. While a run is given other workers the thread that asked for them has its
@@ -37,6 +38,7 @@ void wr_graph_text_fini(struct wr_graph_text *text);
 struct wr_coordinator_options {
     struct wr_store     *store;     // handed
     struct wr_store     *savepoint; // what to go on from instead; handed; NULL: of `store`
+    bool                 had_ended; // by what `store` has: then what makes nothing publishes none
     int64_t              interval_us, timeout_us;
     const char          *job;   // copied
     struct wr_graph_text graph; // handed

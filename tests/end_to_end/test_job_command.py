@@ -378,6 +378,23 @@ class ARunningJob(JobTest):
         self.assertEqual(asking.returncode, 3)
 
 
+class AJobThatHadEnded(JobTest):
+    def run_small(self, *words, job=None):
+        return subprocess.run([job or JOB, "run", "--events", "2000", "--checkpoints", self.saved,
+                               "--quiet", *words], capture_output=True, text=True, timeout=SOON,
+                              check=False)
+
+    def test_publishes_nothing_when_it_is_run_again(self):
+        self.assertEqual(self.run_small("--checkpoint-interval", "20").returncode, 0)
+        before = weir(["list", self.saved, "--json"], tool="checkpoint")[0]
+        for words in ([], ["--workers", "2", "--checkpoint-interval", "1"]):
+            done = self.run_small(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("nothing is left to do", done.stderr)
+            self.assertEqual(weir(["list", self.saved, "--json"], tool="checkpoint")[0], before)
+        weir(["fsck", self.saved], tool="checkpoint")
+
+
 class Payments(JobTest):
     """What the job writes is the oracle's word, as if nobody had commanded it."""
 
@@ -395,6 +412,16 @@ class Payments(JobTest):
                                                    str(self.root / "parts"))
         self.expected = through_log.expected_of(appended)
         self.views = self.root / "views"
+
+    def test_that_had_ended_are_refused_to_a_part_of_the_job_by_name(self):
+        command = [PAYMENTS, "run", "--log", self.log, "--output-log", self.views, "--quiet",
+                   "--checkpoints", self.saved]
+        subprocess.run(command, check=True, capture_output=True, timeout=SOON)
+        done = subprocess.run([*command, "--job", "fraud"], capture_output=True, text=True,
+                              check=False, timeout=SOON)
+        self.assertEqual(done.returncode, 11, done.stderr)
+        self.assertIn("the job has none of that name", done.stderr)
+        self.assertNotIn("nothing is left to do", done.stderr)
 
     def start_payments(self, seconds, *words, saved=None):
         return self.start([PAYMENTS, "run", "--log", self.log, "--output-log", self.views,
