@@ -5,7 +5,8 @@
 //   published  of all: the manifest is durable
 //   complete   what sinks had set aside up to n is shown; all hear of it; older ones are let go
 //
-// or given up, from begun or captured: it took too long, or the disk is full. Reports of a
+// or given up, from begun or captured: it took too long, or the disk is full. The next try comes a
+// second later, and the last one of a run is tried until it is made (trouble.c). Reports of a
 // checkpoint that is given up are thrown away, but for what sinks set aside: that belongs to the
 // next (a sink's output is lost or doubled otherwise).
 #include "runtime/run/coordinating.h"
@@ -99,6 +100,7 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
         coordinator->chunks = next;
     }
     wr_prepared_close(coordinator);
+    wr_error_fini(&coordinator->trouble.why);
     wr_coordinator_close_parts(coordinator);
     wr_generation_close(coordinator->moving);
     wr_store_close(coordinator->restored);
@@ -127,13 +129,11 @@ void wr_coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us)
 }
 
 // What was written goes; what sinks have set aside stays for the next.
-static void coordinator_give_up(struct wr_coordinator *coordinator, const char *why)
+static void coordinator_give_up(struct wr_coordinator *coordinator, weir_status status,
+                                const char *why)
 {
-    if (!coordinator->has_warned) {
-        (void)fprintf(stderr, "weir: %s: checkpoint %llu is given up: %s; the job runs on\n",
-                      coordinator->job, (unsigned long long)coordinator->current, why);
-        coordinator->has_warned = true;
-    }
+    wr_trouble_note(coordinator, status, why);
+    wr_savepoint_refuse(coordinator, status, why);
     wr_store_abort(coordinator->store, coordinator->current);
     wr_coordinator_post(coordinator, WR_MESSAGE_GIVE_UP, coordinator->current);
     wr_coordinator_rest(coordinator, wr_coordinator_now_us(coordinator) + AGAIN_US);
@@ -143,7 +143,7 @@ static void coordinator_give_up(struct wr_coordinator *coordinator, const char *
 static void coordinator_meet(struct wr_coordinator *coordinator, struct wr_error *error)
 {
     if (error->status == WEIR_FULL) {
-        coordinator_give_up(coordinator, error->sentence);
+        coordinator_give_up(coordinator, error->status, error->sentence);
     } else {
         wr_run_fail_any(coordinator->run, error->status, error->sentence);
     }
@@ -156,6 +156,7 @@ static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
     coordinator->current  = coordinator->next++;
     coordinator->began_us = wr_coordinator_now_us(coordinator);
     coordinator->is_final = is_final;
+    wr_savepoint_note_try(coordinator, is_final);
     wr_coordinator_tell_busy_until(coordinator, INT64_MAX);
     coordinator->began_wall_us =
         coordinator->run->environment->ops->wall_us(coordinator->run->environment);
@@ -302,9 +303,9 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
         return;
     }
     wr_coordinator_publish_facts(coordinator);
-    const int64_t due       = coordinator->began_us + coordinator->interval_us;
-    const bool    ends      = coordinator->is_final;
-    coordinator->has_warned = false;
+    wr_trouble_end(coordinator);
+    const int64_t due  = coordinator->began_us + coordinator->interval_us;
+    const bool    ends = coordinator->is_final;
     wr_coordinator_rest(coordinator, due > wr_coordinator_now_us(coordinator)
                                          ? due
                                          : wr_coordinator_now_us(coordinator));
@@ -373,16 +374,19 @@ static bool has_news(const struct wr_coordinator *coordinator)
 // Begins the next checkpoint if it is time, and there is a reason.
 static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_t now)
 {
-    const bool is_final = sources_have_ended(coordinator);
-    if (!is_final && wr_move_is_wanted(coordinator)) {
+    const bool is_final   = sources_have_ended(coordinator);
+    const bool is_a_retry = coordinator->trouble.count > 0;
+    if (is_final) {
+        wr_move_refuse(coordinator);
+    } else if (wr_move_is_wanted(coordinator)) {
         wr_move_begin(coordinator);
         return 1;
     }
     if (wr_savepoint_is_wanted(coordinator)) {
         coordinator->is_asked = true;
-        coordinator->next_us  = coordinator->has_warned ? coordinator->next_us : now;
+        coordinator->next_us  = is_a_retry ? coordinator->next_us : now;
     }
-    if (now < coordinator->next_us && (!is_final || coordinator->has_warned)) {
+    if (now < coordinator->next_us && (!is_final || is_a_retry)) {
         return 0;
     }
     if (!is_final && !coordinator->is_asked && !has_news(coordinator)) {
@@ -417,7 +421,7 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
         work++;
     } else if (!wr_move_is_under_way(coordinator) &&
                now >= coordinator->began_us + coordinator->timeout_us) {
-        coordinator_give_up(coordinator, "it took longer than its timeout");
+        coordinator_give_up(coordinator, WEIR_TIMED_OUT, "it took longer than its timeout");
         work++;
     }
     return work;
