@@ -7,6 +7,7 @@
 #include "cli/replay.h"
 #include "runtime/graph/graph.h"
 #include "runtime/plan/restart.h"
+#include "runtime/run/coordinator.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -278,6 +279,33 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &action, NULL);
 }
 
+// After the first signal: that the run waits for its last checkpoint, and what a second one does.
+// True: that was said.
+static bool tell_of_wait(const weir_run *run)
+{
+    struct wr_checkpoint_trouble trouble = { .count = 0 };
+    struct wr_checkpoint_facts   facts   = { .id = 0 };
+    if (run->coordinator != NULL) {
+        wr_coordinator_trouble_any(run->coordinator, &trouble);
+        wr_coordinator_facts_any(run->coordinator, &facts);
+    }
+    const bool is_said = trouble.count > 0 && trouble.is_final;
+    if (is_said) {
+        char number[48] = "the one that it went on from, if any";
+        if (facts.id != 0) {
+            (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)facts.id);
+        }
+        (void)fprintf(
+            stderr,
+            "weir: %s: it waits %sfor its last checkpoint: %s; a second Ctrl-C ends it at "
+            "its last one, %s\n",
+            run->job_name, trouble.why.status == WEIR_FULL ? "for room " : "", trouble.why.sentence,
+            number);
+    }
+    wr_error_fini(&trouble.why);
+    return is_said;
+}
+
 static weir_status command_run_once(struct command *command, weir_job *job,
                                     struct wr_progress *progress)
 {
@@ -289,8 +317,10 @@ static weir_status command_run_once(struct command *command, weir_job *job,
     if (signals_seen > 0) {
         weir_run_stop_any(run, false);
     }
+    bool has_told = false;
     while (weir_run_wait(run, 200000) == WEIR_TIMED_OUT) {
         wr_progress_show(progress);
+        has_told = has_told || (signals_seen > 0 && tell_of_wait(run));
     }
     run_to_stop = NULL;
     return weir_run_close(run);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES (64u << 10) // more than any has
+#define LOOK_US      3000000     // after which whoever waits for an end is told for what
+#define LOOK_MS      1000        // in which a status must come
 
 static int fail(weir_status status, const struct wr_tool_call *call, const char *sentence)
 {
@@ -54,16 +56,58 @@ static bool read_timeout(const struct wr_tool_call *call, uint64_t *seconds)
     return text == NULL || (wr_value_count(text, seconds) && *seconds > 0 && *seconds <= INT32_MAX);
 }
 
-static int fail_to_wait(const struct wr_tool_call *call, uint64_t seconds)
+char *wr_job_failure(const struct wr_control_status *status)
+{
+    return wr_format("%.*s", (int)status->failure_bytes, status->failure);
+}
+
+// What a job that was told to end waits for, by its status (wr_alloc'ed); NULL: nothing that it
+// tells.
+static char *what_it_waits_for(const struct wr_tool_call *call)
+{
+    static const char        question[] = "status\n";
+    struct wr_control_status status;
+    const char              *rest;
+    char                    *reason = NULL;
+    const int                job    = wr_local_socket_connect(call->directory, WR_CONTROL_SOCKET);
+    if (job < 0) {
+        return NULL;
+    }
+    char *const line   = wr_alloc(ANSWER_BYTES + 1);
+    size_t      length = 0;
+    ssize_t     got    = say(job, question) ? 1 : 0;
+    while (got > 0 && memchr(line, '\n', length) == NULL) {
+        got = wr_command_can_read(job, LOOK_MS) ? recv(job, line + length, ANSWER_BYTES - length, 0)
+                                                : 0;
+        length += got > 0 ? (size_t)got : 0;
+    }
+    (void)close(job);
+    line[length > 0 ? length - 1 : 0] = 0; // the newline
+    if (got > 0 && wr_control_answer_parse(line, &rest) == WEIR_OK &&
+        wr_control_status_parse(rest, &status) && status.is_stopping && status.failures > 0) {
+        reason = wr_format("it waits %sfor its last checkpoint: %.*s",
+                           status.failure_status == WEIR_FULL ? "for room " : "",
+                           (int)status.failure_bytes, status.failure);
+    }
+    wr_free(line);
+    return reason;
+}
+
+static int fail_to_wait(const struct wr_tool_call *call, uint64_t seconds, bool is_end)
 {
     if (wr_command_is_interrupted()) {
         return fail(WEIR_INTERRUPTED, call, "interrupted; the job may still do what it was told");
     }
+    char *const reason = is_end ? what_it_waits_for(call) : NULL;
     char *const sentence =
-        wr_format("the job did not answer within %llu s; it may still do what it was told",
-                  (unsigned long long)seconds);
+        reason != NULL
+            ? wr_format("the job has not ended within %llu s: %s", (unsigned long long)seconds,
+                        reason)
+            : wr_format("the job did not answer within %llu s; it may still do what it was told",
+                        (unsigned long long)seconds);
     const int code = fail(WEIR_TIMED_OUT, call, sentence);
     wr_free(sentence);
+    wr_free(reason);
     return code;
 }
 
@@ -82,14 +126,33 @@ static bool await(int job, int64_t until_us)
     }
 }
 
-// The line without its newline. 0, or the exit code of what was said.
-static int answer_read(const struct wr_tool_call *call, int job, uint64_t seconds, char *line)
+// Whoever waits for an end without a limit, and long, is told once for what.
+static void tell_of_wait(const struct wr_tool_call *call, int job, int64_t *look_us)
 {
-    const int64_t until_us = seconds == 0 ? 0 : wr_command_now_us() + (int64_t)seconds * 1000000;
+    const int64_t at_us = *look_us;
+    *look_us            = 0;
+    if (at_us == 0 || await(job, at_us) || wr_command_is_interrupted()) {
+        return;
+    }
+    char *const reason = what_it_waits_for(call);
+    if (reason != NULL && !call->is_quiet) {
+        (void)fprintf(stderr, "%s: %s\n", call->directory, reason);
+    }
+    wr_free(reason);
+}
+
+// The line without its newline. 0, or the exit code of what was said.
+static int answer_read(const struct wr_tool_call *call, int job, uint64_t seconds, bool is_end,
+                       char *line)
+{
+    const int64_t now_us   = wr_command_now_us();
+    const int64_t until_us = seconds == 0 ? 0 : now_us + (int64_t)seconds * 1000000;
+    int64_t       look_us  = is_end && seconds == 0 ? now_us + LOOK_US : 0;
     size_t        length   = 0;
     for (;;) {
+        tell_of_wait(call, job, &look_us);
         if (!await(job, until_us)) {
-            return fail_to_wait(call, seconds);
+            return fail_to_wait(call, seconds, is_end);
         }
         const ssize_t got = recv(job, line + length, ANSWER_BYTES - length, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -113,7 +176,7 @@ static int converse(const struct wr_tool_call *call, int job, uint64_t seconds,
     char *const question = wr_control_request_line(request);
     const bool  is_said  = say(job, question);
     wr_free(question);
-    return is_said ? answer_read(call, job, seconds, line)
+    return is_said ? answer_read(call, job, seconds, request->verb == WR_CONTROL_STOP, line)
                    : fail(WEIR_UNREACHABLE, call, "the job ended before it was told anything");
 }
 

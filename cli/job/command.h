@@ -21,6 +21,8 @@ int wr_job_command(int argc, char **argv);
 // code of what was said.
 int wr_job_ask(const struct wr_tool_call *call, const struct wr_control_request *request,
                char **rest);
+// Why the last checkpoint failed, where some have (wr_alloc'ed).
+char *wr_job_failure(const struct wr_control_status *status);
 // The answer is none that this version knows.
 int wr_job_not_understood(const struct wr_tool_call *call);
 

@@ -30,7 +30,8 @@ const struct wr_tool_verb wr_job_savepoint_verb = {
     .second  = "the savepoint's directory",
     .summary = "take a checkpoint now and copy it whole into TO",
     .more    = "TO is made, or empty. The job goes on, and never deletes it. A job goes on from it "
-               "with a new\ndirectory of checkpoints and --restore TO.\n\n"
+               "with a new\ndirectory of checkpoints and --restore TO. If the checkpoint fails, as "
+               "on a full disk, nothing\ncomes of it.\n\n"
                "  weir job savepoint data/checkpoints data/before-the-upgrade\n",
     .least   = 2,
     .most    = 2,

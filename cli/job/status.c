@@ -16,7 +16,17 @@ static void print_json(const struct wr_control_status *status)
     }
     (void)printf(",\"rows\":%" PRIu64 ",\"watermark\":", status->rows);
     wr_json_print_time(stdout, status->watermark);
-    (void)printf(",\"stopping\":%s}\n", status->is_stopping ? "true" : "false");
+    (void)printf(",\"stopping\":%s,\"failures\":%" PRIu64, status->is_stopping ? "true" : "false",
+                 status->failures);
+    if (status->failures > 0) {
+        char *const failure = wr_job_failure(status);
+        (void)printf(",\"failure_age_us\":%" PRIi64 ",\"failure\":", status->failure_age_us);
+        wr_json_print_text(stdout, failure);
+        (void)printf("}\n");
+        wr_free(failure);
+    } else {
+        (void)printf(",\"failure_age_us\":null,\"failure\":null}\n");
+    }
 }
 
 static void print_text(const struct wr_control_status *status)
@@ -29,6 +39,12 @@ static void print_text(const struct wr_control_status *status)
                      (double)status->age_us / 1e6);
     } else {
         (void)printf("checkpoint  none of this run yet\n");
+    }
+    if (status->failures > 0) {
+        char *const failure = wr_job_failure(status);
+        (void)printf("given up    %" PRIu64 " in a row, the last %.1f s ago: %s\n",
+                     status->failures, (double)status->failure_age_us / 1e6, failure);
+        wr_free(failure);
     }
     (void)printf("rows read   %" PRIu64 "\nwatermark   %s\n", status->rows,
                  wr_time_text(status->watermark, watermark));
@@ -58,7 +74,8 @@ const struct wr_tool_verb wr_job_status_verb = {
     .more =
         "Of the run that is under way: the last checkpoint that it has published and its age, the "
         "rows that\nits sources have read, rejected and late ones too, and how far event time has "
-        "come there.\n\n"
+        "come there.\nWhile checkpoints fail, as on a full disk: how many have since the last good "
+        "one, when, and why.\nIt is answered at once, whatever other commands wait for.\n\n"
         "  weir job status data/checkpoints\n"
         "  weir job status data/checkpoints --json | jq .watermark\n",
     .least   = 1,

@@ -46,7 +46,9 @@ const struct wr_tool_verb wr_job_stop_verb = {
         "Ends when the job has: then it may be started again at once, and goes on. Without --drain "
         "open\nwindows stay as they are; with it they close and timers fire, as at the end of the "
         "input.\n--savepoint copies that last checkpoint into TO, which is made, or empty; if TO "
-        "will not do the\njob runs on.\n\n"
+        "will not do, or\ncheckpoints fail, the job runs on. Where the disk is full a job that was "
+        "told to end waits for room,\nso that nothing is lost: that is said after three seconds, "
+        "or after --timeout.\n\n"
         "  weir job stop data/checkpoints\n"
         "  weir job stop data/checkpoints --savepoint data/before-the-upgrade\n",
     .least   = 1,

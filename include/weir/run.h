@@ -133,8 +133,10 @@ WEIR_API void weir_run_stop_any(weir_run *run, bool drain);
 // *sentence (to be freed with free(); `sentence` may be NULL).
 //   WEIR_USAGE      the run takes no checkpoints
 //   WEIR_CONFLICT   the directory is not empty, or the run has ended or failed
-//   WEIR_TIMED_OUT  the copy may go on, and be whole later
-//   WEIR_FULL, WEIR_DISK_FAILED, WEIR_UNREACHABLE
+//   WEIR_TIMED_OUT  the copy may go on, and be whole later; or the checkpoint took longer than
+//                   checkpoint_timeout, and nothing comes of it
+//   WEIR_FULL       there is no room for the checkpoint, or for the copy: nothing comes of it
+//   WEIR_DISK_FAILED, WEIR_UNREACHABLE
 WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory,
                                             int64_t timeout_us, char **sentence);
 
@@ -147,7 +149,7 @@ WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory
 // from the moment the first task stopped for it until the new threads were started. What went wrong
 // is in *sentence (to be freed with free(); may be NULL).
 //   WEIR_USAGE      the run takes no checkpoints, or is a replay; so many workers cannot be
-//   WEIR_CONFLICT   the run has ended, or has failed, be it for this
+//   WEIR_CONFLICT   the sources, or the run, have ended, or it has failed, be it for this
 //   WEIR_TIMED_OUT  it did not begin, and will not
 //   others          an operator could not be opened once more: the run goes on as it was
 WEIR_API weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeout_us,

@@ -14,14 +14,29 @@
 
 #define LINE_US  3000000 // in which a client says its line
 #define PAUSE_US 1000000 // after a connection that could not be taken, as without descriptors
+#define WAITING  64u     // commands that wait for their turn, at most
+
+// A command that waits for its turn, and who gave it.
+struct command {
+    struct command           *next;
+    int                       client;
+    struct wr_control_request request; // of the line
+    char                      line[WR_CONTROL_LINE_BYTES];
+};
 
 struct wr_control_socket {
     struct weir_run *run;
     char            *directory;
     int64_t          timeout_us;
-    int              listening, wake; // wake: an eventfd, readable when the thread is to end
-    pthread_t        thread;
+    int              listening, wake; // wake: an eventfd, readable when the threads are to end
+    pthread_t        reader, performer;
     int              stopper; // whoever asked for the end, and waits for it; -1: nobody
+
+    pthread_mutex_t lock; // guards what follows
+    pthread_cond_t  has_work;
+    struct command *first, **last;
+    uint32_t        count;
+    bool            is_over;
 };
 
 static int64_t now_us(const struct wr_control_socket *control)
@@ -121,20 +136,29 @@ static char *control_savepoint(const struct wr_control_socket *control, const ch
 
 static char *control_status(const struct wr_control_socket *control)
 {
-    struct weir_run           *run = control->run;
-    struct wr_checkpoint_facts facts;
+    struct weir_run             *run = control->run;
+    struct wr_checkpoint_facts   facts;
+    struct wr_checkpoint_trouble trouble;
     wr_coordinator_facts_any(run->coordinator, &facts);
+    wr_coordinator_trouble_any(run->coordinator, &trouble);
     const struct wr_control_status status = {
         .workers    = wr_run_now_any(run)->worker_count,
         .checkpoint = facts.id,
         .age_us     = facts.id != 0 ? now_us(control) - facts.ended_us : 0,
         .rows       = wr_run_counter_any(run, NULL, WR_ROWS_OUT) +
                 wr_run_counter_any(run, NULL, WR_LATE) + wr_run_counter_any(run, NULL, WR_REJECTED),
-        .watermark   = (int64_t)wr_run_counter_any(run, NULL, WR_WATERMARK),
-        .is_stopping = wr_run_is_stopping_any(run),
-        .job         = run->job_name,
+        .watermark      = (int64_t)wr_run_counter_any(run, NULL, WR_WATERMARK),
+        .is_stopping    = wr_run_is_stopping_any(run),
+        .job            = run->job_name,
+        .failures       = trouble.count,
+        .failure_age_us = now_us(control) - trouble.at_us,
+        .failure_status = trouble.why.status,
+        .failure        = trouble.why.sentence,
+        .failure_bytes  = trouble.count > 0 ? strlen(trouble.why.sentence) : 0,
     };
-    return wr_control_status_line(&status);
+    char *const line = wr_control_status_line(&status);
+    wr_error_fini(&trouble.why);
+    return line;
 }
 
 // NULL: the answer comes when the run has ended.
@@ -158,46 +182,114 @@ static char *control_end(struct wr_control_socket *control, int client,
 }
 
 // NULL: none yet.
-static char *control_perform(struct wr_control_socket *control, int client, const char *line)
+static char *control_perform(struct wr_control_socket *control, const struct command *command)
 {
-    struct wr_control_request request;
-    struct wr_error           error = { .status = WEIR_OK };
-    if (!wr_control_request_parse(line, &request, &error)) {
-        char *const refusal = wr_control_error_line(error.status, error.sentence);
-        wr_error_fini(&error);
-        return refusal;
-    }
-    switch (request.verb) {
-    case WR_CONTROL_RESCALE: return control_rescale(control, request.workers);
-    case WR_CONTROL_SAVEPOINT: return control_savepoint(control, request.path);
-    case WR_CONTROL_STOP: return control_end(control, client, &request);
+    const struct wr_control_request *request = &command->request;
+    switch (request->verb) {
+    case WR_CONTROL_RESCALE: return control_rescale(control, request->workers);
+    case WR_CONTROL_SAVEPOINT: return control_savepoint(control, request->path);
+    case WR_CONTROL_STOP: return control_end(control, command->client, request);
     case WR_CONTROL_STATUS: break;
     }
     return control_status(control);
 }
 
+// ---- the thread that does what it is told ----
+
+static void command_close(struct command *command)
+{
+    (void)close(command->client);
+    wr_free(command);
+}
+
+// False: too many wait already.
+static bool control_queue(struct wr_control_socket *control, struct command *command)
+{
+    (void)pthread_mutex_lock(&control->lock);
+    const bool has_room = control->count < WAITING;
+    if (has_room) {
+        *control->last = command;
+        control->last  = &command->next;
+        control->count++;
+        (void)pthread_cond_signal(&control->has_work);
+    }
+    (void)pthread_mutex_unlock(&control->lock);
+    return has_room;
+}
+
+// NULL: the thread is to end. Those that wait then are let go without an answer.
+static struct command *control_next(struct wr_control_socket *control)
+{
+    struct command *command = NULL;
+    (void)pthread_mutex_lock(&control->lock);
+    while (control->first == NULL && !control->is_over) {
+        (void)pthread_cond_wait(&control->has_work, &control->lock);
+    }
+    if (!control->is_over) {
+        command        = control->first;
+        control->first = command->next;
+        control->last  = control->first == NULL ? &control->first : control->last;
+        control->count--;
+    }
+    (void)pthread_mutex_unlock(&control->lock);
+    return command;
+}
+
+static void *performer_main(void *opaque)
+{
+    struct wr_control_socket *control = opaque;
+    for (struct command *command = control_next(control); command != NULL;
+         command                 = control_next(control)) {
+        char *const answer = control_perform(control, command);
+        if (answer == NULL) {
+            wr_free(command); // its client is the stopper
+        } else {
+            client_answer(command->client, answer);
+            command_close(command);
+        }
+    }
+    return NULL;
+}
+
+// ---- the thread that reads ----
+
+// The answer, NULL: the command waits for its turn, or nobody waits for one.
+static char *control_take(struct wr_control_socket *control, struct command *command,
+                          bool *is_queued)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    if (client_read(control, command->client, command->line, &error) &&
+        wr_control_request_parse(command->line, &command->request, &error)) {
+        if (command->request.verb == WR_CONTROL_STATUS) {
+            return control_status(control);
+        }
+        *is_queued = control_queue(control, command);
+        if (!*is_queued) {
+            (void)wr_error_set(&error, WEIR_CONFLICT, "%u commands wait for their turn already",
+                               WAITING);
+        }
+    }
+    char *const refusal =
+        error.status != WEIR_OK ? wr_control_error_line(error.status, error.sentence) : NULL;
+    wr_error_fini(&error);
+    return refusal;
+}
+
 static void control_serve(struct wr_control_socket *control, int client)
 {
-    char            line[WR_CONTROL_LINE_BYTES];
-    struct wr_error error  = { .status = WEIR_OK };
-    char           *answer = NULL;
-    if (client_read(control, client, line, &error)) {
-        answer = control_perform(control, client, line);
-    } else if (error.status != WEIR_OK) {
-        answer = wr_control_error_line(error.status, error.sentence);
-    }
-    wr_error_fini(&error);
+    struct command *command   = wr_alloc(sizeof(*command));
+    bool            is_queued = false;
+    command->client           = client;
+    char *const answer        = control_take(control, command, &is_queued);
     if (answer != NULL) {
         client_answer(client, answer);
     }
-    if (client != control->stopper) {
-        (void)close(client);
+    if (!is_queued) {
+        command_close(command);
     }
 }
 
-// ---- the thread ----
-
-static void *control_main(void *opaque)
+static void *reader_main(void *opaque)
 {
     struct wr_control_socket *control = opaque;
     while (!is_ending(control)) {
@@ -216,6 +308,13 @@ static void *control_main(void *opaque)
 
 static void control_free(struct wr_control_socket *control)
 {
+    while (control->first != NULL) {
+        struct command *next = control->first->next;
+        command_close(control->first);
+        control->first = next;
+    }
+    (void)pthread_cond_destroy(&control->has_work);
+    (void)pthread_mutex_destroy(&control->lock);
     if (control->listening >= 0) {
         wr_local_socket_close(control->listening, control->directory, WR_CONTROL_SOCKET);
     }
@@ -226,6 +325,15 @@ static void control_free(struct wr_control_socket *control)
     wr_free(control);
 }
 
+static void performer_end(struct wr_control_socket *control)
+{
+    (void)pthread_mutex_lock(&control->lock);
+    control->is_over = true;
+    (void)pthread_cond_signal(&control->has_work);
+    (void)pthread_mutex_unlock(&control->lock);
+    (void)pthread_join(control->performer, NULL);
+}
+
 // 0, or -errno.
 static int control_start(struct wr_control_socket *control)
 {
@@ -234,9 +342,17 @@ static int control_start(struct wr_control_socket *control)
         return -errno;
     }
     control->listening = wr_local_socket_listen(control->directory, WR_CONTROL_SOCKET);
-    return control->listening < 0
-               ? control->listening
-               : -wr_thread_start(&control->thread, control_main, control, "weir/control");
+    if (control->listening < 0) {
+        return control->listening;
+    }
+    int status = wr_thread_start(&control->performer, performer_main, control, "weir/command");
+    if (status == 0) {
+        status = wr_thread_start(&control->reader, reader_main, control, "weir/control");
+        if (status != 0) {
+            performer_end(control);
+        }
+    }
+    return -status;
 }
 
 struct wr_control_socket *wr_control_open(weir_run *run, const char *directory, int64_t timeout_us,
@@ -248,7 +364,10 @@ struct wr_control_socket *wr_control_open(weir_run *run, const char *directory, 
     control->timeout_us               = timeout_us;
     control->listening                = -1;
     control->stopper                  = -1;
-    const int status                  = control_start(control);
+    control->last                     = &control->first;
+    (void)pthread_mutex_init(&control->lock, NULL);
+    wr_condition_init(&control->has_work);
+    const int status = control_start(control);
     if (status == 0) {
         return control;
     }
@@ -263,7 +382,8 @@ void wr_control_stop(struct wr_control_socket *control)
 {
     if (control != NULL) {
         (void)eventfd_write(control->wake, 1);
-        (void)pthread_join(control->thread, NULL);
+        (void)pthread_join(control->reader, NULL);
+        performer_end(control);
         wr_local_socket_close(control->listening, control->directory, WR_CONTROL_SOCKET);
         control->listening = -1;
     }

@@ -1,15 +1,16 @@
 // control: a running job takes commands through a socket in the directory of its checkpoints, from
 // whoever may write there (control_lines.h says which, and how they are answered).
 //
-//   weir job ... --connect--> DIR/control --line--> the thread "weir/control" --> weir_run_..._any
-//                <------------------------- line --
+//   weir job ... --connect--> DIR/control --line--> "weir/control" --queue--> "weir/command"
+//                <------------------------- line -- status                    weir_run_..._any
 //
-// One command at a time. A client that is slow, silent or gone harms nobody: its line must come
-// within seconds, and an answer that it does not take is dropped. Who asked for the end hears of it
-// when the run has let go of the directory, so that the job may be started again at once.
+// One command at a time, as they came; but a status is answered at once, whatever others wait for.
+// A client that is slow, silent or gone harms nobody: its line must come within seconds, and an
+// answer that it does not take is dropped. Who asked for the end hears of it when the run has let
+// go of the directory, so that the job may be started again at once.
 //
-// Thread rule: a thread of its own, which sleeps until somebody connects; opened and closed by who
-// launches the run.
+// Thread rule: two threads of its own, which sleep until somebody connects: one reads lines, the
+// other does what they say; opened and closed by who launches the run.
 #ifndef WR_CONTROL_H
 #define WR_CONTROL_H
 

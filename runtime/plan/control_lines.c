@@ -99,10 +99,19 @@ static char *line_of(char *text)
 
 char *wr_control_status_line(const struct wr_control_status *status)
 {
-    return line_of(wr_format("ok workers %" PRIu64 " checkpoint %" PRIu64 " age_us %" PRIi64
-                             " rows %" PRIu64 " watermark %" PRIi64 " stopping %d job %s\n",
-                             status->workers, status->checkpoint, status->age_us, status->rows,
-                             status->watermark, status->is_stopping ? 1 : 0, status->job));
+    char *const failure =
+        status->failures == 0
+            ? wr_copy_text("")
+            : wr_format(" failure_age_us %" PRIi64 " failure %s %zu %.*s", status->failure_age_us,
+                        weir_status_name(status->failure_status), status->failure_bytes,
+                        (int)status->failure_bytes, status->failure);
+    char *const line = line_of(wr_format(
+        "ok workers %" PRIu64 " checkpoint %" PRIu64 " age_us %" PRIi64 " rows %" PRIu64
+        " watermark %" PRIi64 " stopping %d failures %" PRIu64 "%s job %s\n",
+        status->workers, status->checkpoint, status->age_us, status->rows, status->watermark,
+        status->is_stopping ? 1 : 0, status->failures, failure, status->job));
+    wr_free(failure);
+    return line;
 }
 
 char *wr_control_error_line(weir_status status, const char *sentence)
@@ -162,9 +171,38 @@ bool wr_control_rescaled_parse(const char *rest, uint32_t *workers, int64_t *pau
     return *rest == 0;
 }
 
+// Moves *text past it, if it is there.
+static bool failures_parse(const char **text, struct wr_control_status *status)
+{
+    uint64_t bytes = 0;
+    if (!wr_text_take_word(text, " failures ")) {
+        return true;
+    }
+    if (!wr_text_take_number(text, UINT64_MAX, &status->failures)) {
+        return false;
+    }
+    if (status->failures == 0) {
+        return true;
+    }
+    if (!wr_text_take_word(text, " failure_age_us ") ||
+        !take_signed(text, &status->failure_age_us) || !wr_text_take_word(text, " failure ")) {
+        return false;
+    }
+    status->failure_status = take_status(text);
+    if (status->failure_status == WEIR_OK || !wr_text_take_number(text, strlen(*text), &bytes) ||
+        !wr_text_take_word(text, " ") || bytes > strlen(*text)) {
+        return false;
+    }
+    status->failure       = *text;
+    status->failure_bytes = (size_t)bytes;
+    *text += bytes;
+    return true;
+}
+
 bool wr_control_status_parse(const char *rest, struct wr_control_status *status)
 {
     uint64_t is_stopping = 0;
+    *status              = (struct wr_control_status){ .workers = 0 };
     if (!wr_text_take_word(&rest, "workers ") ||
         !wr_text_take_number(&rest, UINT64_MAX, &status->workers) ||
         !wr_text_take_word(&rest, " checkpoint ") ||
@@ -173,7 +211,8 @@ bool wr_control_status_parse(const char *rest, struct wr_control_status *status)
         !wr_text_take_word(&rest, " rows ") ||
         !wr_text_take_number(&rest, UINT64_MAX, &status->rows) ||
         !wr_text_take_word(&rest, " watermark ") || !take_signed(&rest, &status->watermark) ||
-        !wr_text_take_word(&rest, " stopping ") || !wr_text_take_number(&rest, 1, &is_stopping)) {
+        !wr_text_take_word(&rest, " stopping ") || !wr_text_take_number(&rest, 1, &is_stopping) ||
+        !failures_parse(&rest, status)) {
         return false;
     }
     // What a later version says before the name is passed over.

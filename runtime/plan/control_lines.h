@@ -4,12 +4,15 @@
 //   savepoint PATH                     ok
 //   stop [drain] [savepoint PATH]      ok
 //   status                             ok workers N checkpoint N age_us N rows N watermark N
-//                                         stopping 0|1 job NAME         (in one line)
+//                                         stopping 0|1 failures N
+//                                         [failure_age_us N failure STATUS LENGTH SENTENCE]
+//                                         job NAME                      (in one line)
 //
 // or, to each,                         error STATUS SENTENCE
 //
 // PATH begins with a slash, goes to the end of the line and has no newline. STATUS is a name of
-// weir_status. A version that says more in a status line says it before "job".
+// weir_status; LENGTH is the sentence's, in bytes, which is there if failures are. A version that
+// says more in a status line says it before "job".
 //
 // Thread rule: any thread; nothing here keeps anything.
 #ifndef WR_CONTROL_LINES_H
@@ -49,6 +52,11 @@ struct wr_control_status {
     int64_t     watermark;   // of the sources
     bool        is_stopping; // the sources were asked to end
     const char *job;
+    uint64_t    failures;       // checkpoints that were given up since the last one published
+    int64_t     failure_age_us; // since the last of them
+    weir_status failure_status;
+    const char *failure; // its sentence, of so many bytes
+    size_t      failure_bytes;
 };
 
 // The answers, with their newlines, wr_alloc'ed.

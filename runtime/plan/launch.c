@@ -64,6 +64,7 @@ static void warn(void *opaque, const char *sentence)
 struct stores {
     struct wr_store *own;
     struct wr_store *savepoint; // NULL: it goes on from its own, if there is one
+    uint64_t         end;       // that is the checkpoint the job had ended with; 0: it had not
 };
 
 static void stores_close(struct stores *stores)
@@ -112,17 +113,6 @@ static bool open_savepoint(weir_job *job, const weir_run_options *options,
     return true;
 }
 
-static void tell_of_end(const weir_job *job, const weir_run_options *options,
-                        const struct wr_manifest *manifest)
-{
-    if (manifest->is_final && !manifest->is_stopped) {
-        (void)fprintf(stderr,
-                      "weir: %s: the job had ended with checkpoint %llu in %s; nothing is left to "
-                      "do: to run it anew, give another directory\n",
-                      job->name, (unsigned long long)manifest->checkpoint, options->checkpoints);
-    }
-}
-
 // Opens the stores that the options name, and says by the manifest what must stay as it was. False:
 // the job has the mistake. stores->own is NULL where no checkpoints are wanted.
 static bool launch_open_stores(weir_job *job, weir_run_options *options,
@@ -163,7 +153,7 @@ static bool launch_open_stores(weir_job *job, weir_run_options *options,
     const struct wr_manifest *manifest = wr_store_manifest(from);
     if (manifest != NULL) {
         options->seed = manifest->hash_seed; // state is found by hash
-        tell_of_end(job, options, manifest);
+        stores->end   = manifest->is_final && !manifest->is_stopped ? manifest->checkpoint : 0;
     }
     return true;
 }
@@ -244,6 +234,7 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
     const struct wr_coordinator_options coordinator = {
         .store       = stores->own,
         .savepoint   = stores->savepoint,
+        .had_ended   = stores->end != 0 && stores->savepoint == NULL,
         .interval_us = options->until != NULL             ? NEVER_US
                        : options->checkpoint_interval > 0 ? options->checkpoint_interval
                                                           : INTERVAL_US,
@@ -280,6 +271,15 @@ static struct wr_plan *prepare_replay(weir_job *job, weir_run_options *options,
     return NULL;
 }
 
+// When nothing is in the way of going on.
+static void tell_of_end(const weir_job *job, const weir_run_options *options, uint64_t checkpoint)
+{
+    (void)fprintf(stderr,
+                  "weir: %s: the job had ended with checkpoint %llu in %s; nothing is left to do: "
+                  "to run it anew, give another directory\n",
+                  job->name, (unsigned long long)checkpoint, options->checkpoints);
+}
+
 // Everything but the start.
 static weir_run *prepare(weir_job *job, const weir_run_options *options,
                          struct wr_environment *environment, bool owns_environment)
@@ -300,6 +300,9 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
         launch_take_checkpoints(job, &own, run, &stores);
     }
     wr_run_prepare(run);
+    if (stores.end != 0 && !wr_run_has_failed_any(run)) {
+        tell_of_end(job, &own, stores.end);
+    }
     return run;
 }
 

@@ -1,10 +1,11 @@
 // What the files of the coordinator share. Private to coordinator.c, reports.c, prepared.c,
-// savepoints.c and handover.c.
+// savepoints.c, trouble.c and handover.c.
 //
 //   coordinator.c   a checkpoint's course, and the thread
 //   reports.c       what tasks hand in, and who watches sees, from any thread
 //   prepared.c      what sinks have set aside
 //   savepoints.c    copies of checkpoints, for those who wait for them
+//   trouble.c       tries that failed: what is said of them
 //   handover.c      other numbers of workers, likewise
 #ifndef WR_COORDINATING_H
 #define WR_COORDINATING_H
@@ -38,8 +39,10 @@ struct task_part {
 struct savepoint {
     uint64_t    number; // of all that were asked for: its place in memory may be another's, later
     const char *directory;
-    bool        is_last; // of the last checkpoint of the run, which is asked to end
-    bool        drains;  // with is_last
+    bool        is_trial; // nothing is copied: one checkpoint is to show whether there is room
+    bool        is_last;  // of the last checkpoint of the run, which is asked to end
+    bool        drains;   // with is_last
+    bool        is_tried; // a checkpoint has begun for it since
     bool        is_done;
     struct wr_error error;
 };
@@ -48,6 +51,7 @@ struct savepoint {
 struct move {
     struct wr_generation *next; // handed; NULL when it has been taken
     bool                  is_done;
+    bool                  is_refused; // it came too late
     int64_t               paused_us;
 };
 
@@ -59,7 +63,8 @@ struct made {
 struct wr_coordinator {
     struct weir_run     *run;
     struct wr_store     *store;
-    struct wr_store     *restored; // a savepoint that the run goes on from; NULL
+    struct wr_store     *restored;  // a savepoint that the run goes on from; NULL
+    bool                 had_ended; // the job had, by what it goes on from
     int64_t              interval_us, timeout_us;
     char                *job;
     struct wr_graph_text graph;
@@ -70,8 +75,7 @@ struct wr_coordinator {
     uint64_t                   completed; // the last one; 0: none of this run
     int64_t                    began_us, began_wall_us, next_us;
     uint32_t                   captured_count;
-    bool                       is_final; // of the current one: the last of the run
-    bool                       has_warned;
+    bool                       is_final;            // of the current one: the last of the run
     bool                       is_asked;            // the next one is wanted, news or not
     struct made                begun_at, published; // before the current one, the last one
     struct task_part          *parts;               // a task each
@@ -96,8 +100,10 @@ struct wr_coordinator {
     bool              is_askers_turn; // who asked for the move performs it; the coordinator waits
     pthread_cond_t    has_served;
     bool              is_woken;
-    struct wr_checkpoint_facts facts;
-    int64_t                    busy_until_us;
+    struct wr_checkpoint_facts   facts;
+    struct wr_checkpoint_trouble trouble;
+    int64_t                      told_us; // when it was last told of
+    int64_t                      busy_until_us;
 };
 
 static inline int64_t wr_coordinator_now_us(const struct wr_coordinator *coordinator)
@@ -155,13 +161,25 @@ void wr_prepared_recover(const struct weir_run *run, const struct wr_store *stor
 // end of the run is seen.
 void wr_coordinator_await_news(struct wr_coordinator *coordinator);
 bool wr_savepoint_is_wanted(struct wr_coordinator *coordinator);
+// A checkpoint begins, which what is asked for will be made of.
+void wr_savepoint_note_try(struct wr_coordinator *coordinator, bool is_last);
+// The current one failed, which ends the wait of whoever it had begun for.
+void wr_savepoint_refuse(struct wr_coordinator *coordinator, weir_status status, const char *why);
 // Of the checkpoint just published, if somebody waits for one, who may give up meanwhile.
 void wr_savepoint_make(struct wr_coordinator *coordinator, bool is_last);
+
+// ---- trouble.c ----
+
+// The current checkpoint is given up. It is said now and then, and when one is made again.
+void wr_trouble_note(struct wr_coordinator *coordinator, weir_status status, const char *why);
+void wr_trouble_end(struct wr_coordinator *coordinator); // the current one is made
 
 // ---- handover.c ----
 
 // Takes what was asked for, if there is any: true when there is a generation to move to.
 bool wr_move_is_wanted(struct wr_coordinator *coordinator);
+// The sources have ended: whoever asks for a move now hears that it is too late.
+void wr_move_refuse(struct wr_coordinator *coordinator);
 // The current barrier is where a generation takes over.
 bool wr_move_is_under_way(const struct wr_coordinator *coordinator);
 void wr_move_begin(struct wr_coordinator *coordinator);

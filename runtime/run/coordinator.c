@@ -5,7 +5,8 @@
 //   published  of all: the manifest is durable
 //   complete   what sinks had set aside up to n is shown; all hear of it; older ones are let go
 //
-// or given up, from begun or captured: it took too long, or the disk is full. Reports of a
+// or given up, from begun or captured: it took too long, or the disk is full. The next try comes a
+// second later, and the last one of a run is tried until it is made (trouble.c). Reports of a
 // checkpoint that is given up are thrown away, but for what sinks set aside: that belongs to the
 // next (a sink's output is lost or doubled otherwise).
 #include "runtime/run/coordinating.h"
@@ -58,6 +59,7 @@ struct wr_coordinator *wr_coordinator_open(struct weir_run                     *
     coordinator->run                   = run;
     coordinator->store                 = options->store;
     coordinator->restored              = options->savepoint;
+    coordinator->had_ended             = options->had_ended;
     coordinator->next                  = wr_store_next(options->store);
     coordinator->interval_us           = options->interval_us;
     coordinator->timeout_us            = options->timeout_us;
@@ -98,6 +100,7 @@ void wr_coordinator_close(struct wr_coordinator *coordinator)
         coordinator->chunks = next;
     }
     wr_prepared_close(coordinator);
+    wr_error_fini(&coordinator->trouble.why);
     wr_coordinator_close_parts(coordinator);
     wr_generation_close(coordinator->moving);
     wr_store_close(coordinator->restored);
@@ -126,13 +129,11 @@ void wr_coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us)
 }
 
 // What was written goes; what sinks have set aside stays for the next.
-static void coordinator_give_up(struct wr_coordinator *coordinator, const char *why)
+static void coordinator_give_up(struct wr_coordinator *coordinator, weir_status status,
+                                const char *why)
 {
-    if (!coordinator->has_warned) {
-        (void)fprintf(stderr, "weir: %s: checkpoint %llu is given up: %s; the job runs on\n",
-                      coordinator->job, (unsigned long long)coordinator->current, why);
-        coordinator->has_warned = true;
-    }
+    wr_trouble_note(coordinator, status, why);
+    wr_savepoint_refuse(coordinator, status, why);
     wr_store_abort(coordinator->store, coordinator->current);
     wr_coordinator_post(coordinator, WR_MESSAGE_GIVE_UP, coordinator->current);
     wr_coordinator_rest(coordinator, wr_coordinator_now_us(coordinator) + AGAIN_US);
@@ -142,7 +143,7 @@ static void coordinator_give_up(struct wr_coordinator *coordinator, const char *
 static void coordinator_meet(struct wr_coordinator *coordinator, struct wr_error *error)
 {
     if (error->status == WEIR_FULL) {
-        coordinator_give_up(coordinator, error->sentence);
+        coordinator_give_up(coordinator, error->status, error->sentence);
     } else {
         wr_run_fail_any(coordinator->run, error->status, error->sentence);
     }
@@ -155,6 +156,7 @@ static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
     coordinator->current  = coordinator->next++;
     coordinator->began_us = wr_coordinator_now_us(coordinator);
     coordinator->is_final = is_final;
+    wr_savepoint_note_try(coordinator, is_final);
     wr_coordinator_tell_busy_until(coordinator, INT64_MAX);
     coordinator->began_wall_us =
         coordinator->run->environment->ops->wall_us(coordinator->run->environment);
@@ -301,9 +303,9 @@ static void coordinator_publish(struct wr_coordinator *coordinator)
         return;
     }
     wr_coordinator_publish_facts(coordinator);
-    const int64_t due       = coordinator->began_us + coordinator->interval_us;
-    const bool    ends      = coordinator->is_final;
-    coordinator->has_warned = false;
+    wr_trouble_end(coordinator);
+    const int64_t due  = coordinator->began_us + coordinator->interval_us;
+    const bool    ends = coordinator->is_final;
     wr_coordinator_rest(coordinator, due > wr_coordinator_now_us(coordinator)
                                          ? due
                                          : wr_coordinator_now_us(coordinator));
@@ -348,33 +350,52 @@ static struct made made_so_far(struct weir_run *run)
     };
 }
 
-// Whether there is anything that the last published checkpoint may not have.
-static bool has_news(const struct wr_coordinator *coordinator)
+static bool has_made_rows(const struct wr_coordinator *coordinator)
 {
     const struct made now  = made_so_far(coordinator->run);
     const struct made then = coordinator->published;
-    return coordinator->completed == 0 || now.rows != then.rows || now.late != then.late ||
-           now.rejected != then.rejected || now.watermark != then.watermark;
+    return now.rows != then.rows || now.late != then.late || now.rejected != then.rejected;
+}
+
+// The job had ended before this run, which has not changed that.
+static bool is_as_it_had_ended(const struct wr_coordinator *coordinator)
+{
+    return coordinator->had_ended && coordinator->completed == 0 && !has_made_rows(coordinator);
+}
+
+// Whether there is anything that the last published checkpoint may not have.
+static bool has_news(const struct wr_coordinator *coordinator)
+{
+    return !is_as_it_had_ended(coordinator) &&
+           (coordinator->completed == 0 || has_made_rows(coordinator) ||
+            made_so_far(coordinator->run).watermark != coordinator->published.watermark);
 }
 
 // Begins the next checkpoint if it is time, and there is a reason.
 static uint32_t coordinator_begin_due(struct wr_coordinator *coordinator, int64_t now)
 {
-    const bool is_final = sources_have_ended(coordinator);
-    if (!is_final && wr_move_is_wanted(coordinator)) {
+    const bool is_final   = sources_have_ended(coordinator);
+    const bool is_a_retry = coordinator->trouble.count > 0;
+    if (is_final) {
+        wr_move_refuse(coordinator);
+    } else if (wr_move_is_wanted(coordinator)) {
         wr_move_begin(coordinator);
         return 1;
     }
     if (wr_savepoint_is_wanted(coordinator)) {
         coordinator->is_asked = true;
-        coordinator->next_us  = coordinator->has_warned ? coordinator->next_us : now;
+        coordinator->next_us  = is_a_retry ? coordinator->next_us : now;
     }
-    if (now < coordinator->next_us && (!is_final || coordinator->has_warned)) {
+    if (now < coordinator->next_us && (!is_final || is_a_retry)) {
         return 0;
     }
     if (!is_final && !coordinator->is_asked && !has_news(coordinator)) {
         coordinator->next_us = now + coordinator->interval_us;
         return 0;
+    }
+    if (is_final && !coordinator->is_asked && is_as_it_had_ended(coordinator)) {
+        coordinator_end(coordinator);
+        return 1;
     }
     coordinator->is_asked = false;
     coordinator->begun_at = made_so_far(coordinator->run);
@@ -400,7 +421,7 @@ uint32_t wr_coordinator_step(struct wr_coordinator *coordinator)
         work++;
     } else if (!wr_move_is_under_way(coordinator) &&
                now >= coordinator->began_us + coordinator->timeout_us) {
-        coordinator_give_up(coordinator, "it took longer than its timeout");
+        coordinator_give_up(coordinator, WEIR_TIMED_OUT, "it took longer than its timeout");
         work++;
     }
     return work;
@@ -465,6 +486,7 @@ void wr_coordinator_recover(struct wr_coordinator *coordinator)
 {
     wr_run_restore(coordinator->run, store_restored(coordinator));
     wr_prepared_recover(coordinator->run, store_restored(coordinator));
+    coordinator->published = made_so_far(coordinator->run);
 }
 
 void wr_graph_text_fini(struct wr_graph_text *text)

@@ -9,7 +9,8 @@
 // One checkpoint is under way at a time. The coordinator may give it up at any moment: then what
 // was written goes, and what sinks had set aside for it becomes part of the next. A run ends with a
 // final checkpoint: sources that have nothing more to read stay, and pass barriers, until it is
-// durable; only then does the end flow through the graph.
+// durable; only then does the end flow through the graph. A run that goes on from a final
+// checkpoint, and finds nothing to do, has that one, and takes none.
 //
 // Thread rule: a thread of its own, or, simulated, a step now and then; it alone touches the store
 // and calls committers. While a run is given other workers the thread that asked for them has its
@@ -37,6 +38,7 @@ void wr_graph_text_fini(struct wr_graph_text *text);
 struct wr_coordinator_options {
     struct wr_store     *store;     // handed
     struct wr_store     *savepoint; // what to go on from instead; handed; NULL: of `store`
+    bool                 had_ended; // by what `store` has: then what makes nothing publishes none
     int64_t              interval_us, timeout_us;
     const char          *job;   // copied
     struct wr_graph_text graph; // handed
@@ -60,12 +62,14 @@ void     wr_coordinator_hurry(struct wr_coordinator *coordinator);
 uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator);
 
 // Takes a checkpoint now and copies it whole into `directory`, which is made, or empty. Any thread
-// but the coordinator's; waits up to timeout_us (< 0: no limit). Not of a simulated run.
+// but the coordinator's; waits up to timeout_us (< 0: no limit), and no longer than for one that
+// fails, as on a full disk. Not of a simulated run.
 weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, const char *directory,
                                          int64_t timeout_us, struct wr_error *error);
 
 // Asks the sources to end, and copies the run's last checkpoint into `directory`, likewise: nothing
-// lies between the savepoint and the end. If that directory will not do the run goes on.
+// lies between the savepoint and the end. If that directory will not do, or checkpoints fail, the
+// run goes on. If only the last one fails the run waits for room, as ever, without the savepoint.
 weir_status wr_coordinator_stop_any(struct wr_coordinator *coordinator, const char *directory,
                                     bool drain, struct wr_error *error);
 
@@ -101,6 +105,15 @@ struct wr_checkpoint_facts {
 };
 void wr_coordinator_facts_any(struct wr_coordinator      *coordinator,
                               struct wr_checkpoint_facts *facts);
+// Tries that failed since the last checkpoint that was published.
+struct wr_checkpoint_trouble {
+    uint64_t        count;    // 0: none, and nothing below means anything
+    bool            is_final; // the last try was one of the run's last checkpoint
+    int64_t         at_us;    // when it failed
+    struct wr_error why;      // it did; of a copy to be freed
+};
+void wr_coordinator_trouble_any(struct wr_coordinator        *coordinator,
+                                struct wr_checkpoint_trouble *trouble);
 // When the last checkpoint was over, published or given up, or the last change of workers;
 // INT64_MAX: one is under way; 0: there was none.
 int64_t wr_coordinator_busy_until_any(struct wr_coordinator *coordinator);

@@ -142,18 +142,19 @@ static void move_perform_as_asker(struct wr_coordinator *coordinator)
 // A run that ends before the move has begun leaves it; one that has begun comes to its end.
 static bool is_waiting(struct wr_coordinator *coordinator, const struct move *own)
 {
-    return !own->is_done && !wr_run_has_failed_any(coordinator->run) &&
+    return !own->is_done && !own->is_refused && !wr_run_has_failed_any(coordinator->run) &&
            (own->next == NULL || !coordinator->is_over);
 }
 
-static weir_status move_refuse(const struct wr_coordinator *coordinator, bool is_late,
-                               struct wr_error *error)
+static weir_status move_explain(const struct wr_coordinator *coordinator, const struct move *own,
+                                bool is_late, struct wr_error *error)
 {
-    return wr_error_set(error, is_late ? WEIR_TIMED_OUT : WEIR_CONFLICT,
-                        "another number of workers: %s",
-                        is_late ? "it was not begun in the time given"
-                        : wr_run_has_failed_any(coordinator->run) ? "the run has failed"
-                                                                  : "the run has ended");
+    return wr_error_set(
+        error, is_late ? WEIR_TIMED_OUT : WEIR_CONFLICT, "another number of workers: %s",
+        is_late                                   ? "it was not begun in the time given"
+        : wr_run_has_failed_any(coordinator->run) ? "the run has failed"
+        : own->is_refused ? "the sources have ended, and the run ends with its last checkpoint"
+                          : "the run has ended");
 }
 
 weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct wr_generation *next,
@@ -181,7 +182,7 @@ weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct w
     if (paused_us != NULL) {
         *paused_us = own.paused_us;
     }
-    return own.is_done ? WEIR_OK : move_refuse(coordinator, is_late, error);
+    return own.is_done ? WEIR_OK : move_explain(coordinator, &own, is_late, error);
 }
 
 void wr_coordinator_ask_move(struct wr_coordinator *coordinator, struct wr_generation *next)
@@ -206,6 +207,16 @@ bool wr_move_is_wanted(struct wr_coordinator *coordinator)
     }
     (void)pthread_mutex_unlock(&coordinator->lock);
     return coordinator->moving != NULL;
+}
+
+void wr_move_refuse(struct wr_coordinator *coordinator)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->move != NULL && coordinator->move->next != NULL) {
+        coordinator->move->is_refused = true;
+        (void)pthread_cond_broadcast(&coordinator->has_served);
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
 }
 
 bool wr_move_is_under_way(const struct wr_coordinator *coordinator)

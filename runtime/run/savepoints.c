@@ -57,13 +57,27 @@ weir_status wr_coordinator_savepoint_any(struct wr_coordinator *coordinator, con
     return savepoint_await(coordinator, own, timeout_us, error);
 }
 
+// Sources that were asked to end have ended for good: where checkpoints fail they are not asked
+// before one is made.
+static bool has_no_room(struct wr_coordinator *coordinator, const char *directory,
+                        struct wr_error *error)
+{
+    const struct savepoint trial = { .directory = directory, .is_trial = true };
+    (void)pthread_mutex_lock(&coordinator->lock);
+    const bool is_in_trouble = coordinator->trouble.count > 0;
+    (void)pthread_mutex_unlock(&coordinator->lock);
+    return is_in_trouble && savepoint_await(coordinator, trial, -1, error) != WEIR_OK;
+}
+
 weir_status wr_coordinator_stop_any(struct wr_coordinator *coordinator, const char *directory,
                                     bool drain, struct wr_error *error)
 {
     const struct savepoint own = { .directory = directory, .is_last = true, .drains = drain };
-    return wr_store_savepoint_directory(coordinator->run->environment, directory, error) == WEIR_OK
-               ? savepoint_await(coordinator, own, -1, error)
-               : error->status;
+    if (wr_store_savepoint_directory(coordinator->run->environment, directory, error) != WEIR_OK ||
+        has_no_room(coordinator, directory, error)) {
+        return error->status;
+    }
+    return savepoint_await(coordinator, own, -1, error);
 }
 
 // ---- for the coordinator ----
@@ -76,26 +90,59 @@ bool wr_savepoint_is_wanted(struct wr_coordinator *coordinator)
     return is_wanted;
 }
 
+void wr_savepoint_note_try(struct wr_coordinator *coordinator, bool is_last)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    if (coordinator->savepoint != NULL && (is_last || !coordinator->savepoint->is_last)) {
+        coordinator->savepoint->is_tried = true;
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
+// Under the lock: who asked for it is answered.
+static void savepoint_end(struct wr_coordinator *coordinator)
+{
+    coordinator->savepoint->is_done = true;
+    coordinator->savepoint          = NULL;
+    (void)pthread_cond_broadcast(&coordinator->has_served);
+}
+
+void wr_savepoint_refuse(struct wr_coordinator *coordinator, weir_status status, const char *why)
+{
+    (void)pthread_mutex_lock(&coordinator->lock);
+    struct savepoint *asked = coordinator->savepoint;
+    if (asked != NULL && asked->is_tried) {
+        (void)wr_error_set(
+            &asked->error, status, "savepoint %s: checkpoint %llu is given up: %s; the job %s",
+            asked->directory, (unsigned long long)coordinator->current, why,
+            coordinator->is_final ? "ends when its last checkpoint is made, without the savepoint"
+                                  : "runs on");
+        savepoint_end(coordinator);
+    }
+    (void)pthread_mutex_unlock(&coordinator->lock);
+}
+
 void wr_savepoint_make(struct wr_coordinator *coordinator, bool is_last)
 {
     struct wr_error error = { .status = WEIR_OK };
     (void)pthread_mutex_lock(&coordinator->lock);
     const struct savepoint *asked     = coordinator->savepoint;
     const bool              is_due    = asked != NULL && (is_last || !asked->is_last);
+    const bool              is_trial  = is_due && asked->is_trial;
     const uint64_t          number    = is_due ? asked->number : 0;
     char                   *directory = is_due ? wr_copy_text(asked->directory) : NULL;
     (void)pthread_mutex_unlock(&coordinator->lock);
     if (directory == NULL) {
         return;
     }
-    (void)wr_store_savepoint(coordinator->store, directory, &error);
+    if (!is_trial) {
+        (void)wr_store_savepoint(coordinator->store, directory, &error);
+    }
     wr_free(directory);
     (void)pthread_mutex_lock(&coordinator->lock);
     if (coordinator->savepoint != NULL && coordinator->savepoint->number == number) {
-        coordinator->savepoint->error   = error;
-        coordinator->savepoint->is_done = true;
-        coordinator->savepoint          = NULL;
-        (void)pthread_cond_broadcast(&coordinator->has_served);
+        coordinator->savepoint->error = error;
+        savepoint_end(coordinator);
     } else {
         wr_error_fini(&error);
     }

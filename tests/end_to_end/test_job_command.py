@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -92,6 +93,25 @@ class JobTest(unittest.TestCase):
         stdout, stderr = process.communicate(timeout=SOON)
         self.assertEqual((process.returncode, stderr), (0, ""))
         return stdout
+
+    def connect(self, line):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(self.saved / "control"))
+        client.sendall(line)
+        client.settimeout(SOON)
+        return client
+
+    def heard(self, client):
+        heard = b""
+        while not heard.endswith(b"\n"):
+            try:
+                more = client.recv(4096)
+            except ConnectionResetError:  # it had not been taken
+                break
+            if not more:
+                break
+            heard += more
+        return heard
 
 
 class TheCommandLine(JobTest):
@@ -236,25 +256,6 @@ class ARunningJob(JobTest):
         self.assertRegex(answer, "^error NOT_FOUND .*No such file or directory")
         self.assertIn(answer.split(" ", 2)[2].strip(), stderr)
 
-    def connect(self, line):
-        client = socket.socket(socket.AF_UNIX)
-        client.connect(str(self.saved / "control"))
-        client.sendall(line)
-        client.settimeout(SOON)
-        return client
-
-    def heard(self, client):
-        heard = b""
-        while not heard.endswith(b"\n"):
-            try:
-                more = client.recv(4096)
-            except ConnectionResetError:  # it had not been taken
-                break
-            if not more:
-                break
-            heard += more
-        return heard
-
     def test_refuses_what_it_does_not_know_by_name(self):
         self.start_small()
         for line, part in ((b"rescle 4\n", b'error USAGE there is no command "rescle 4"'),
@@ -378,6 +379,167 @@ class ARunningJob(JobTest):
         self.assertEqual(asking.returncode, 3)
 
 
+class OnAFullDisk(JobTest):
+    """A job whose checkpoints fail for want of room, until there is some."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.root / "disk"
+        self.disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", self.disk],
+                                 capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest("a disk of its own cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=False)
+        self.saved = self.disk / "saved"
+        self.filler = self.disk / "filler"
+
+    def fill(self, process):
+        """Until checkpoints fail, also with the room that one that was given up has left."""
+        def is_full():
+            with open(self.filler, "ab", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(4096))
+                except OSError:
+                    pass
+            return self.status()["failures"] > 1
+
+        await_so(is_full, "a failure", process)
+
+    def start_and_fill(self, *words):
+        process = self.start_small(*words)
+        self.await_checkpoint(process)
+        self.fill(process)
+        return process
+
+    def ends(self, process, code=0):
+        stderr = process.communicate(timeout=SOON)[1]
+        self.assertEqual(process.returncode, code, stderr)
+        return stderr
+
+    def test_status_tells_of_it_and_of_its_end(self):
+        process = self.start_and_fill()
+        status = self.status()
+        self.assertIn("No space left on device", status["failure"])
+        self.assertLess(status["failure_age_us"], SOON * 1_000_000)
+        self.assertRegex(weir(["status", self.saved])[0],
+                         r"\ngiven up +\d+ in a row, the last \d+\.\d s ago: .*No space left")
+        await_so(lambda: self.status()["failures"] > status["failures"], "another try", process)
+        self.filler.unlink()
+        await_so(lambda: not self.status()["failures"], "the end of it", process)
+        status = self.status()
+        self.assertEqual((status["failure_age_us"], status["failure"]), (None, None))
+        self.assertNotIn("given up", weir(["status", self.saved])[0])
+        weir(["stop", self.saved])
+        first, last = self.ends(process).splitlines()
+        self.assertRegex(first, r"checkpoint \d+ is given up: .*No space left on device; the job "
+                                "runs on$")
+        self.assertRegex(last, r"^weir: checkpointed: checkpoint \d+ is made: there is room again$")
+
+    def test_a_savepoint_is_refused_and_does_not_come_later(self):
+        process = self.start_and_fill()
+        there = self.root / "there"
+        for words in (["savepoint", self.saved, there], ["stop", self.saved, "--savepoint", there]):
+            stderr = weir(words, expect=8)[1]
+            self.assertRegex(stderr, r"savepoint .*there: checkpoint \d+ is given up: .*No space "
+                                     "left on device; the job runs on")
+        self.assertFalse(self.status()["stopping"])
+        self.filler.unlink()
+        await_so(lambda: not self.status()["failures"], "room", process)
+        newest = self.status()["checkpoint"]
+        await_so(lambda: self.status()["checkpoint"] > newest, "another checkpoint", process)
+        self.assertEqual(list(there.iterdir()) if there.exists() else [], [])
+        weir(["savepoint", self.saved, there])
+        weir(["fsck", there], tool="checkpoint")
+
+    def test_tells_its_status_while_commands_wait_for_their_turn(self):
+        process = self.start_and_fill()
+        copies = [self.root / f"copy-{number}" for number in range(8)]  # each waits for a try
+        waiting = [self.connect(f"savepoint {copy}\n".encode()) for copy in copies]
+        self.assertGreater(self.status()["failures"], 0)
+        self.assertEqual(select.select([waiting[-1]], [], [], 0), ([], [], []))
+        self.filler.unlink()
+        for client, copy in zip(waiting, copies):
+            with client:
+                answer = self.heard(client)
+            self.assertRegex(answer, b"^(ok\n|error FULL .*given up)")
+            if answer == b"ok\n":
+                weir(["fsck", copy], tool="checkpoint")
+            else:
+                self.assertEqual(list(copy.iterdir()) if copy.exists() else [], [])
+        weir(["stop", self.saved])
+        self.ends(process)
+
+    def test_gets_other_numbers_of_workers(self):
+        process = self.start_and_fill()
+        for workers in (2, 3, 1):
+            weir(["rescale", self.saved, workers])
+            self.assertEqual(self.status()["workers"], workers)
+        self.filler.unlink()
+        weir(["stop", self.saved])
+        self.ends(process)
+
+    def test_waits_for_room_to_stop_and_says_so(self):
+        process = self.start_and_fill()
+        self.assertRegex(weir(["stop", self.saved, "--timeout", 3], expect=6)[1],
+                         "the job has not ended within 3 s: it waits for room for its last "
+                         "checkpoint: .*No space left on device")
+        self.assertTrue(self.status()["stopping"])
+        self.assertIn("being stopped already", weir(["stop", self.saved], expect=5)[1])
+        self.assertIn("the sources have ended", weir(["rescale", self.saved, 2], expect=5)[1])
+        there = self.root / "there"
+        self.assertIn("without the savepoint", weir(["savepoint", self.saved, there], expect=8)[1])
+        self.filler.unlink()
+        self.assertRegex(self.ends(process), "ends when its last checkpoint is made\n(.*\n)*"
+                                             ".*there is room again\n$")
+        self.assertFalse(there.exists() and list(there.iterdir()))
+
+    def test_who_waits_for_its_end_without_a_limit_is_told_for_what(self):
+        process = self.start_and_fill()
+        asking = subprocess.Popen([WEIR, "job", "stop", self.saved], stderr=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.end, asking)
+        self.assertIn("it waits for room for its last checkpoint: ", asking.stderr.readline())
+        self.filler.unlink()
+        self.assertEqual(asking.communicate(timeout=SOON), ("stopped\n", ""))
+        self.ends(process)
+
+    def test_at_the_end_of_its_input_says_on_a_signal_what_it_waits_for(self):
+        process = self.start_small("--events", "24000")
+        self.await_checkpoint(process)
+        self.fill(process)
+        await_so(lambda: self.status()["watermark"] == "end", "the end", process)
+        process.send_signal(signal.SIGINT)
+        line = ""
+        while "waits for room" not in line:
+            line = process.stderr.readline()
+            self.assertNotEqual(line, "")
+        self.assertRegex(line, r"weir: checkpointed: it waits for room for its last checkpoint: .*"
+                               r"No space left on device; a second Ctrl-C ends it at its last one, "
+                               r"\d+$")
+        self.assertTrue(self.status()["stopping"])
+        process.send_signal(signal.SIGINT)
+        self.ends(process, 130)
+
+
+class AJobThatHadEnded(JobTest):
+    def run_small(self, *words, job=None):
+        return subprocess.run([job or JOB, "run", "--events", "2000", "--checkpoints", self.saved,
+                               "--quiet", *words], capture_output=True, text=True, timeout=SOON,
+                              check=False)
+
+    def test_publishes_nothing_when_it_is_run_again(self):
+        self.assertEqual(self.run_small("--checkpoint-interval", "20").returncode, 0)
+        before = weir(["list", self.saved, "--json"], tool="checkpoint")[0]
+        for words in ([], ["--workers", "2", "--checkpoint-interval", "1"]):
+            done = self.run_small(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("nothing is left to do", done.stderr)
+            self.assertEqual(weir(["list", self.saved, "--json"], tool="checkpoint")[0], before)
+        weir(["fsck", self.saved], tool="checkpoint")
+
+
 class Payments(JobTest):
     """What the job writes is the oracle's word, as if nobody had commanded it."""
 
@@ -395,6 +557,16 @@ class Payments(JobTest):
                                                    str(self.root / "parts"))
         self.expected = through_log.expected_of(appended)
         self.views = self.root / "views"
+
+    def test_that_had_ended_are_refused_to_a_part_of_the_job_by_name(self):
+        command = [PAYMENTS, "run", "--log", self.log, "--output-log", self.views, "--quiet",
+                   "--checkpoints", self.saved]
+        subprocess.run(command, check=True, capture_output=True, timeout=SOON)
+        done = subprocess.run([*command, "--job", "fraud"], capture_output=True, text=True,
+                              check=False, timeout=SOON)
+        self.assertEqual(done.returncode, 11, done.stderr)
+        self.assertIn("the job has none of that name", done.stderr)
+        self.assertNotIn("nothing is left to do", done.stderr)
 
     def start_payments(self, seconds, *words, saved=None):
         return self.start([PAYMENTS, "run", "--log", self.log, "--output-log", self.views,

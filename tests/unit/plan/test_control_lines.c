@@ -163,15 +163,67 @@ static void status_goes_through(const struct wr_control_status *said)
     cr_assert_eq(heard.watermark, said->watermark);
     cr_assert_eq(heard.is_stopping, said->is_stopping);
     cr_assert_str_eq(heard.job, said->job);
+    cr_assert_eq(heard.failures, said->failures);
+    cr_assert_eq(heard.failure_age_us, said->failure_age_us);
+    cr_assert_eq(heard.failure_status, said->failure_status);
+    cr_assert_eq(heard.failure_bytes, said->failure_bytes);
+    cr_assert_eq(heard.failure_bytes == 0 ||
+                     strncmp(heard.failure, said->failure, heard.failure_bytes) == 0,
+                 1, "%s", heard.failure);
     wr_free(line);
 }
 
 Test(control_lines, carry_a_status_to_the_ends_of_its_numbers)
 {
-    status_goes_through(&(struct wr_control_status){ 1, 0, 0, 0, WEIR_TIME_MIN, false, "a job b" });
-    status_goes_through(&(struct wr_control_status){ 1024, UINT64_MAX, INT64_MAX, UINT64_MAX,
-                                                     INT64_MIN, true, "" });
-    status_goes_through(&(struct wr_control_status){ 2, 3, 4, 5, WEIR_TIME_MAX, false, "x" });
+    const struct wr_control_status all[] = {
+        { .workers = 1, .watermark = WEIR_TIME_MIN, .job = "a job b" },
+        { .workers     = 1024,
+          .checkpoint  = UINT64_MAX,
+          .age_us      = INT64_MAX,
+          .rows        = UINT64_MAX,
+          .watermark   = INT64_MIN,
+          .is_stopping = true,
+          .job         = "" },
+        { .workers    = 2,
+          .checkpoint = 3,
+          .age_us     = 4,
+          .rows       = 5,
+          .watermark  = WEIR_TIME_MAX,
+          .job        = "x" },
+    };
+    for (size_t i = 0; i < WR_COUNT_OF(all); i++) {
+        status_goes_through(&all[i]);
+    }
+}
+
+Test(control_lines, carry_why_checkpoints_fail_whatever_the_sentence_is)
+{
+    const char *const sentences[] = { "/a job b/c1: No space left on device", "x", " job ", "" };
+    for (size_t i = 0; i < WR_COUNT_OF(sentences); i++) {
+        status_goes_through(&(struct wr_control_status){ .workers        = 1,
+                                                         .job            = "payments",
+                                                         .failures       = i == 0 ? UINT64_MAX : i,
+                                                         .failure_age_us = (int64_t)i,
+                                                         .failure_status = WEIR_FULL,
+                                                         .failure        = sentences[i],
+                                                         .failure_bytes  = strlen(sentences[i]) });
+    }
+}
+
+Test(control_lines, refuse_failures_that_are_cut_off)
+{
+    const char *const before =
+        "workers 1 checkpoint 2 age_us 3 rows 4 watermark -5 stopping 0 failures 2";
+    const char *const rests[] = { "", " job payments",
+                                  " failure_age_us 7 failure FULL 100 why job payments",
+                                  " failure_age_us 7 failure OK 3 why job payments",
+                                  " failure_age_us 7 failure FULL 3 why" };
+    for (size_t i = 0; i < WR_COUNT_OF(rests); i++) {
+        struct wr_control_status status;
+        char *const              line = wr_format("%s%s", before, rests[i]);
+        cr_assert_not(wr_control_status_parse(line, &status), "%s", line);
+        wr_free(line);
+    }
 }
 
 Test(control_lines, pass_over_what_a_later_version_says_in_a_status)

@@ -223,6 +223,51 @@ static int      note_newest(const char *path, const struct stat *info, int kind,
     return 0;
 }
 
+Test(checkpoints, of_a_job_that_had_ended_stay_as_they_are_when_it_is_run_again)
+{
+    run_to_the_end(&plain, 2);
+    (void)nftw(directory, note_newest, 16, FTW_PHYS);
+    const uint64_t last = newest;
+    cr_assert_gt(last, 0);
+    for (uint32_t workers = 1; workers < 4; workers++) {
+        run_to_the_end(&plain, workers);
+        (void)nftw(directory, note_newest, 16, FTW_PHYS);
+        cr_assert_eq(newest, last, "%llu", (unsigned long long)newest);
+    }
+    every_event_counted_once();
+}
+
+// Else it would be one that was stopped, with something left to do.
+Test(checkpoints, of_a_job_that_had_ended_stay_as_they_are_when_it_is_stopped)
+{
+    run_to_the_end(&plain, 2);
+    (void)nftw(directory, note_newest, 16, FTW_PHYS);
+    const uint64_t         last    = newest;
+    weir_job              *job     = job_of(&plain);
+    const weir_run_options options = options_of(2);
+    weir_run              *run     = weir_run_start(job, &options);
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    weir_run_stop_any(run, false);
+    cr_assert_eq(weir_run_close(run), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+    (void)nftw(directory, note_newest, 16, FTW_PHYS);
+    cr_assert_eq(newest, last, "%llu", (unsigned long long)newest);
+}
+
+Test(checkpoints, that_are_refused_are_not_said_to_leave_nothing_to_do)
+{
+    char path[80], said[1000];
+    (void)snprintf(path, sizeof(path), "%s/said", directory);
+    run_to_the_end(&plain, 2);
+    cr_assert_not_null(freopen(path, "w+", stderr));
+    is_refused(&(struct variant){ .name = "tallied" }, WEIR_MISMATCH, "the job has none of that");
+    run_to_the_end(&plain, 2);
+    rewind(stderr);
+    cr_assert_not_null(fgets(said, sizeof(said), stderr));
+    cr_assert_not_null(strstr(said, "nothing is left to do"), "%s", said);
+    cr_assert_null(fgets(said, sizeof(said), stderr), "%s", said); // the second run's alone
+}
+
 Test(checkpoints, are_not_taken_while_a_job_rests)
 {
     const struct variant   slow    = { .rate = 0.001 }; // one event, then nothing for long
