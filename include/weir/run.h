@@ -55,13 +55,14 @@ typedef struct weir_run_options {
     bool is_simulated;       // one thread, virtual time and a simulated disk, all drawn from `seed`
     // A directory in which checkpoints of the job are kept, and from the newest of which it goes on
     // when it is run again; NULL: none are taken, and each run begins anew. Made if missing; held
-    // by one run at a time.
+    // by one run at a time. Without it none of the next four may be given, but in a replay.
     const char *checkpoints;
     weir_time   checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
     weir_time   checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
     uint32_t    checkpoints_kept;    // the last so many; 0: 3
     // What to go on from: NULL or "latest": the newest checkpoint; a number: that one of
-    // `checkpoints`; else a savepoint's directory, and `checkpoints` must not have any.
+    // `checkpoints`; else a savepoint's directory, and `checkpoints` must not have any: NULL goes
+    // on, later, from those that it has then.
     const char *restore;
     // A replay: goes on from `restore` up to this point and ends there, with the state as it was,
     // for somebody to look at. One or more of these, with commas between them:
