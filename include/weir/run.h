@@ -141,8 +141,9 @@ WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory
 // are as if nothing had happened. Any thread but a worker's; the new threads have its priority and,
 // unpinned, its cores. Waits up to timeout_us (< 0: no limit) for the begin, then to the end; must
 // have returned before weir_run_close. *paused_us (may be NULL; 0 unless it is done): microseconds
-// from the moment the first task stopped for it until the new threads were started. What went wrong
-// is in *sentence (to be freed with free(); may be NULL).
+// from the moment the first task stopped for it until the new threads were started. A run that has
+// so many already goes on without a pause: WEIR_OK, *paused_us 0. What went wrong is in *sentence
+// (to be freed with free(); may be NULL).
 //   WEIR_USAGE      the run takes no checkpoints, or is a replay; so many workers cannot be
 //   WEIR_CONFLICT   the run has ended, or has failed, be it for this
 //   WEIR_TIMED_OUT  it did not begin, and will not

@@ -606,6 +606,62 @@ class Damage(CheckpointTest):
         self.assertEqual(process.returncode, self.code(directory))
 
 
+class TheJobsOwnCommandLine(CheckpointTest):
+    """Of weir_main, where it has to do with checkpoints."""
+
+    def job(self, *words, expect=0):
+        done = subprocess.run([JOB, *map(str, words)], capture_output=True, text=True,
+                              check=False, timeout=SOON)
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stdout, done.stderr
+
+    def test_options_of_checkpoints_need_checkpoints(self):
+        for option in ("--restore", "--checkpoint-interval", "--checkpoints-kept"):
+            for verb in ("run", "plan"):
+                stderr = self.job(verb, option, "5", expect=2)[1]
+                self.assertIn(f": {option} needs --checkpoints DIR;", stderr)
+        stderr = self.job("run", "--replay-to", self.root / "new", expect=2)[1]
+        self.assertIn(": --replay-to needs --until POINT;", stderr)
+
+    def test_says_what_it_goes_on_from(self):
+        directory = self.copy()
+        newest = self.numbers[-1]
+        more = str(self.offset(directory) + 100)
+        words = ("run", "--checkpoints", directory, "--rate", "3000", "--events", more)
+        self.assertRegex(self.job(*words)[1], rf"^weir: checkpointed: goes on from checkpoint "
+                         rf"{newest} of 20[-0-9]+T[0-9:.]+Z in {directory}\n$")
+        self.assertNotIn("goes on from", self.job(*words)[1])  # it had ended
+        anew = ("run", "--checkpoints", self.root / "anew", "--events", "10", "--rate", "1000")
+        self.assertEqual(self.job(*anew)[1], "")
+
+    def test_a_savepoint_given_again_is_refused_with_what_to_do(self):
+        directory = self.copy()
+        stderr = self.job("run", "--checkpoints", directory, "--restore", self.shared,
+                          expect=5)[1]
+        self.assertIn(f"leave restore (--restore {self.shared}) out to go on", stderr)
+
+    def test_a_replay_says_when_the_input_ended_before_the_point(self):
+        for events, at, words in (("300", "@200", "the state at that point is in "),
+                                  ("300", "@300", "the state at that point is in "),
+                                  ("300", "@301", "the input ended before that point; the state")):
+            stderr = self.job("run", "--events", events, "--rate", "100000", "--until", at,
+                              "--replay-to", self.root / f"to{at}")[1]
+            self.assertIn(words, stderr, at)
+
+    def test_sizes_may_have_a_unit(self):
+        for size in ("20M", "1048576", "2G", "512K"):
+            self.job("plan", "--state-budget", size)
+        self.assertIn("not a value for --state-budget",
+                      self.job("plan", "--state-budget", "20Q", expect=2)[1])
+
+    def test_its_help_and_the_reference_have_the_same_exit_codes(self):
+        page = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
+        first_table = page.read_text().split("`weir log fsck` has a code", 1)[0]
+        told = re.findall(r"^\| (\d+) \|", first_table, re.M)
+        helped = self.job("--help")[0].split("exit codes:", 1)[1]
+        self.assertEqual(re.findall(r"^ +(\d+)  \w", helped, re.M), told)
+
+
 def main():
     global WEIR, JOB
     parser = argparse.ArgumentParser()
