@@ -3,11 +3,13 @@
 //   argv --> verb and options --> build the job --> plan, or run with progress --> exit code
 #include <weir/main.h>
 
+#include "cli/log/values.h"
 #include "cli/progress.h"
 #include "cli/replay.h"
 #include "runtime/graph/graph.h"
 #include "runtime/plan/restart.h"
 #include "runtime/run/coordinator.h"
+#include "runtime/run/run.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -74,7 +76,8 @@ static const struct common_option {
       OPTION_NO_CONTROL },
     { "forget-partitions", NULL, "go on although an input that was not read to its end is gone",
       OPTION_FORGET_PARTITIONS },
-    { "state-budget", "N", "most memory for state, in bytes (default: no limit)", OPTION_STATE },
+    { "state-budget", "SIZE", "most memory for state: bytes, or 512K, 20M, 2G (default: no limit)",
+      OPTION_STATE },
     { "over-budget", "WHAT", "of state: fail, spill to files, or slow the sources (default: fail)",
       OPTION_OVER },
     { "spill-directory", "DIR", "where to (default: that of the checkpoints, $TMPDIR, /tmp)",
@@ -95,6 +98,25 @@ static void print_option(const char *name, const char *value, const char *help, 
     wr_free(left);
 }
 
+// All that a run may end with: each code once, in rising order, by the first of its statuses.
+static void print_exit_codes(void)
+{
+#define STATUS(code, name, exit_code, sentence) WEIR_##name,
+    static const weir_status statuses[] = { WEIR_STATUS_LIST(STATUS) };
+#undef STATUS
+    const int last = weir_status_exit_code(WEIR_INTERRUPTED);
+    (void)printf("\nexit codes:\n");
+    for (int code = 0; code <= last; code++) {
+        uint32_t i = 0;
+        while (i < WR_COUNT_OF(statuses) && weir_status_exit_code(statuses[i]) != code) {
+            i++;
+        }
+        if (i < WR_COUNT_OF(statuses)) {
+            (void)printf("  %3d  %s\n", code, weir_status_sentence(statuses[i]));
+        }
+    }
+}
+
 static void print_help(const weir_main_options *own, const char *program)
 {
     if (own->summary != NULL) {
@@ -112,9 +134,7 @@ static void print_help(const weir_main_options *own, const char *program)
         print_option(common_options[i].name, common_options[i].value, common_options[i].help,
                      false);
     }
-    (void)printf("\nexit codes: 0 done, 1 the job failed, 2 wrong command line or graph, 3 "
-                 "unreachable file,\n"
-                 "            4 not found, 130 interrupted\n");
+    print_exit_codes();
 }
 
 static int complain(const char *program, const char *sentence, const char *what)
@@ -178,7 +198,7 @@ static bool command_take(struct command *command, int id, const char *value)
     case OPTION_REPLAY_TO: command->run.replay_to = value; return value[0] != 0;
     case OPTION_NO_CONTROL: command->run.is_not_commanded = true; return true;
     case OPTION_FORGET_PARTITIONS: command->run.forgets_partitions = true; return true;
-    case OPTION_STATE: return parse_count(value, &command->run.state_budget);
+    case OPTION_STATE: return wr_value_size(value, &command->run.state_budget);
     case OPTION_OVER: return parse_over_budget(value, &command->run.over_budget);
     case OPTION_SPILL: command->run.spill_directory = value; return value[0] != 0;
     case OPTION_SIMULATE:
@@ -217,6 +237,27 @@ static const char *common_name(int id)
     return "";
 }
 
+// What is given without the option that it needs would do nothing. 0, or the exit code of what was
+// said.
+static int command_check(const struct command *command)
+{
+    const weir_run_options *run   = &command->run;
+    const char             *given = run->restore != NULL            ? "--restore"
+                                    : run->checkpoint_interval != 0 ? "--checkpoint-interval"
+                                    : run->checkpoints_kept != 0    ? "--checkpoints-kept"
+                                                                    : NULL;
+    if (run->replay_to != NULL && run->until == NULL) {
+        return complain(command->program, "--replay-to needs", "--until POINT");
+    }
+    if (given == NULL || run->checkpoints != NULL || run->until != NULL) {
+        return 0; // a replay takes none, and may go on from a savepoint alone
+    }
+    char     *sentence = wr_format("%s needs", given);
+    const int code     = complain(command->program, sentence, "--checkpoints DIR");
+    wr_free(sentence);
+    return code;
+}
+
 // Reads everything after the verb. 0, or the exit code of a mistake that has been said.
 static int command_read(struct command *command, const weir_main_options *own, int argc,
                         char **argv)
@@ -250,7 +291,7 @@ static int command_read(struct command *command, const weir_main_options *own, i
         }
     }
     wr_free(list);
-    return code;
+    return code != 0 || command->wants_help ? code : command_check(command);
 }
 
 // ---- running ----
@@ -306,6 +347,13 @@ static bool tell_of_wait(const weir_run *run)
     return is_said;
 }
 
+static void tell_origin(const struct command *command, const weir_job *job, const weir_run *run)
+{
+    if (!command->is_quiet && run->origin != NULL && !wr_run_has_failed_any(run)) {
+        (void)fprintf(stderr, "weir: %s: goes on from %s\n", weir_job_name(job), run->origin);
+    }
+}
+
 static weir_status command_run_once(struct command *command, weir_job *job,
                                     struct wr_progress *progress)
 {
@@ -313,6 +361,7 @@ static weir_status command_run_once(struct command *command, weir_job *job,
     if (run == NULL) {
         return WEIR_USAGE;
     }
+    tell_origin(command, job, run);
     run_to_stop = run;
     if (signals_seen > 0) {
         weir_run_stop_any(run, false);

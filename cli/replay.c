@@ -1,5 +1,6 @@
 #include "cli/replay.h"
 
+#include "cli/checkpoint/cells.h"
 #include "cli/checkpoint/state_dump.h"
 
 #include <errno.h>
@@ -22,6 +23,29 @@ static weir_status dump_to(struct wr_store *store, const char *path, struct wr_e
     return status;
 }
 
+// Whether each partition has come to its end, so that none had anything at the point or behind it.
+static bool has_ended(const struct wr_store *store)
+{
+    bool has_any = false;
+    for (uint32_t at = 0; at < wr_store_manifest(store)->task_count; at++) {
+        const struct wr_index *index = wr_store_index(store, at);
+        for (uint32_t i = 0; i < index->operator_count; i++) {
+            const struct wr_index_operator *of = &index->operators[i];
+            struct wr_partition_kept        kept;
+            for (uint32_t k = 0; k < of->cell_count; k++) {
+                if (!wr_cell_partition(&of->cells[k], &kept)) {
+                    continue;
+                }
+                if (kept.is_ended == 0) {
+                    return false;
+                }
+                has_any = true;
+            }
+        }
+    }
+    return has_any;
+}
+
 weir_status wr_replay_dump(const char *program, const char *directory, bool is_quiet)
 {
     const struct wr_store_options reading     = { .writes = false };
@@ -29,16 +53,21 @@ weir_status wr_replay_dump(const char *program, const char *directory, bool is_q
     char *const                   path        = wr_format("%s/state.jsonl", directory);
     struct wr_store              *store       = NULL;
     struct wr_error               error       = { .status = WEIR_OK };
+    bool                          is_short    = false;
 
     weir_status status = wr_store_open(environment, directory, &reading, &store, &error);
     if (status == WEIR_OK) {
-        status = dump_to(store, path, &error);
+        is_short = has_ended(store);
+        status   = dump_to(store, path, &error);
         wr_store_close(store);
     }
     if (status != WEIR_OK) {
         (void)fprintf(stderr, "%s: %s\n", program, error.sentence);
     } else if (!is_quiet) {
-        (void)fprintf(stderr, "%s: the state at that point is in %s\n", program, path);
+        (void)fprintf(stderr, "%s: the %s is in %s\n", program,
+                      is_short ? "input ended before that point; the state at its end"
+                               : "state at that point",
+                      path);
     }
     wr_error_fini(&error);
     wr_free(path);

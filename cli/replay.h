@@ -5,7 +5,8 @@
 #include <weir/status.h>
 
 // Writes what lies in the newest checkpoint of `directory` to DIRECTORY/state.jsonl, and says on
-// stderr, as `program`, where it is, unless is_quiet, or what went wrong.
+// stderr, as `program`, where it is, and whether the input ended before the point, unless is_quiet;
+// or what went wrong.
 weir_status wr_replay_dump(const char *program, const char *directory, bool is_quiet);
 
 #endif // WR_CLI_REPLAY_H

@@ -13,6 +13,7 @@
 #define LEAST_US        5000                // an interval: below it nothing ever comes to rest
 #define MOST_STEPS      4000000u            // in one call
 #define MOST_WAITING_US WEIR_DAYS(366)      // for a job to end
+#define MOST_WORKERS    1024u               // more than that only take their time
 
 // ---- mistakes ----
 
@@ -440,8 +441,21 @@ void weir_test_advance(weir_test *test, weir_time span)
     }
 }
 
+// False, with a mistake: nothing could come of it.
+static bool test_is_up(weir_test *test, const char *verb)
+{
+    if (test->is_down) {
+        wr_test_mistake(
+            test, "%s: the job has crashed; start it again with weir_test_restore first", verb);
+    }
+    return !test->is_down;
+}
+
 void weir_test_checkpoint(weir_test *test)
 {
+    if (!test_is_up(test, "checkpoint")) {
+        return;
+    }
     const uint64_t most_steps = test_limit(test);
     uint64_t       life;
     do { // again, if it dies meanwhile and lives again by itself
@@ -463,6 +477,11 @@ void weir_test_checkpoint(weir_test *test)
 void weir_test_rescale(weir_test *test, uint32_t workers)
 {
     if (test->error != NULL || test->run == NULL) {
+        return;
+    }
+    if (workers > MOST_WORKERS) {
+        wr_test_mistake(test, "rescale: %u workers; there may be %u at most", workers,
+                        MOST_WORKERS);
         return;
     }
     const uint64_t life       = test->lives;
@@ -490,6 +509,9 @@ static void test_report_waiting(weir_test *test)
 
 void weir_test_finish(weir_test *test)
 {
+    if (!test_is_up(test, "finish")) {
+        return;
+    }
     const uint64_t most_steps = test_limit(test);
     const int64_t  until_us   = weir_time_add(wr_now_us(test->environment), MOST_WAITING_US);
     for (uint32_t i = 0; test->error == NULL && wr_test_input_name(test->job, i) != NULL; i++) {
@@ -613,7 +635,8 @@ weir_time weir_test_watermark_of(weir_test *test, const char *operator_name)
 const char *weir_test_expect(weir_test *test, const char *sink, const weir_type *type,
                              const void *records, size_t count, weir_test_order order)
 {
-    const struct wr_test_output *output = test_output(test, "expect", sink);
+    const bool                   is_up  = test_is_up(test, "expect");
+    const struct wr_test_output *output = is_up ? test_output(test, "expect", sink) : NULL;
     if (output != NULL && (type == NULL || !types_are_equal(type, output->type))) {
         wr_test_mistake(test, "expect: %s takes records of type %s, and these are of type %s", sink,
                         output->type->name, type != NULL ? type->name : "NULL");

@@ -78,6 +78,16 @@ static void print_summary(const struct wr_tool_call     *command,
     }
 }
 
+// Whether anything of a job's checkpoints was ever there.
+static bool is_store(const struct wr_tool_call *command, const struct wr_store_summary *summary)
+{
+    struct wr_file_info info;
+    char *const         path = wr_format("%s/epoch", command->directory);
+    const bool is_opened = command->environment->ops->info(command->environment, path, &info) == 0;
+    wr_free(path);
+    return is_opened || summary->manifests > 0 || summary->findings > 0 || summary->has_writer;
+}
+
 static int fsck_run(struct wr_tool_call *command)
 {
     const bool                         is_bar  = !command->is_quiet && isatty(STDERR_FILENO);
@@ -93,6 +103,10 @@ static int fsck_run(struct wr_tool_call *command)
     if (status != WEIR_OK) {
         return wr_tool_failed(&error);
     }
+    if (!is_store(command, &summary)) {
+        (void)wr_checkpoint_set_none(command, &error);
+        return wr_tool_failed(&error);
+    }
     print_summary(command, &summary);
     return wr_store_kind_exit_code(summary.gravest);
 }
@@ -104,7 +118,8 @@ const struct wr_tool_verb wr_checkpoint_fsck_verb = {
     .more =
         "Never writes, and works on damaged checkpoints and beside a running job. Prints a "
         "sentence a\nfinding (with --json an object), with file and byte, then a summary. Ends "
-        "with the code of the\ngravest finding, which is the lowest of these lines:\n\n"
+        "with the code of the\ngravest finding, which is the lowest of these lines; with 4 where "
+        "no job ever kept checkpoints:\n\n"
         "   0  clean\n"
         "  30  leftover    what a checkpoint that was not published left; the next one clears it "
         "away\n"

@@ -50,6 +50,14 @@ int wr_checkpoint_read_failed(const struct wr_tool_call *command, uint64_t numbe
     return wr_tool_failed(error);
 }
 
+weir_status wr_checkpoint_set_none(const struct wr_tool_call *command, struct wr_error *error)
+{
+    return wr_error_set(error, WEIR_NOT_FOUND,
+                        "checkpoints in %s: there is none: a job writes them there with "
+                        "--checkpoints %s",
+                        command->directory, command->directory);
+}
+
 weir_status wr_checkpoint_try_open(const struct wr_tool_call *command, uint64_t number,
                                    struct wr_store **store, struct wr_error *error)
 {
@@ -69,10 +77,7 @@ weir_status wr_checkpoint_try_open(const struct wr_tool_call *command, uint64_t 
     if (status == WEIR_OK && wr_store_manifest(*store) == NULL) {
         wr_store_close(*store);
         *store = NULL;
-        return wr_error_set(error, WEIR_NOT_FOUND,
-                            "checkpoints in %s: there is none: a job writes them there with "
-                            "--checkpoints %s",
-                            command->directory, command->directory);
+        return wr_checkpoint_set_none(command, error);
     }
     return status;
 }

@@ -27,6 +27,9 @@ bool wr_checkpoint_is_number(const char *word, uint64_t *number);
 // Published ones, rising; *numbers is wr_alloc'ed. 0, or the exit code of what was said.
 int wr_checkpoint_numbers(const struct wr_tool_call *command, uint64_t **numbers, uint32_t *count);
 
+// Says that there is none in the directory; WEIR_NOT_FOUND.
+weir_status wr_checkpoint_set_none(const struct wr_tool_call *command, struct wr_error *error);
+
 // Opens checkpoint `number` (0: the newest, which there must be) for reading. The writer may
 // publish and delete meanwhile: what it deleted is not found.
 weir_status wr_checkpoint_try_open(const struct wr_tool_call *command, uint64_t number,

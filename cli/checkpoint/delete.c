@@ -17,7 +17,9 @@ static int delete_run(struct wr_tool_call *command)
     struct wr_error          error    = { .status = WEIR_OK };
     char                     size[WR_VALUE_TEXT_MAX];
     if (!wr_value_count(command->words[0], &deletion.checkpoint) || deletion.checkpoint == 0) {
-        return wr_tool_misused(command, "\"%s\" is not the number of a checkpoint",
+        return wr_tool_misused(command,
+                               "\"%s\" is not the number of a checkpoint; what goes is told by its "
+                               "number, the newest too",
                                command->words[0]);
     }
     if (wr_store_delete(command->environment, command->directory, &deletion, &error) != WEIR_OK) {
@@ -42,7 +44,8 @@ const struct wr_tool_verb wr_checkpoint_delete_verb = {
     .more =
         "Refused while a job has the directory open. The newest, from which the job would go on, "
         "is only\ndeleted with --force; the job then goes on from the one before, and what its "
-        "sinks have shown\nsince is shown again. The number is not used again.\n\n"
+        "sinks have shown\nsince is shown again. The number is not used again. N is a number: "
+        "latest is not taken here.\n\n"
         "  weir checkpoint delete data/checkpoints 11\n"
         "  weir checkpoint delete data/checkpoints 12 --force\n",
     .least   = 2,

@@ -413,7 +413,10 @@ static int diff_run(struct wr_tool_call *command)
     const uint32_t own         = has_numbers ? 2 : 1; // the words before the operator's
     struct diff    diff        = { .command = command };
     if (command->word_count < own) {
-        return wr_tool_misused(command, "the number of a checkpoint is missing");
+        return wr_tool_misused(command,
+                               "the number of the second checkpoint is missing: say weir "
+                               "checkpoint diff %s %s M",
+                               command->directory, command->words[0]);
     }
     if (command->word_count > own + 1) {
         return wr_tool_misused(command, "do not know what to do with \"%s\"",
@@ -433,6 +436,7 @@ static int diff_run(struct wr_tool_call *command)
 const struct wr_tool_verb wr_checkpoint_diff_verb = {
     .name    = "diff",
     .words   = "DIR N M [OPERATOR] | DIR OTHER-DIR [OPERATOR]",
+    .second  = "what to compare, two checkpoints or another directory,",
     .summary = "what was added, removed and changed from N to M, or to another directory's",
     .more =
         "A line an entry: + added, - removed; one that changed has two lines. Of segments that "

@@ -1,7 +1,7 @@
 // weir checkpoint inspect: what a checkpoint is of, and what lies in it.
 //
 // An operator's tasks are taken together: entries, bytes and counters are sums, its watermark is
-// the least.
+// the least. Stages are counted from 1, as `plan` does.
 #include "cli/checkpoint/cells.h"
 #include "cli/checkpoint/command.h"
 
@@ -215,7 +215,7 @@ static void print_all(const struct inspection *inspection)
         const struct wr_manifest_task *task = &manifest->tasks[i];
         (void)printf("  %" PRIu32 ": stage %" PRIu32 " (%s), instance %" PRIu32 ", cells %" PRIu32
                      " to %" PRIu32 ", %s: %s\n",
-                     task->task, task->stage, wr_store_index(inspection->store, i)->stage_name,
+                     task->task, task->stage + 1, wr_store_index(inspection->store, i)->stage_name,
                      task->instance, task->first_cell, task->end_cell, task->file,
                      wr_value_size_text(task->bytes, size));
     }
@@ -288,7 +288,7 @@ static void json_task(const struct inspection *inspection, uint32_t at)
 {
     const struct wr_manifest_task *task = &wr_store_manifest(inspection->store)->tasks[at];
     (void)printf("{\"task\":%" PRIu32 ",\"stage\":%" PRIu32 ",\"stage_name\":", task->task,
-                 task->stage);
+                 task->stage + 1);
     wr_json_print_text(stdout, wr_store_index(inspection->store, at)->stage_name);
     (void)printf(",\"instance\":%" PRIu32 ",\"first_cell\":%" PRIu32 ",\"end_cell\":%" PRIu32
                  ",\"file\":",

@@ -145,6 +145,7 @@ static int read_words(struct wr_tool_call *call, uint32_t count, char **words)
 {
     const struct wr_tool_verb *verb = call->verb;
     if (count < verb->least) {
+        WR_ASSERT(count == 0 || verb->second != NULL);
         return wr_tool_misused(call, "%s is missing: say weir %s %s %s",
                                count == 0 ? "the directory of the checkpoints" : verb->second,
                                call->tool->name, verb->name, verb->words);

@@ -36,7 +36,7 @@ struct wr_tool_call {
 struct wr_tool_verb {
     const char *name;
     const char *words;                     // "DIR N"
-    const char *second;                    // what a word behind DIR is, if one is needed
+    const char *second;                    // what the word behind DIR is, if one is needed
     const char *summary;                   // one line
     const char *more;                      // paragraphs and examples, for its help
     uint32_t    least, most;               // words, DIR included

@@ -55,13 +55,14 @@ typedef struct weir_run_options {
     bool is_simulated;       // one thread, virtual time and a simulated disk, all drawn from `seed`
     // A directory in which checkpoints of the job are kept, and from the newest of which it goes on
     // when it is run again; NULL: none are taken, and each run begins anew. Made if missing; held
-    // by one run at a time.
+    // by one run at a time. Without it none of the next four may be given, but in a replay.
     const char *checkpoints;
     weir_time   checkpoint_interval; // from the begin of one to that of the next; 0: 1 s
     weir_time   checkpoint_timeout;  // one that takes longer is given up; 0: 10 min
     uint32_t    checkpoints_kept;    // the last so many; 0: 3
     // What to go on from: NULL or "latest": the newest checkpoint; a number: that one of
-    // `checkpoints`; else a savepoint's directory, and `checkpoints` must not have any.
+    // `checkpoints`; else a savepoint's directory, and `checkpoints` must not have any: NULL goes
+    // on, later, from those that it has then.
     const char *restore;
     // A replay: goes on from `restore` up to this point and ends there, with the state as it was,
     // for somebody to look at. One or more of these, with commas between them:
@@ -146,8 +147,9 @@ WEIR_API weir_status weir_run_savepoint_any(weir_run *run, const char *directory
 // are as if nothing had happened. Any thread but a worker's; the new threads have its priority and,
 // unpinned, its cores. Waits up to timeout_us (< 0: no limit) for the begin, then to the end; must
 // have returned before weir_run_close. *paused_us (may be NULL; 0 unless it is done): microseconds
-// from the moment the first task stopped for it until the new threads were started. What went wrong
-// is in *sentence (to be freed with free(); may be NULL).
+// from the moment the first task stopped for it until the new threads were started. A run that has
+// so many already goes on without a pause: WEIR_OK, *paused_us 0. What went wrong is in *sentence
+// (to be freed with free(); may be NULL).
 //   WEIR_USAGE      the run takes no checkpoints, or is a replay; so many workers cannot be
 //   WEIR_CONFLICT   the sources, or the run, have ended, or it has failed, be it for this
 //   WEIR_TIMED_OUT  it did not begin, and will not

@@ -119,13 +119,15 @@ WEIR_API void weir_test_checkpoint(weir_test *test);
 WEIR_API void weir_test_finish(weir_test *test);
 
 // Gives the job so many workers while it goes on, as weir_run_rescale_any does: takes steps until
-// the new ones have taken over. Nothing while it is down, or when all its sources have ended.
+// the new ones have taken over. At most 1,024. Nothing while it is down, or when all its sources
+// have ended.
 WEIR_API void weir_test_rescale(weir_test *test, uint32_t workers);
 
 // ---- crashes ----
 
 // The process dies before the next step, or when it has taken `after_steps` more, in whatever call
-// that is. Until weir_test_restore nothing is done and time only passes by weir_test_advance.
+// that is. Until weir_test_restore nothing is done and time only passes by weir_test_advance; to
+// ask for a checkpoint, the end, or what is expected is a mistake then.
 WEIR_API void weir_test_crash(weir_test *test, weir_test_death death, uint64_t after_steps);
 WEIR_API bool weir_test_is_down(const weir_test *test);
 // Starts it again with so many workers (0: as many as before) from its last checkpoint, or from its

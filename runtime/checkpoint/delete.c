@@ -42,11 +42,12 @@ static weir_status may_delete(const struct deleting *deleting, struct wr_error *
 {
     const struct wr_store_deletion *deletion = deleting->deletion;
     if (!deleting->is_there) {
-        return wr_error_set(error, WEIR_NOT_FOUND,
-                            "checkpoints in %s: there is no published checkpoint %" PRIu64
-                            ", the newest is %" PRIu64 "%s",
-                            deleting->directory, deletion->checkpoint, deleting->newest,
-                            deleting->newest == 0 ? " (none)" : "");
+        char *const told = wr_manifest_list_text(deleting->environment, deleting->directory);
+        (void)wr_error_set(error, WEIR_NOT_FOUND,
+                           "checkpoints in %s: there is no published checkpoint %" PRIu64 "; %s",
+                           deleting->directory, deletion->checkpoint, told);
+        wr_free(told);
+        return error->status;
     }
     if (deletion->checkpoint == deleting->newest && !deletion->may_be_newest) {
         return wr_error_set(error, WEIR_USAGE,
@@ -65,9 +66,7 @@ static weir_status list(struct deleting *deleting, struct wr_error *error)
     const int status = deleting->environment->ops->list(deleting->environment, deleting->directory,
                                                         wr_names_add, &deleting->names);
     if (status < 0) {
-        return wr_error_set(error, wr_error_status(status),
-                            "checkpoints in %s: cannot list the directory: %s", deleting->directory,
-                            strerror(-status));
+        return wr_manifest_not_listed(deleting->directory, status, error);
     }
     wr_names_sort(&deleting->names);
     for (uint32_t i = 0; i < deleting->names.count; i++) {

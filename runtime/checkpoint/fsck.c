@@ -486,8 +486,5 @@ weir_status wr_store_fsck(struct wr_environment *environment, const char *direct
     wr_names_fini(&fsck.names);
     wr_names_fini(&fsck.referred);
     wr_names_fini(&fsck.told);
-    return status == 0 ? WEIR_OK
-                       : wr_error_set(error, wr_error_status(status),
-                                      "checkpoints in %s: cannot list the directory: %s", directory,
-                                      strerror(-status));
+    return status == 0 ? WEIR_OK : wr_manifest_not_listed(directory, status, error);
 }

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ADVICE "put back a copy of it, or choose another checkpoint by its number"
+#define ADVICE "put back a copy of it, or " WR_LOAD_ELSE
 
 void wr_load_fault_fini(struct wr_load_fault *fault)
 {
@@ -93,13 +93,16 @@ weir_status wr_load_manifest(struct wr_environment *environment, const char *dir
     if (status == WEIR_OK && manifest->checkpoint != checkpoint) {
         status = wr_error_set(error, WEIR_DAMAGED,
                               "%s: it is the manifest of checkpoint %" PRIu64
-                              ", under the name of another: " ADVICE,
+                              ", under the name of another: put back a copy of it",
                               path, manifest->checkpoint);
         wr_manifest_fini(manifest);
     }
     if (status != WEIR_OK) {
         const bool is_unreadable = status != WEIR_DAMAGED && status != WEIR_CONFLICT;
         fault_set(fault, is_unreadable ? WR_STORE_UNREADABLE : WR_STORE_MANIFEST, path, UINT64_MAX);
+    }
+    if (status == WEIR_DAMAGED) { // who reads text files knows of no other checkpoint
+        (void)wr_error_set(error, status, "%s, or " WR_LOAD_ELSE, error->sentence);
     }
     wr_free(path);
     return status;

@@ -10,6 +10,11 @@
 
 #define WR_EPOCH_FORMAT 1u
 
+// What else can be done about a checkpoint that is damaged, where no copy can be put back.
+#define WR_LOAD_ELSE                                                                               \
+    "choose an older checkpoint by its number: --restore N goes on from there, and what sinks "    \
+    "have shown since comes again"
+
 struct wr_loaded {
     struct wr_manifest manifest;
     struct wr_index   *indexes; // of manifest.tasks

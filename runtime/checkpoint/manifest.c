@@ -3,12 +3,14 @@
 #include "runtime/base/text_file.h"
 #include "runtime/checkpoint/index.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND "weir checkpoint"
+#define KIND         "weir checkpoint"
+#define TOLD_NUMBERS 10u // in a sentence
 
 // ---- names ----
 
@@ -64,10 +66,41 @@ weir_status wr_manifest_numbers(struct wr_environment *environment, const char *
     }
     *numbers = found.at;
     *count   = found.count;
-    return status == 0 ? WEIR_OK
-                       : wr_error_set(error, wr_error_status(status),
-                                      "checkpoints in %s: cannot list the directory: %s", directory,
-                                      strerror(-status));
+    return status == 0 ? WEIR_OK : wr_manifest_not_listed(directory, status, error);
+}
+
+weir_status wr_manifest_not_listed(const char *directory, int io_error, struct wr_error *error)
+{
+    return io_error == -ENOTDIR
+               ? wr_error_set(error, WEIR_CONFLICT,
+                              "checkpoints in %s: there is a file in the place of a directory; "
+                              "choose another path",
+                              directory)
+               : wr_error_set(error, wr_error_status(io_error),
+                              "checkpoints in %s: cannot list the directory: %s", directory,
+                              strerror(-io_error));
+}
+
+char *wr_manifest_list_text(struct wr_environment *environment, const char *directory)
+{
+    struct wr_error error = { .status = WEIR_OK };
+    uint64_t       *numbers;
+    uint32_t        count;
+    (void)wr_manifest_numbers(environment, directory, &numbers, &count, &error);
+    wr_error_fini(&error);
+    const uint32_t first = count > TOLD_NUMBERS ? count - TOLD_NUMBERS : 0;
+    char          *text  = wr_copy_text(count == 0   ? "there is none"
+                                        : count == 1 ? "there is"
+                                        : first > 0  ? "the newest are"
+                                                     : "there are");
+    for (uint32_t i = first; i < count; i++) {
+        const char *gap    = i == first ? " " : i + 1 < count ? ", " : " and ";
+        char *const longer = wr_format("%s%s%" PRIu64, text, gap, numbers[i]);
+        wr_free(text);
+        text = longer;
+    }
+    wr_free(numbers);
+    return text;
 }
 
 // ---- to text ----
@@ -324,8 +357,8 @@ static weir_status check(const struct wr_manifest *manifest, uint64_t cells, con
     return reason == NULL ? WEIR_OK
                           : wr_error_set(error, WEIR_DAMAGED,
                                          "%s: its checksum is right, but %s: it was changed by "
-                                         "hand, or made by a broken program; choose an older "
-                                         "checkpoint",
+                                         "hand, or made by a broken program; put back a copy of "
+                                         "it",
                                          path, reason);
 }
 

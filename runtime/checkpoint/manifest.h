@@ -80,6 +80,10 @@ bool wr_manifest_name_parse(const char *name, uint64_t *checkpoint);
 // wr_alloc'ed, also after a failure.
 weir_status wr_manifest_numbers(struct wr_environment *environment, const char *directory,
                                 uint64_t **numbers, uint32_t *count, struct wr_error *error);
+// Says that the directory cannot be listed. WEIR_CONFLICT: there is a file in its place.
+weir_status wr_manifest_not_listed(const char *directory, int io_error, struct wr_error *error);
+// "there are 5, 6 and 7": those that are published, in words (wr_alloc'ed); of many the newest.
+char *wr_manifest_list_text(struct wr_environment *environment, const char *directory);
 
 // The text (wr_alloc'ed), without its checksum; NULL: a text of the caller's has a line's end.
 char *wr_manifest_text(const struct wr_manifest *manifest);

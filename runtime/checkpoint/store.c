@@ -220,11 +220,12 @@ static weir_status survey_take(struct wr_store *store, struct survey *survey,
                             store->directory, survey->last);
     }
     if (store->options.checkpoint != 0 && !survey->has_chosen) {
-        return wr_error_set(error, WEIR_NOT_FOUND,
-                            "checkpoints in %s: there is no published checkpoint %" PRIu64
-                            ", the newest is %" PRIu64 "%s: choose one that is there",
-                            store->directory, store->options.checkpoint, survey->newest,
-                            survey->has_manifest ? "" : " (none)");
+        char *const told = wr_manifest_list_text(store->environment, store->directory);
+        (void)wr_error_set(error, WEIR_NOT_FOUND,
+                           "checkpoints in %s: there is no published checkpoint %" PRIu64 "; %s",
+                           store->directory, store->options.checkpoint, told);
+        wr_free(told);
+        return error->status;
     }
     return WEIR_OK;
 }
@@ -256,8 +257,7 @@ static weir_status epoch_read(struct wr_store *store, const struct survey *surve
         return wr_error_set(error, WEIR_DAMAGED,
                             "checkpoints in %s: checkpoint %" PRIu64
                             " was published, as the file \"epoch\" says, and its manifest is gone, "
-                            "the newest is of %" PRIu64
-                            ": put it back, or choose an older one by its number",
+                            "the newest is of %" PRIu64 ": put it back, or " WR_LOAD_ELSE,
                             store->directory, store->epoch.newest, survey->newest);
     }
     return status;

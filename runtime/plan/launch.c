@@ -98,8 +98,9 @@ static bool open_savepoint(weir_job *job, const weir_run_options *options,
     const struct wr_store_options reading = { .writes = false };
     if (wr_store_manifest(stores->own) != NULL) {
         wr_job_mistake(job, WEIR_CONFLICT,
-                       "%s has checkpoints of its own; to go on from the savepoint %s give another "
-                       "directory",
+                       "%s has checkpoints of its own; leave restore (--restore %s) out to go on "
+                       "from the newest of them, or give another directory to go on from that "
+                       "savepoint",
                        options->checkpoints, options->restore);
         return false;
     }
@@ -245,6 +246,21 @@ static void launch_take_checkpoints(const weir_job *job, const weir_run_options 
     wr_run_take_checkpoints(run, wr_coordinator_open(run, &coordinator));
 }
 
+// "checkpoint 7 of 2026-03-01T10:02:00Z in DIR" (wr_alloc'ed): what the run goes on from. NULL: it
+// begins anew, or nothing is left to do.
+static char *origin_text(const struct stores *stores)
+{
+    const struct wr_store    *from = stores->savepoint != NULL ? stores->savepoint : stores->own;
+    const struct wr_manifest *manifest = from != NULL ? wr_store_manifest(from) : NULL;
+    char                      at[WEIR_TIME_TEXT_MAX];
+    if (manifest == NULL || (manifest->is_final && !manifest->is_stopped)) {
+        return NULL;
+    }
+    (void)weir_time_format(manifest->durable_us, at);
+    return wr_format("%s %llu of %s in %s", manifest->is_savepoint ? "savepoint" : "checkpoint",
+                     (unsigned long long)manifest->checkpoint, at, wr_store_directory(from));
+}
+
 // ---- launching ----
 
 static struct wr_plan *prepare_replay(weir_job *job, weir_run_options *options,
@@ -296,6 +312,7 @@ static weir_run *prepare(weir_job *job, const weir_run_options *options,
     }
     struct weir_run *run = wr_plan_build(plan, environment, owns_environment);
     job->run             = run;
+    run->origin          = origin_text(&stores);
     if (stores.own != NULL) {
         launch_take_checkpoints(job, &own, run, &stores);
     }

@@ -570,6 +570,31 @@ static bool plan_check_budget(const struct wr_plan *plan)
     return true;
 }
 
+// What is given of that which needs checkpoints; NULL: nothing.
+static const char *option_of_checkpoints(const weir_run_options *options)
+{
+    return options->restore != NULL            ? "restore"
+           : options->checkpoint_interval != 0 ? "checkpoint_interval"
+           : options->checkpoint_timeout != 0  ? "checkpoint_timeout"
+           : options->checkpoints_kept != 0    ? "checkpoints_kept"
+                                               : NULL;
+}
+
+static bool plan_check_checkpoints(const struct wr_plan *plan)
+{
+    const weir_run_options *options = &plan->options;
+    const char             *given   = option_of_checkpoints(options);
+    if (given == NULL || options->checkpoints != NULL || options->until != NULL) {
+        return true; // a replay takes none, and may go on from a savepoint alone
+    }
+    wr_job_mistake(
+        plan->job, WEIR_USAGE,
+        "%s is said of checkpoints, and the run keeps none; name a directory for them in "
+        "checkpoints (--checkpoints DIR)",
+        given);
+    return false;
+}
+
 static void plan_fill_options(struct wr_plan *plan, const weir_run_options *options,
                               bool is_simulated)
 {
@@ -613,7 +638,7 @@ struct wr_plan *wr_plan_open(weir_job *job, const weir_run_options *options,
     struct wr_plan *plan = wr_alloc(sizeof(*plan));
     plan->job            = job;
     plan_fill_options(plan, options, environment->is_simulated);
-    if (!plan_check_budget(plan) || !wr_plan_place(plan) ||
+    if (!plan_check_budget(plan) || !plan_check_checkpoints(plan) || !wr_plan_place(plan) ||
         !plan_list_partitions(plan, environment) || !plan_check_files(plan, environment)) {
         wr_plan_close(plan);
         return NULL;

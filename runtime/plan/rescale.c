@@ -32,14 +32,10 @@ static struct wr_plan *plan_make(weir_run *run, uint32_t workers, struct wr_erro
     return plan;
 }
 
-// NULL: *error says why, and the run goes on as it was.
-static struct wr_generation *generation_make(weir_run *run, uint32_t workers,
+// Of the plan, which is handed. NULL: *error says why, and the run goes on as it was.
+static struct wr_generation *generation_make(weir_run *run, struct wr_plan *plan,
                                              struct wr_error *error)
 {
-    struct wr_plan *plan = plan_make(run, workers, error);
-    if (plan == NULL) {
-        return NULL;
-    }
     struct wr_generation *next = wr_plan_build_generation(plan, run);
     struct wr_error       why  = { .status = WEIR_OK };
     wr_generation_prepare(next);
@@ -61,11 +57,36 @@ bool wr_rescale_still(weir_run *run, uint32_t workers, struct wr_error *error)
         (void)refuse(error, run, WEIR_CONFLICT, "it is being given another number already");
         return false;
     }
-    struct wr_generation *next = generation_make(run, workers, error);
+    struct wr_plan       *plan = plan_make(run, workers, error);
+    struct wr_generation *next = plan != NULL ? generation_make(run, plan, error) : NULL;
     if (next != NULL) {
         wr_coordinator_ask_move(run->coordinator, next);
     }
     return next != NULL;
+}
+
+// Whether it works with as many workers as the plan has. One that has ended works with none.
+static bool run_has_them_any(weir_run *run, const struct wr_plan *plan)
+{
+    return plan->options.workers == run->now->worker_count && !wr_run_has_failed_any(run) &&
+           weir_run_wait(run, 0) == WEIR_TIMED_OUT;
+}
+
+// No two at a time.
+static void run_rescale(weir_run *run, uint32_t workers, int64_t timeout_us, int64_t *paused_us,
+                        struct wr_error *error)
+{
+    struct wr_plan *plan = plan_make(run, workers, error);
+    if (plan == NULL || run_has_them_any(run, plan)) {
+        if (plan != NULL) {
+            wr_plan_close(plan);
+        }
+        return;
+    }
+    struct wr_generation *next = generation_make(run, plan, error);
+    if (next != NULL) {
+        (void)wr_coordinator_move_any(run->coordinator, next, timeout_us, paused_us, error);
+    }
 }
 
 weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeout_us,
@@ -83,10 +104,7 @@ weir_status weir_run_rescale_any(weir_run *run, uint32_t workers, int64_t timeou
         (void)refuse(&error, run, WEIR_USAGE, "it is a replay, which ends by itself");
     } else {
         (void)pthread_mutex_lock(&run->rescaling);
-        struct wr_generation *next = generation_make(run, workers, &error);
-        if (next != NULL) {
-            (void)wr_coordinator_move_any(run->coordinator, next, timeout_us, paused_us, &error);
-        }
+        run_rescale(run, workers, timeout_us, paused_us, &error);
         (void)pthread_mutex_unlock(&run->rescaling);
     }
     return wr_error_hand_out(&error, sentence);

@@ -239,6 +239,7 @@ void wr_run_close(struct weir_run *run)
     }
     wr_generation_close(run->now);
     wr_free(run->failure);
+    wr_free(run->origin);
     (void)pthread_cond_destroy(&run->ended);
     (void)pthread_mutex_destroy(&run->lock);
     (void)pthread_mutex_destroy(&run->serial);

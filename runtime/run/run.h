@@ -187,6 +187,7 @@ struct weir_run {
     const struct wr_until    *until; // how far its sources read; NULL: it is no replay
     bool                      forgets_partitions;
     weir_job                 *job;     // whose it is; for whoever launched it
+    char                     *origin;  // the same: what it goes on from, in words; NULL: anew
     struct wr_control_socket *control; // the same: through which it is commanded; NULL: it is not
     struct wr_coordinator    *coordinator; // of its checkpoints; NULL: it takes none
     pthread_t                 coordinator_thread;

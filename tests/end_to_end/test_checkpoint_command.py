@@ -138,7 +138,8 @@ class TheCommandLine(CheckpointTest):
                             (["list", "--jsno", "x"], "did you mean --json"),
                             (["list", "--force", "x"], "there is no option --force"),
                             (["list"], "the directory of the checkpoints is missing"),
-                            (["diff", self.shared, "1"], "the number of a checkpoint is missing"),
+                            (["diff", self.shared], "another directory, is missing"),
+                            (["diff", self.shared, "1"], "of the second checkpoint is missing"),
                             (["list", self.shared, "more"], "do not know what to do with"),
                             (["inspect", self.shared, "soon"], "is not the number"),
                             (["dump", self.shared, "x", "y"], "is not the number"),
@@ -153,15 +154,26 @@ class TheCommandLine(CheckpointTest):
         empty.mkdir(exist_ok=True)
         newest = self.numbers[-1]
         for words in (["list", self.root / "none"], ["inspect", self.root / "none"],
-                      ["list", empty], ["inspect", empty], ["dump", empty],
+                      ["list", empty], ["inspect", empty], ["dump", empty], ["fsck", empty],
+                      ["fsck", self.root],
                       ["delete", empty, newest], ["inspect", self.shared, newest + 1000],
                       ["dump", self.shared, newest + 1000], ["diff", self.shared, newest, "777777"],
                       ["delete", self.shared, newest + 1000]):
             self.assertNotEqual(run(words, expect=4)[1], "", words)
         self.assertEqual(list(empty.iterdir()), [])
+        *others, last = self.numbers
+        self.assertIn(f"there are {', '.join(map(str, others))} and {last}",
+                      run(["inspect", self.shared, newest + 1000], expect=4)[1])
         self.assertIn("did you mean totals?", run(["dump", self.shared, "totls"], expect=4)[1])
         self.assertIn("did you mean totals?",
                       run(["diff", self.shared, newest, newest, "totls"], expect=4)[1])
+
+    def test_a_file_in_place_of_the_directory_is_the_same_to_every_verb(self):
+        path = self.root / "file"
+        path.touch()
+        for words in (["list", path], ["inspect", path], ["dump", path], ["fsck", path],
+                      ["diff", path, "1", "2"], ["delete", path, "1"]):
+            self.assertIn("a file in the place of a directory", run(words, expect=5)[1], words)
 
     def test_a_reader_that_goes_away_is_no_failure(self):
         process = subprocess.Popen([WEIR, "checkpoint", "dump", self.shared],
@@ -240,12 +252,14 @@ class Inspecting(CheckpointTest):
         self.assertEqual(tables["timers"]["entries"], CARDS)
         self.assertEqual(sum(task["end_cell"] - task["first_cell"] for task in found["tasks"]
                              if task["stage_name"] == "totals"), 65536)
+        self.assertEqual(min(task["stage"] for task in found["tasks"]), 1)  # as `plan` counts
         for task in found["tasks"]:
             self.assertEqual((self.shared / task["file"]).stat().st_size, task["bytes"])
 
     def test_it_does_so_in_words(self):
         text = run(["inspect", self.shared, self.numbers[0]])[0]
         self.assertIn(f"checkpoint {self.numbers[0]} of checkpointed: durable ", text)
+        self.assertIn("  0: stage 1 (", text)
         self.assertRegex(text, r"partition 0: offset [1-9][0-9]*, watermark 2026-01-01T00:")
         self.assertRegex(text, r"table states: 14 entries, .* in [0-9]+ segments")
 
@@ -468,7 +482,7 @@ class Comparing(CheckpointTest):
 
     def test_words_that_do_not_fit_two_directories_are_refused(self):
         for words, part in (([self.shared, self.shared, "totals", "x"], "do not know what to do"),
-                            ([self.shared, "3"], "the number of a checkpoint is missing"),
+                            ([self.shared, "3"], "the number of the second checkpoint is missing"),
                             ([self.shared, "latest", "x"], "is not the number")):
             self.assertIn(part, run(["diff", *words], expect=2)[1])
         self.assertIn("nowhere", run(["diff", self.shared, "nowhere"], expect=4)[1])
@@ -573,7 +587,9 @@ class Damage(CheckpointTest):
         manifest = directory / f"manifest-{self.numbers[-1]:010}"
         manifest.write_bytes(manifest.read_bytes().replace(b"checkpointed", b"checkpoinded"))
         self.check(directory, 37, "manifest")
-        self.assertIn(manifest.name, run(["inspect", directory], expect=7)[1])
+        stderr = run(["inspect", directory], expect=7)[1]
+        self.assertIn(manifest.name, stderr)
+        self.assertIn("--restore N goes on from there", stderr)
         run(["inspect", directory, self.numbers[0]])
         # Who decides to go on from the one before can.
         run(["delete", directory, self.numbers[-1], "--force"])
@@ -588,6 +604,62 @@ class Damage(CheckpointTest):
         self.assertIn(b"checkpoints in ", process.communicate(timeout=SOON)[0])
         os.close(leader)
         self.assertEqual(process.returncode, self.code(directory))
+
+
+class TheJobsOwnCommandLine(CheckpointTest):
+    """Of weir_main, where it has to do with checkpoints."""
+
+    def job(self, *words, expect=0):
+        done = subprocess.run([JOB, *map(str, words)], capture_output=True, text=True,
+                              check=False, timeout=SOON)
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stdout, done.stderr
+
+    def test_options_of_checkpoints_need_checkpoints(self):
+        for option in ("--restore", "--checkpoint-interval", "--checkpoints-kept"):
+            for verb in ("run", "plan"):
+                stderr = self.job(verb, option, "5", expect=2)[1]
+                self.assertIn(f": {option} needs --checkpoints DIR;", stderr)
+        stderr = self.job("run", "--replay-to", self.root / "new", expect=2)[1]
+        self.assertIn(": --replay-to needs --until POINT;", stderr)
+
+    def test_says_what_it_goes_on_from(self):
+        directory = self.copy()
+        newest = self.numbers[-1]
+        more = str(self.offset(directory) + 100)
+        words = ("run", "--checkpoints", directory, "--rate", "3000", "--events", more)
+        self.assertRegex(self.job(*words)[1], rf"^weir: checkpointed: goes on from checkpoint "
+                         rf"{newest} of 20[-0-9]+T[0-9:.]+Z in {directory}\n$")
+        self.assertNotIn("goes on from", self.job(*words)[1])  # it had ended
+        anew = ("run", "--checkpoints", self.root / "anew", "--events", "10", "--rate", "1000")
+        self.assertEqual(self.job(*anew)[1], "")
+
+    def test_a_savepoint_given_again_is_refused_with_what_to_do(self):
+        directory = self.copy()
+        stderr = self.job("run", "--checkpoints", directory, "--restore", self.shared,
+                          expect=5)[1]
+        self.assertIn(f"leave restore (--restore {self.shared}) out to go on", stderr)
+
+    def test_a_replay_says_when_the_input_ended_before_the_point(self):
+        for events, at, words in (("300", "@200", "the state at that point is in "),
+                                  ("300", "@300", "the state at that point is in "),
+                                  ("300", "@301", "the input ended before that point; the state")):
+            stderr = self.job("run", "--events", events, "--rate", "100000", "--until", at,
+                              "--replay-to", self.root / f"to{at}")[1]
+            self.assertIn(words, stderr, at)
+
+    def test_sizes_may_have_a_unit(self):
+        for size in ("20M", "1048576", "2G", "512K"):
+            self.job("plan", "--state-budget", size)
+        self.assertIn("not a value for --state-budget",
+                      self.job("plan", "--state-budget", "20Q", expect=2)[1])
+
+    def test_its_help_and_the_reference_have_the_same_exit_codes(self):
+        page = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
+        first_table = page.read_text().split("`weir log fsck` has a code", 1)[0]
+        told = re.findall(r"^\| (\d+) \|", first_table, re.M)
+        helped = self.job("--help")[0].split("exit codes:", 1)[1]
+        self.assertEqual(re.findall(r"^ +(\d+)  \w", helped, re.M), told)
 
 
 def main():

@@ -315,7 +315,7 @@ Test(store, that_is_not_there_or_no_directory_is_a_sentence)
     wr_simulation_import(disk.environment, "/file", "x", 1);
     cr_assert_eq(disk_try_open(&disk, "/file", false, 0, &error), WEIR_CONFLICT);
     cr_assert_eq(disk_try_open(&disk, STORE, true, 77, &error), WEIR_NOT_FOUND);
-    assert_says(&error, WEIR_NOT_FOUND, "77");
+    assert_says(&error, WEIR_NOT_FOUND, "77; there is none");
     wr_error_fini(&error);
     disk_fini(&disk);
 }

@@ -95,7 +95,7 @@ Test(store_delete, of_all_leaves_an_empty_store)
 Test(store_delete, refuses_what_is_not_there_and_what_a_process_writes)
 {
     make();
-    refuses(1, WEIR_NOT_FOUND, "there is no published checkpoint 1");
+    refuses(1, WEIR_NOT_FOUND, "there is no published checkpoint 1; there are 2, 3 and 4");
     struct wr_error          error    = { .status = WEIR_OK };
     struct wr_store_deletion deletion = { .checkpoint = 2 };
     cr_assert_eq(wr_store_delete(disk.environment, STORE, &deletion, &error), WEIR_CONFLICT);

@@ -79,6 +79,10 @@ Test(store_fsck, of_an_empty_directory_finds_nothing_and_of_none_says_so)
     cr_assert_eq(check().gravest, WR_STORE_CLEAN);
     cr_assert_eq(wr_store_fsck(disk.environment, "/none", &options, &summary, &error),
                  WEIR_NOT_FOUND);
+    wr_simulation_import(disk.environment, "/file", "x", 1);
+    cr_assert_eq(wr_store_fsck(disk.environment, "/file", &options, &summary, &error),
+                 WEIR_CONFLICT);
+    cr_assert(strstr(error.sentence, "a file in the place of a directory") != NULL);
     wr_error_fini(&error);
     disk_fini(&disk);
 }

@@ -360,6 +360,7 @@ Test(checkpoints, that_are_savepoints_are_gone_on_from_in_another_directory)
     weir_run_options from  = options_of(3);
     from.restore           = saved;
     cr_assert_eq(weir_job_run(again, &from), WEIR_CONFLICT, "%s", weir_job_error(again));
+    cr_assert_not_null(strstr(weir_job_error(again), "leave restore"), "%s", weir_job_error(again));
     weir_job_close(again);
     again            = job_of(&plain);
     from.checkpoints = other;
@@ -387,6 +388,24 @@ Test(checkpoints, are_chosen_by_number_or_latest)
     cr_assert_not_null(strstr(weir_job_error(job), "\"latest\", the number"), "%s",
                        weir_job_error(job));
     weir_job_close(job);
+}
+
+Test(checkpoints, that_a_run_does_not_take_have_no_options)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        weir_job        *job        = job_of(&plain);
+        weir_run_options options    = { .workers = 1, .is_unpinned = true };
+        const char      *names[]    = { "restore", "checkpoint_interval", "checkpoint_timeout",
+                                        "checkpoints_kept" };
+        options.restore             = i == 0 ? "5" : NULL;
+        options.checkpoint_interval = i == 1;
+        options.checkpoint_timeout  = i == 2;
+        options.checkpoints_kept    = i == 3;
+        cr_assert_eq(weir_job_run(job, &options), WEIR_USAGE);
+        cr_assert_not_null(strstr(weir_job_error(job), names[i]), "%s", weir_job_error(job));
+        cr_assert_not_null(strstr(weir_job_error(job), "(--checkpoints DIR)"));
+        weir_job_close(job);
+    }
 }
 
 // ---- other numbers of workers ----
@@ -424,6 +443,25 @@ Test(checkpoints, another_number_of_workers_that_cannot_be_opened_leaves_the_job
     every_event_counted_once();
 }
 
+Test(checkpoints, the_number_of_workers_that_there_are_is_no_change_until_the_run_has_ended)
+{
+    const struct variant   paced     = { .rate = 400000 };
+    weir_job              *job       = job_of(&paced);
+    const weir_run_options options   = options_of(2);
+    weir_run              *run       = weir_run_start(job, &options);
+    int64_t                paused_us = -1;
+    cr_assert_not_null(run, "%s", weir_job_error(job));
+    set_down(true); // nothing is opened for it
+    cr_assert_eq(weir_run_rescale_any(run, 2, -1, &paused_us, NULL), WEIR_OK);
+    cr_assert_eq(paused_us, 0);
+    set_down(false);
+    cr_assert_eq(weir_run_wait(run, -1), WEIR_OK);
+    cr_assert_eq(rescale(run, 2, "the run has ended"), WEIR_CONFLICT);
+    cr_assert_eq(weir_run_close(run), WEIR_OK, "%s", weir_job_error(job));
+    weir_job_close(job);
+    every_event_counted_once();
+}
+
 Test(checkpoints, another_number_of_workers_leaves_a_mistake_of_the_job_alone)
 {
     const struct variant   paced   = { .rate = 400000 };
@@ -450,7 +488,7 @@ Test(checkpoints, what_cannot_be_prepared_at_a_change_of_workers_fails_the_run_w
         (void)pthread_mutex_lock(&external.lock);
         external.prepare_fails_in = in;
         (void)pthread_mutex_unlock(&external.lock);
-        while (rescale(run, 1 + in % 3, "the run has failed") == WEIR_OK) {
+        for (uint32_t i = 0; rescale(run, 1 + (in + i) % 3, "the run has failed") == WEIR_OK; i++) {
         }
         cr_assert_eq(weir_run_close(run), WEIR_FULL, "%s", weir_job_error(job));
         weir_job_close(job);

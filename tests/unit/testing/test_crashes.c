@@ -176,7 +176,9 @@ Test(crashes, a_crash_may_come_at_any_step)
         weir_test_crash(test, step % 2 == 0 ? WEIR_TEST_KILL : WEIR_TEST_POWER_CUT, step);
         for (int64_t minute = 0; minute < 3; minute++) {
             feed_minutes(test, minute, 1);
-            weir_test_checkpoint(test);
+            if (!weir_test_is_down(test)) {
+                weir_test_checkpoint(test);
+            }
         }
         cr_expect(weir_test_is_down(test), "step %lu", step);
         cr_expect_eq(weir_test_steps(test), step);
@@ -198,11 +200,41 @@ Test(crashes, a_job_that_is_down_does_nothing_and_may_be_fed)
     weir_test_crash(test, WEIR_TEST_KILL, 0);
     feed_minutes(test, 0, 1);
     weir_test_settle(test);
-    weir_test_checkpoint(test);
+    weir_test_step(test, 10);
     cr_expect_eq(committed(test) + uncommitted(test), 0);
     weir_test_restore(test, 2);
     weir_test_finish(test);
     cr_expect_null(expect_minutes(test, 1), "%s", expect_minutes(test, 1));
+    weir_test_close(test);
+}
+
+Test(crashes, what_cannot_be_asked_of_a_job_that_is_down_is_a_mistake)
+{
+    static const char *const verbs[] = { "checkpoint: the job has crashed",
+                                         "finish: the job has crashed",
+                                         "expect: the job has crashed" };
+    for (uint32_t i = 0; i < 3; i++) {
+        weir_test *test = visit_test(2, 1);
+        feed_minutes(test, 0, 1);
+        weir_test_crash(test, WEIR_TEST_KILL, 0);
+        if (i == 0) {
+            weir_test_checkpoint(test);
+        } else if (i == 1) {
+            weir_test_finish(test);
+        }
+        const char *said = expect_minutes(test, 0);
+        cr_assert_not_null(said, "%s", verbs[i]);
+        cr_expect_not_null(strstr(said, verbs[i]), "%s", said);
+        weir_test_close(test);
+    }
+}
+
+Test(crashes, more_workers_than_there_may_be_is_a_mistake)
+{
+    weir_test *test = visit_test(2, 1);
+    weir_test_rescale(test, 5000);
+    cr_assert_not_null(weir_test_error(test));
+    cr_expect_str_eq(weir_test_error(test), "rescale: 5000 workers; there may be 1024 at most");
     weir_test_close(test);
 }
 
