@@ -76,7 +76,9 @@ bool plan_run(const struct plan *plan, weir_job *job, struct taken *taken)
         .workers             = plan->workers,
         .seed                = RUN_SEED,
         .checkpoints         = plan->checkpoints,
-        .checkpoint_interval = plan->interval_us != 0 ? plan->interval_us : NEVER_US,
+        .checkpoint_interval = plan->checkpoints == NULL ? 0
+                               : plan->interval_us != 0  ? plan->interval_us
+                                                         : NEVER_US,
         .state_budget        = plan->state_budget,
         .over_budget     = plan->state_budget != 0 ? WEIR_OVER_BUDGET_SPILL : WEIR_OVER_BUDGET_FAIL,
         .spill_directory = plan->spill_directory,

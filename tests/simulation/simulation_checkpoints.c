@@ -361,6 +361,7 @@ static bool live(struct trial_random *random, uint64_t seed, const struct shape 
         .checkpoint_interval = 200 + trial_below(random, 3000),
     };
     if (environment == NULL) {
+        options.checkpoint_interval = 0; // it takes none
         TRIAL_CHECK(weir_job_run(job, &options) == WEIR_OK, "seed %" PRIu64 ": %s", seed,
                     weir_job_error(job));
         weir_job_close(job);
