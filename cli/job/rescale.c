@@ -20,6 +20,8 @@ static int rescale_run(struct wr_tool_call *call)
         code = wr_job_not_understood(call);
     } else if (code == 0 && call->as_json) {
         (void)printf("{\"workers\":%" PRIu32 ",\"paused_us\":%" PRIi64 "}\n", workers, paused_us);
+    } else if (code == 0 && !call->is_quiet && paused_us == 0) {
+        (void)printf("it has %" PRIu32 " worker%s already\n", workers, workers == 1 ? "" : "s");
     } else if (code == 0 && !call->is_quiet) {
         (void)printf("%" PRIu32 " worker%s; paused %.1f ms\n", workers, workers == 1 ? "" : "s",
                      (double)paused_us / 1e3);
@@ -35,7 +37,8 @@ const struct wr_tool_verb wr_job_rescale_verb = {
     .summary = "give the running job N workers",
     .more =
         "The job goes on: at a barrier, as of a checkpoint, its tables change hands as they lie in "
-        "memory.\nPrints how long it was paused for that. Order, output and checkpoints are as if "
+        "memory.\nPrints how long it was paused for that; nothing is done to one that has N "
+        "already.\nOrder, output and checkpoints are as if "
         "nothing had happened.\nIt lasts as long as the run: started again, the job has the "
         "workers of its --workers.\n\n"
         "  weir job rescale data/checkpoints 4\n"
