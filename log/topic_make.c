@@ -197,11 +197,26 @@ static weir_status make_fail(const weir_log *log, const weir_topic *topic, int i
                        log->directory, topic->name, what, strerror(-io_error));
 }
 
+// Removes what is left of a topic that could not be made. It may have had its own name for a
+// moment, and have it again after a crash: first it must be sure that it has not, or a topic
+// without partitions is found.
+static int new_remove(weir_log *log, const char *directory)
+{
+    const int status = wr_file_sync_parent(log->environment, directory);
+    if (status == 0) {
+        tree_remove(log->environment, directory);
+    }
+    return status;
+}
+
 static int make_directories(weir_log *log, const char *directory, uint32_t partitions)
 {
     struct wr_environment *environment = log->environment;
-    tree_remove(environment, directory);
-    int status = environment->ops->make_directory(environment, directory);
+    int                    status      = environment->ops->make_directory(environment, directory);
+    if (status == -EEXIST) {
+        status = new_remove(log, directory);
+        status = status == 0 ? environment->ops->make_directory(environment, directory) : status;
+    }
     for (uint32_t i = 0; i < partitions && (status == 0 || status == -EEXIST); i++) {
         char *const path = wr_format("%s/%" PRIu32, directory, i);
         status           = environment->ops->make_directory(environment, path);
@@ -255,7 +270,7 @@ static weir_status topic_make(weir_log *log, const weir_topic *topic, struct wr_
         wr_free(name);
     }
     if (status != WEIR_OK) {
-        tree_remove(log->environment, directory);
+        (void)new_remove(log, directory);
     }
     wr_free(directory);
     return status;
