@@ -181,15 +181,26 @@ static struct wr_window_shape window_shape(const weir_window *window)
     };
 }
 
+static void window_keep(struct wr_window *window, const char *name, int64_t *number)
+{
+    wr_node_keep_number(&window->node, name, WR_CELL_GREATEST, number);
+}
+
 static void window_keep_shape(struct wr_window *window)
 {
     struct wr_window_shape *shape = &window->shape;
     *shape                        = window_shape(&window->window);
-    wr_node_keep_number(&window->node, "length", WR_CELL_GREATEST, &shape->length);
-    wr_node_keep_number(&window->node, "slide", WR_CELL_GREATEST, &shape->slide);
-    wr_node_keep_number(&window->node, "offset", WR_CELL_GREATEST, &shape->offset);
-    wr_node_keep_number(&window->node, "gap", WR_CELL_GREATEST, &shape->gap);
-    wr_node_keep_number(&window->node, "count", WR_CELL_GREATEST, &shape->count);
+    switch (window->window.kind) {
+    case WEIR_WINDOW_TUMBLING:
+    case WEIR_WINDOW_SLIDING:
+        window_keep(window, "length", &shape->length);
+        window_keep(window, "slide", &shape->slide);
+        window_keep(window, "offset", &shape->offset);
+        break;
+    case WEIR_WINDOW_SESSION: window_keep(window, "gap", &shape->gap); break;
+    case WEIR_WINDOW_COUNT: window_keep(window, "count", &shape->count); break;
+    case WEIR_WINDOW_GLOBAL: break;
+    }
 }
 
 static bool window_open(struct wr_node *node)

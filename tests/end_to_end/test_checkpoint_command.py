@@ -300,7 +300,8 @@ class Dumping(CheckpointTest):
         self.assertEqual({entry["key"]["card"]: entry["value"]["accumulator"]["count"]
                           for entry in found}, dict(expected))
         cells = [line for line in self.dump(self.shared, "per_second") if "cell" in line]
-        self.assertEqual({line["cell"] for line in cells}, {"fired until"})
+        self.assertEqual({line["cell"] for line in cells},
+                         {"fired until", "length", "slide", "offset"})
 
     def test_other_windows_and_deduplication_are_described_too(self):
         offset = self.offset(self.shared)
