@@ -119,11 +119,6 @@ static inline int64_t wr_commit_now_us(const struct wr_commit *commit)
     return wr_now_us(commit->log->environment);
 }
 
-static inline struct timespec wr_commit_timespec(int64_t us)
-{
-    return (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
-}
-
 // Appends to one of the lists of partitions.
 void wr_commit_list_add(struct wr_partition ***list, uint32_t *count, uint32_t *capacity,
                         struct wr_partition *partition);

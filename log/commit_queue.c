@@ -6,8 +6,7 @@
 #include "log/commit.h"
 
 #include "log/producer.h"
-
-#include <errno.h>
+#include "runtime/base/thread.h"
 
 // ---- partitions with something queued ----
 
@@ -244,10 +243,10 @@ weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partit
     if (!commit->has_thread) {
         return wait_alone(commit, partition, ticket, batches, patience, error);
     }
-    weir_status status = WEIR_OK;
-    int         waited = 0;
+    weir_status status     = WEIR_OK;
+    bool        is_in_time = true;
     (void)pthread_mutex_lock(&partition->lock);
-    while (ticket->acknowledged_batches < batches && status == WEIR_OK && waited == 0) {
+    while (ticket->acknowledged_batches < batches && status == WEIR_OK && is_in_time) {
         // Not under the partition's lock, which comes after the commit's.
         (void)pthread_mutex_unlock(&partition->lock);
         status = wait_is_vain(commit, patience, error);
@@ -256,10 +255,10 @@ weir_status wr_commit_wait(struct wr_commit *commit, struct wr_partition *partit
             break;
         }
         // A poisoning between the look and the wait is seen at the latest a second later.
-        const int64_t         second = wr_commit_now_us(commit) + 1000000;
-        const struct timespec limit  = wr_commit_timespec(until < second ? until : second);
-        waited = pthread_cond_timedwait(&partition->acknowledges, &partition->lock, &limit);
-        waited = waited == ETIMEDOUT && wr_commit_now_us(commit) < until ? 0 : waited;
+        const int64_t second = wr_commit_now_us(commit) + 1000000;
+        is_in_time           = wr_condition_wait_until(&partition->acknowledges, &partition->lock,
+                                             until < second ? until : second) ||
+                     wr_commit_now_us(commit) < until;
     }
     const bool is_done = ticket->acknowledged_batches >= batches;
     (void)pthread_mutex_unlock(&partition->lock);

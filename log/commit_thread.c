@@ -38,10 +38,9 @@ static int64_t next_due(struct wr_commit *commit)
 static bool thread_wait(struct wr_commit *commit, int64_t due)
 {
     (void)pthread_mutex_lock(&commit->lock);
-    int waited = 0;
-    while (!commit->is_asked && !commit->is_stopping && waited == 0) {
-        const struct timespec until = wr_commit_timespec(due);
-        waited = pthread_cond_timedwait(&commit->has_work, &commit->lock, &until);
+    bool is_in_time = true;
+    while (!commit->is_asked && !commit->is_stopping && is_in_time) {
+        is_in_time = wr_condition_wait_until(&commit->has_work, &commit->lock, due);
     }
     const bool goes_on = !commit->is_stopping;
     commit->is_asked   = false;
