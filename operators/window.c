@@ -170,35 +170,25 @@ static bool window_is_sound(const weir_window *window)
     return false;
 }
 
-static struct wr_window_shape window_shape(const weir_window *window)
-{
-    return (struct wr_window_shape){
-        .length = window->length,
-        .slide  = window->slide,
-        .offset = window->offset,
-        .gap    = window->gap,
-        .count  = (int64_t)window->count,
-    };
-}
-
-static void window_keep(struct wr_window *window, const char *name, int64_t *number)
+static void window_keep_number(struct wr_window *window, const char *name, void *number)
 {
     wr_node_keep_number(&window->node, name, WR_CELL_GREATEST, number);
 }
 
-static void window_keep_shape(struct wr_window *window)
+// What its state is cut by: that of another window is of no use.
+static void window_keep(struct wr_window *window)
 {
-    struct wr_window_shape *shape = &window->shape;
-    *shape                        = window_shape(&window->window);
-    switch (window->window.kind) {
+    weir_window *kept = &window->kept;
+    *kept             = window->window;
+    switch (kept->kind) {
     case WEIR_WINDOW_TUMBLING:
     case WEIR_WINDOW_SLIDING:
-        window_keep(window, "length", &shape->length);
-        window_keep(window, "slide", &shape->slide);
-        window_keep(window, "offset", &shape->offset);
+        window_keep_number(window, "length", &kept->length);
+        window_keep_number(window, "slide", &kept->slide);
+        window_keep_number(window, "offset", &kept->offset);
         break;
-    case WEIR_WINDOW_SESSION: window_keep(window, "gap", &shape->gap); break;
-    case WEIR_WINDOW_COUNT: window_keep(window, "count", &shape->count); break;
+    case WEIR_WINDOW_SESSION: window_keep_number(window, "gap", &kept->gap); break;
+    case WEIR_WINDOW_COUNT: window_keep_number(window, "count", &kept->count); break;
     case WEIR_WINDOW_GLOBAL: break;
     }
 }
@@ -231,20 +221,20 @@ static bool window_open(struct wr_node *node)
     wr_results_init(&window->results, node, aggregate);
     window->kind = kind_ops(options->window.kind);
     window->kind->open(window);
-    window_keep_shape(window);
+    window_keep(window);
     return true;
 }
 
 static bool window_is_still(struct wr_window *window)
 {
-    const struct wr_window_shape *was  = &window->shape;
-    const struct wr_window_shape  is   = window_shape(&window->window);
-    struct wr_node               *node = &window->node;
-    return wr_node_is_still(node, "length", was->length, is.length) &&
-           wr_node_is_still(node, "slide", was->slide, is.slide) &&
-           wr_node_is_still(node, "offset", was->offset, is.offset) &&
-           wr_node_is_still(node, "gap", was->gap, is.gap) &&
-           wr_node_is_still(node, "count", was->count, is.count);
+    const weir_window *was  = &window->kept;
+    const weir_window *is   = &window->window;
+    struct wr_node    *node = &window->node;
+    return wr_node_is_still(node, "length", was->length, is->length) &&
+           wr_node_is_still(node, "slide", was->slide, is->slide) &&
+           wr_node_is_still(node, "offset", was->offset, is->offset) &&
+           wr_node_is_still(node, "gap", was->gap, is->gap) &&
+           wr_node_is_still(node, "count", (int64_t)was->count, (int64_t)is->count);
 }
 
 static bool window_restored(struct wr_node *node)

@@ -78,17 +78,12 @@ struct wr_counted {
     uint32_t               held_next, held_count; // entries that finish has read
 };
 
-// What the state of a window is cut by: state of another shape is of no use.
-struct wr_window_shape {
-    int64_t length, slide, offset, gap, count;
-};
-
 struct wr_window {
     struct wr_node                   node;
     const struct wr_window_kind_ops *kind;
     const weir_aggregate_binding    *aggregate;
     weir_window                      window; // wr_window_normal
-    struct wr_window_shape           shape;  // the same, as a checkpoint keeps it
+    weir_window                      kept;   // the same, as the checkpoint had it
     uint32_t                         accumulator_bytes;
     struct wr_strings                strings; // of the accumulator
     uint32_t                         key_at;  // in a partial
