@@ -3,6 +3,7 @@
 //   open --> [ turns --> crash --> restore --> turns --> ... ] --> the job's end
 #include "testing/testing.h"
 
+#include "runtime/plan/control_lines.h"
 #include "runtime/run/coordinator.h"
 
 #include <stdarg.h>
@@ -13,7 +14,6 @@
 #define LEAST_US        5000                // an interval: below it nothing ever comes to rest
 #define MOST_STEPS      4000000u            // in one call
 #define MOST_WAITING_US WEIR_DAYS(366)      // for a job to end
-#define MOST_WORKERS    1024u               // more than that only take their time
 
 // ---- mistakes ----
 
@@ -479,9 +479,9 @@ void weir_test_rescale(weir_test *test, uint32_t workers)
     if (test->error != NULL || test->run == NULL) {
         return;
     }
-    if (workers > MOST_WORKERS) {
+    if (workers > WR_CONTROL_WORKERS_MAX) {
         wr_test_mistake(test, "rescale: %u workers; there may be %u at most", workers,
-                        MOST_WORKERS);
+                        WR_CONTROL_WORKERS_MAX);
         return;
     }
     const uint64_t life       = test->lives;

@@ -115,9 +115,14 @@ static weir_status prepare_log(const command *c)
             names[count++] = payments_view_name(i);
         }
     }
-    // Under a consumer's name, or with checkpoints, the job goes on, and so do its views.
+    return payments_empty_topics(&c->options.ends, names, count);
+}
+
+// Under a consumer's name, or with checkpoints, the job goes on, and so do its topics.
+static bool has_output_to_prepare(const command *c)
+{
     const bool goes_on = c->consumer != NULL || c->checkpoints != NULL;
-    return goes_on ? WEIR_OK : payments_empty_topics(&c->options.ends, names, count);
+    return c->makes_output && c->until == NULL && (c->output != NULL || !goes_on);
 }
 
 static weir_status prepare_output(const command *c)
@@ -135,7 +140,7 @@ static weir_job *build(void *opaque, double rate)
     }
     job = payments_job_open(&c->options);
     // A job that cannot be planned, for its input is not there, shall empty no view.
-    if (c->makes_output && c->until == NULL && weir_job_memory_bound(job, NULL) > 0) {
+    if (has_output_to_prepare(c) && weir_job_memory_bound(job, NULL) > 0) {
         c->status = prepare_output(c);
     }
     if (c->status != WEIR_OK) {
