@@ -202,14 +202,25 @@ static weir_status lock_take(weir_log *log)
     return WEIR_CONFLICT;
 }
 
-// What a failed sync left open is not built upon: the next try makes all anew.
+static void file_remove(weir_log *log, const char *name)
+{
+    char *path = path_in(log, name);
+    (void)log->environment->ops->unlink(log->environment, path);
+    wr_free(path);
+}
+
+// What a failed sync left open is not built upon: the next try makes all anew. The file "log" may
+// be there again after a crash: first it must be sure that it is not, or a log without an epoch is
+// found.
 static void unmake(weir_log *log)
 {
-    static const char *const names[] = { "log", "epoch", "topics", "consumers" };
-    for (uint32_t i = 0; i < WR_COUNT_OF(names); i++) {
-        char *path = path_in(log, names[i]);
-        (void)log->environment->ops->unlink(log->environment, path);
-        wr_free(path);
+    static const char *const rest[] = { "epoch", "topics", "consumers" };
+    file_remove(log, "log");
+    if (log->environment->ops->sync_directory(log->environment, log->directory) < 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < WR_COUNT_OF(rest); i++) {
+        file_remove(log, rest[i]);
     }
 }
 

@@ -187,7 +187,7 @@ static void loop(enum wr_disk_fault fault, uint64_t seeds)
     printf("%llu changes\n", (unsigned long long)change);
 }
 
-Test(catalog_faults, an_error_undoes_nothing_and_the_next_try_succeeds) { loop(WR_DISK_EIO, 1); }
+Test(catalog_faults, an_error_undoes_nothing_and_the_next_try_succeeds) { loop(WR_DISK_EIO, 20); }
 Test(catalog_faults, a_full_disk_undoes_nothing_and_says_so) { loop(WR_DISK_ENOSPC, 1); }
 Test(catalog_faults, a_short_write_changes_nothing) { loop(WR_DISK_SHORT, 1); }
 Test(catalog_faults, a_crash_before_any_change_undoes_nothing) { loop(WR_DISK_CRASH_BEFORE, 5); }
