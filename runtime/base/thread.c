@@ -2,10 +2,11 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <time.h>
 
-#define NICER_BY 10 // a tenth of the weight of one that has not stood back
+#define NS_PER_S INT64_C(1000000000)
+#define PIECE_NS INT64_C(100000) // of work
+#define REST     6               // times as long it sleeps
 
 int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
 {
@@ -20,11 +21,30 @@ int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, cons
     return error;
 }
 
-void wr_thread_stand_back(void)
+static int64_t processor_ns(void)
 {
-#ifdef __linux__
-    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER_BY);
-#endif
+    struct timespec spent = { .tv_sec = 0 };
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return (int64_t)spent.tv_sec * NS_PER_S + spent.tv_nsec;
+}
+
+void wr_breath_begin(struct wr_breath *breath, int64_t most_us)
+{
+    *breath = (struct wr_breath){ .spent_ns = processor_ns(), .left_ns = most_us * 1000 };
+}
+
+void wr_breath_take(struct wr_breath *breath)
+{
+    const int64_t piece_ns = processor_ns() - breath->spent_ns;
+    if (piece_ns < PIECE_NS || breath->left_ns <= 0) {
+        return;
+    }
+    const int64_t         wish_ns = piece_ns * REST;
+    const int64_t         rest_ns = wish_ns < breath->left_ns ? wish_ns : breath->left_ns;
+    const struct timespec rest    = { .tv_sec = rest_ns / NS_PER_S, .tv_nsec = rest_ns % NS_PER_S };
+    (void)nanosleep(&rest, NULL);
+    breath->left_ns -= rest_ns;
+    breath->spent_ns = processor_ns();
 }
 
 void wr_condition_init(pthread_cond_t *condition)

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STEP_BYTES ((size_t)64 << 10) // captured between two steps
-
 // A table whose capture is under way, and where its segments are noted.
 struct capture {
     struct wr_capturing     *capturing;
@@ -379,17 +377,22 @@ static void capturing_end(struct wr_capturing *capturing)
     capturing->checkpoint = 0;
 }
 
-uint32_t wr_task_capture(struct wr_task *task)
+bool wr_task_is_capturing(const struct wr_task *task)
+{
+    return task->capturing != NULL && task->capturing->checkpoint != 0;
+}
+
+uint32_t wr_task_capture(struct wr_task *task, size_t bytes)
 {
     struct wr_capturing *capturing = task->capturing;
-    if (capturing == NULL || capturing->checkpoint == 0) {
+    if (!wr_task_is_capturing(task) || (task->spill != NULL && wr_spill_has_lost(task->spill))) {
         return 0;
     }
     if (capturing->next < capturing->capture_count) {
         if (!wr_coordinator_has_room_any(capturing->coordinator)) {
             return 0;
         }
-        if (wr_table_capture(capturing->captures[capturing->next]->table, STEP_BYTES)) {
+        if (wr_table_capture(capturing->captures[capturing->next]->table, bytes)) {
             capture_release(capturing->captures[capturing->next]);
             capturing->next++;
         }

@@ -10,6 +10,7 @@
 #ifndef WR_COORDINATING_H
 #define WR_COORDINATING_H
 
+#include "runtime/base/thread.h"
 #include "runtime/run/coordinator.h"
 
 // What a sink has set aside, prepared and not yet known to be shown.
@@ -84,6 +85,8 @@ struct wr_coordinator {
     struct wr_generation      *moving; // takes over at the next barrier, or the current one; NULL
     int64_t                    handed_us; // when the first task stopped to hand over
     int64_t                    paused_us; // from then until the next threads were started
+    bool                       is_thread; // not simulated
+    struct wr_breath           breath;    // files are written beside what the workers do
 
     pthread_mutex_t   lock; // guards what follows
     pthread_cond_t    has_work;

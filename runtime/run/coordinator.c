@@ -17,9 +17,10 @@
 
 #include <stdio.h>
 
-#define CHUNKS_QUEUED 24u     // on their way to the disk, until capturing waits
-#define FEW_QUEUED    1u      // the same in the simulation, whose states are small
-#define AGAIN_US      1000000 // after a checkpoint that failed
+#define CHUNKS_QUEUED   24u // on their way to the disk, until capturing waits
+#define FEW_QUEUED      1u  // the same in the simulation, whose states are small
+#define PATIENCE_MAX_US WEIR_SECONDS(1)
+#define AGAIN_US        1000000 // after a checkpoint that failed
 
 void wr_coordinator_post(struct wr_coordinator *coordinator, enum wr_message_verb verb,
                          uint64_t checkpoint)
@@ -156,6 +157,9 @@ static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
     coordinator->current  = coordinator->next++;
     coordinator->began_us = wr_coordinator_now_us(coordinator);
     coordinator->is_final = is_final;
+    wr_breath_begin(&coordinator->breath, coordinator->is_thread && !is_final
+                                              ? wr_coordinator_patience_us(coordinator)
+                                              : 0);
     wr_savepoint_note_try(coordinator, is_final);
     wr_coordinator_tell_busy_until(coordinator, INT64_MAX);
     coordinator->began_wall_us =
@@ -267,6 +271,7 @@ static uint32_t coordinator_take_reports(struct wr_coordinator *coordinator)
             coordinator_meet(coordinator, &error);
         }
         report_free(coordinator, report);
+        wr_breath_take(&coordinator->breath);
         count++;
     }
     return count;
@@ -446,6 +451,12 @@ void wr_coordinator_hurry(struct wr_coordinator *coordinator)
     coordinator->is_asked = true;
 }
 
+int64_t wr_coordinator_patience_us(const struct wr_coordinator *coordinator)
+{
+    const int64_t patience_us = coordinator->interval_us / 10;
+    return patience_us < 1 ? 1 : patience_us > PATIENCE_MAX_US ? PATIENCE_MAX_US : patience_us;
+}
+
 uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator)
 {
     return coordinator->completed;
@@ -465,7 +476,7 @@ static void coordinator_wait(struct wr_coordinator *coordinator)
 void *wr_coordinator_main(void *opaque)
 {
     struct wr_coordinator *coordinator = opaque;
-    wr_thread_stand_back(); // files are written beside what the workers do
+    coordinator->is_thread             = true;
     while (!coordinator_is_over(coordinator)) {
         if (wr_coordinator_step(coordinator) == 0) {
             coordinator_wait(coordinator);

@@ -89,6 +89,8 @@ bool wr_coordinator_is_moving(const struct wr_coordinator *coordinator);
 // The source task has nothing more to read; whether the end may flow now. If not, its worker is
 // woken when it may.
 bool wr_coordinator_may_end_any(struct wr_coordinator *coordinator, struct wr_task *task);
+// How long a capture should leave most of the time to rows; > 0.
+int64_t wr_coordinator_patience_us(const struct wr_coordinator *coordinator);
 // Something has changed that the thread may wait for: the run has failed.
 void wr_coordinator_wake_any(struct wr_coordinator *coordinator);
 

@@ -66,7 +66,8 @@ struct wr_task {
     uint64_t              given_up;      // the last checkpoint of which nothing will come
     uint64_t              asked_barrier; // sources: to be emitted next; 0: none
     bool                  has_ended_source;
-    bool                  has_told_end; // sources: the coordinator knows
+    bool                  has_told_end;     // sources: the coordinator knows
+    bool                  has_filled_batch; // sources: by the last poll, so that there may be more
     struct wr_pool       *pool;
     struct wr_spill      *spill;       // of the pool; NULL: its budget is all there is
     jmp_buf              *step;        // under way, where the task spills; else NULL
@@ -86,8 +87,11 @@ void wr_task_give_up(struct wr_task *task, uint64_t barrier);
 void wr_task_mark(struct wr_task *task);
 // Barrier task->barrier is where the task ends, and hands over what it keeps: reports that.
 void wr_task_hand_over(struct wr_task *task);
-// Packs some more of what is being captured; work done.
-uint32_t wr_task_capture(struct wr_task *task);
+// Whether more rows wait for it than the last step took.
+bool wr_task_is_behind(const struct wr_task *task);
+bool wr_task_is_capturing(const struct wr_task *task);
+// Packs some `bytes` more of what is being captured, at least one segment; work done.
+uint32_t wr_task_capture(struct wr_task *task, size_t bytes);
 // Checkpoint `barrier` is durable; or nothing came of it, or of one before.
 void wr_task_complete(struct wr_task *task, uint64_t barrier);
 void wr_task_forget(struct wr_task *task, uint64_t barrier);
@@ -125,6 +129,9 @@ struct wr_worker {
     struct wr_task      **tasks; // downstream first
     uint32_t              task_count;
     uint32_t              done_count;
+    bool                  is_capturing; // some of its tasks are
+    int64_t               capture_since_us;
+    int64_t               capture_at_us; // the next piece, where tasks are behind
     pthread_t             thread;
     bool                  is_started;
     pthread_mutex_t       mail_lock;
@@ -134,7 +141,10 @@ struct wr_worker {
 
 void     wr_worker_post_any(struct wr_worker *worker, enum wr_message_verb verb, uint64_t barrier);
 uint32_t wr_worker_serve(struct wr_worker *worker); // the mailbox
-uint32_t wr_worker_step(struct wr_worker *worker);  // mailbox, then every task once
+uint32_t wr_worker_step(struct wr_worker *worker);  // mailbox, then every task once, then captures
+// Packs for the tasks that capture, a piece each, if it is time for one; work done. `is_busy`: the
+// worker has other work.
+uint32_t wr_worker_capture(struct wr_worker *worker, bool is_busy);
 bool     wr_worker_is_done(const struct wr_worker *worker);
 void    *wr_worker_main(void *worker); // the thread
 

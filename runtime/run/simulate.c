@@ -39,7 +39,8 @@ static uint32_t simulation_turn(struct weir_run *run, uint64_t *state)
     if (task->state == WR_TASK_DONE) {
         return 0;
     }
-    const uint32_t work = wr_task_step(task);
+    uint32_t work = wr_task_step(task);
+    work += wr_worker_capture(worker, work > 0);
     if (simulation_draw(state) % 4 == 0) {
         wr_task_flush_aged(task);
     }

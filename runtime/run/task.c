@@ -390,7 +390,9 @@ static bool task_poll_source(struct wr_task *task)
     node_reclaim_outputs(source);
     source->wake_at_us      = INT64_MAX;
     const enum wr_poll poll = is_stopping ? WR_POLL_END : source->ops->poll(source);
-    const bool         made = node_deliver(task, source);
+    task->has_filled_batch =
+        poll == WR_POLL_ROWS && wr_output_room(&source->outputs[WR_OUTPUT_MAIN]) == 0;
+    const bool made = node_deliver(task, source);
     if (poll == WR_POLL_END && !made) {
         const bool drains =
             task->run->until == NULL && // a replay ends as it was at that moment
@@ -539,7 +541,6 @@ static uint32_t task_step(struct wr_task *task)
         return 0;
     }
     if (!task_run_chain(task, &work)) {
-        work += wr_task_capture(task);
         // Stuck for want of credit: what is open towards others must not wait for it too.
         return work > 0 || !task_flush_exchanges(task, true) ? work : 1;
     }
@@ -552,7 +553,6 @@ static uint32_t task_step(struct wr_task *task)
             has_moved = task->input_count > 0 ? task_take_batch(task) : task_poll_source(task);
         }
     }
-    work += wr_task_capture(task);
     if (task->tight_bytes > 0) {
         task_note_state(task);
     }
@@ -589,6 +589,19 @@ uint32_t wr_task_step(struct wr_task *task)
     const uint32_t work = task_step(task);
     task->step          = NULL;
     return work;
+}
+
+bool wr_task_is_behind(const struct wr_task *task)
+{
+    if (task->state == WR_TASK_DONE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < task->input_count; i++) {
+        if (!task->inputs[i].is_aligned && wr_channel_has_batch(task->inputs[i].channel)) {
+            return true;
+        }
+    }
+    return task->has_filled_batch;
 }
 
 void wr_task_flush_aged(struct wr_task *task) { (void)task_flush_exchanges(task, false); }

@@ -23,6 +23,7 @@ _Static_assert(offsetof(weir_str, rest) == 8 && sizeof(((weir_str *)0)->rest) ==
                "a long string's pointer is its last 8 bytes");
 
 #define UNPACK_BATCH 128u // entries added together
+#define FETCH_AHEAD  ((size_t)2048)
 
 static uint32_t key_bytes(const struct wr_table *table) { return 4u << table->key_kind; }
 
@@ -115,33 +116,59 @@ static char *pack_slot(const struct wr_table *table, const struct segment *segme
                                   : pack_strings(table->strings, slot + table->value_at, value, to);
 }
 
-// Key and value stand together in the slot, as in the image.
-static char *pack_plain(const char *slot, uint32_t bytes, char *to)
+// Of a group whose slots hold key and value together, as the image does. `bytes` is a constant
+// where this is called, so that a slot is copied in a few moves.
+static inline char *pack_together(const struct wr_table *table, const char *slots, uint32_t used,
+                                  uint32_t bytes, char *to)
 {
-    if (bytes % 8 != 0 || bytes > 128) {
-        memcpy(to, slot, bytes);
-        return to + bytes;
+    for (; used != 0; used &= used - 1) {
+        memcpy(to, slots + (size_t)(uint32_t)__builtin_ctz(used) * table->slot_bytes, bytes);
+        to += bytes;
     }
-    for (uint32_t at = 0; at < bytes; at += 8) {
-        memcpy(to + at, slot + at, 8);
+    return to;
+}
+
+static char *pack_group(const struct wr_table *table, const struct segment *segment,
+                        uint32_t together, const char *slots, uint32_t used, char *to)
+{
+    switch (together) {
+    case 16: return pack_together(table, slots, used, 16, to);
+    case 24: return pack_together(table, slots, used, 24, to);
+    case 32: return pack_together(table, slots, used, 32, to);
+    case 40: return pack_together(table, slots, used, 40, to);
+    case 48: return pack_together(table, slots, used, 48, to);
+    case 0: break;
+    default: return pack_together(table, slots, used, together, to);
     }
-    return to + bytes;
+    for (; used != 0; used &= used - 1) {
+        const size_t index = (uint32_t)__builtin_ctz(used);
+        to                 = pack_slot(table, segment, slots + index * table->slot_bytes, to);
+    }
+    return to;
+}
+
+// The processor sees that slots are read in a row, but not beyond a page.
+static void fetch_ahead(const char *slots, char *to, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += WR_CACHE_LINE) {
+        __builtin_prefetch(slots + FETCH_AHEAD + at);
+        __builtin_prefetch(to + FETCH_AHEAD + at, 1);
+    }
 }
 
 void wr_segment_pack(const struct wr_table *table, const struct segment *segment,
                      const struct segment_saved *saved, void *to, size_t bytes)
 {
-    const char *const slots    = segment_slots(segment, segment->group_count);
-    const uint32_t    together = (uint32_t)fixed_bytes(table);
-    const bool        is_plain =
+    const size_t group_bytes = (size_t)GROUP_SLOTS * table->slot_bytes;
+    const bool   is_plain =
         !table->has_heap && !packs_hash(table) && table->value_at == key_bytes(table);
-    char *at = to;
-    for (uint32_t group = 0; group < segment->group_count; group++) {
-        for (uint32_t used = group_as_marked(segment, group, saved); used != 0; used &= used - 1) {
-            const size_t index = (size_t)group * GROUP_SLOTS + (uint32_t)__builtin_ctz(used);
-            const char  *slot  = slots + index * table->slot_bytes;
-            at = is_plain ? pack_plain(slot, together, at) : pack_slot(table, segment, slot, at);
-        }
+    const uint32_t together = is_plain ? (uint32_t)fixed_bytes(table) : 0;
+    const char    *slots    = segment_slots(segment, segment->group_count);
+    char          *at       = to;
+    for (uint32_t group = 0; group < segment->group_count; group++, slots += group_bytes) {
+        fetch_ahead(slots, at, group_bytes);
+        at =
+            pack_group(table, segment, together, slots, group_as_marked(segment, group, saved), at);
     }
     for (uint32_t i = 0; i < saved->count; i++) {
         at = pack_slot(table, segment, saved->slots + (size_t)i * table->slot_bytes, at);
