@@ -202,11 +202,13 @@ static weir_status lock_take(weir_log *log)
     return WEIR_CONFLICT;
 }
 
-static void file_remove(weir_log *log, const char *name)
+// 0 or -errno; one that is not there is none.
+static int file_remove(const weir_log *log, const char *name)
 {
-    char *path = path_in(log, name);
-    (void)log->environment->ops->unlink(log->environment, path);
+    char *const path   = path_in(log, name);
+    const int   status = log->environment->ops->unlink(log->environment, path);
     wr_free(path);
+    return status == -ENOENT ? 0 : status;
 }
 
 // What a failed sync left open is not built upon: the next try makes all anew. The file "log" may
@@ -215,12 +217,12 @@ static void file_remove(weir_log *log, const char *name)
 static void unmake(weir_log *log)
 {
     static const char *const rest[] = { "epoch", "topics", "consumers" };
-    file_remove(log, "log");
-    if (log->environment->ops->sync_directory(log->environment, log->directory) < 0) {
-        return;
+    if (file_remove(log, "log") < 0 ||
+        log->environment->ops->sync_directory(log->environment, log->directory) < 0) {
+        return; // the next try makes what is missing
     }
     for (uint32_t i = 0; i < WR_COUNT_OF(rest); i++) {
-        file_remove(log, rest[i]);
+        (void)file_remove(log, rest[i]);
     }
 }
 
@@ -426,12 +428,7 @@ weir_status wr_catalog_check_epoch(weir_log *log, struct wr_log_error *error)
 
 // ---- ballast ----
 
-void wr_catalog_drop_ballast(weir_log *log)
-{
-    char *path = path_in(log, "ballast");
-    (void)log->environment->ops->unlink(log->environment, path);
-    wr_free(path);
-}
+void wr_catalog_drop_ballast(weir_log *log) { (void)file_remove(log, "ballast"); }
 
 bool wr_catalog_take_ballast(weir_log *log)
 {

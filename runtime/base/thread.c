@@ -4,9 +4,10 @@
 #include <stddef.h>
 #include <time.h>
 
-#define NS_PER_S INT64_C(1000000000)
-#define PIECE_NS INT64_C(100000) // of work
-#define REST     6               // times as long it sleeps
+#define NS_PER_S    INT64_C(1000000000)
+#define PIECE_NS    INT64_C(100000)  // of work
+#define REST_TIMES  6                // as long it sleeps
+#define REST_MAX_NS INT64_C(5000000) // as who wakes the thread does not wake it from that
 
 int wr_thread_start(pthread_t *thread, void *(*main)(void *), void *opaque, const char *name)
 {
@@ -39,9 +40,10 @@ void wr_breath_take(struct wr_breath *breath)
     if (piece_ns < PIECE_NS || breath->left_ns <= 0) {
         return;
     }
-    const int64_t         wish_ns = piece_ns * REST;
-    const int64_t         rest_ns = wish_ns < breath->left_ns ? wish_ns : breath->left_ns;
-    const struct timespec rest    = { .tv_sec = rest_ns / NS_PER_S, .tv_nsec = rest_ns % NS_PER_S };
+    int64_t rest_ns            = piece_ns * REST_TIMES;
+    rest_ns                    = rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS;
+    rest_ns                    = rest_ns < breath->left_ns ? rest_ns : breath->left_ns;
+    const struct timespec rest = { .tv_sec = 0, .tv_nsec = rest_ns };
     (void)nanosleep(&rest, NULL);
     breath->left_ns -= rest_ns;
     breath->spent_ns = processor_ns();

@@ -343,6 +343,8 @@ void wr_task_mark(struct wr_task *task)
     capturing->marked     = task->barrier;
     capturing->written    = 0;
     capturing->next       = 0;
+    task->worker->gentle_until_us =
+        wr_now_us(task->run->environment) + wr_coordinator_gentle_us_any(capturing->coordinator);
     files_add(capturing, task->barrier);
     files_rewrite_sparse(capturing);
     capturing_begin_index(capturing);

@@ -70,7 +70,7 @@ struct wr_coordinator {
     char                *job;
     struct wr_graph_text graph;
 
-    // The coordinator's own; of who asked for a move while is_askers_turn.
+    // The coordinator's own.
     uint64_t                   current; // 0: none is under way
     uint64_t                   next;
     uint64_t                   completed; // the last one; 0: none of this run
@@ -85,7 +85,6 @@ struct wr_coordinator {
     struct wr_generation      *moving; // takes over at the next barrier, or the current one; NULL
     int64_t                    handed_us; // when the first task stopped to hand over
     int64_t                    paused_us; // from then until the next threads were started
-    bool                       is_thread; // not simulated
     struct wr_breath           breath;    // files are written beside what the workers do
 
     pthread_mutex_t   lock; // guards what follows
@@ -98,9 +97,8 @@ struct wr_coordinator {
     uint32_t          source_count, ended_count; // tasks that are sources; that have told their end
     bool              is_over;                   // the final checkpoint is durable
     uint64_t          savepoints_asked;
-    struct savepoint *savepoint;      // asked for; NULL: none is
-    struct move      *move;           // the same
-    bool              is_askers_turn; // who asked for the move performs it; the coordinator waits
+    struct savepoint *savepoint; // asked for; NULL: none is
+    struct move      *move;      // the same
     pthread_cond_t    has_served;
     bool              is_woken;
     struct wr_checkpoint_facts   facts;

@@ -17,10 +17,10 @@
 
 #include <stdio.h>
 
-#define CHUNKS_QUEUED   24u // on their way to the disk, until capturing waits
-#define FEW_QUEUED      1u  // the same in the simulation, whose states are small
-#define PATIENCE_MAX_US WEIR_SECONDS(1)
-#define AGAIN_US        1000000 // after a checkpoint that failed
+#define CHUNKS_QUEUED 24u // on their way to the disk, until capturing waits
+#define FEW_QUEUED    1u  // the same in the simulation, whose states are small
+#define GENTLE_MAX_US WEIR_SECONDS(1)
+#define AGAIN_US      1000000 // after a checkpoint that failed
 
 void wr_coordinator_post(struct wr_coordinator *coordinator, enum wr_message_verb verb,
                          uint64_t checkpoint)
@@ -127,6 +127,7 @@ void wr_coordinator_rest(struct wr_coordinator *coordinator, int64_t next_us)
     coordinator->captured_count = 0;
     coordinator->under_way      = (struct wr_checkpoint_facts){ .id = 0 };
     coordinator->next_us        = next_us;
+    wr_breath_begin(&coordinator->breath, 0);
 }
 
 // What was written goes; what sinks have set aside stays for the next.
@@ -151,14 +152,21 @@ static void coordinator_meet(struct wr_coordinator *coordinator, struct wr_error
     wr_error_fini(error);
 }
 
+// Not where nothing is to be disturbed, or a try has taken too long.
+static bool coordinator_may_breathe(const struct wr_coordinator *coordinator)
+{
+    return !coordinator->run->is_simulated && !coordinator->is_final &&
+           coordinator->trouble.count == 0;
+}
+
 static void coordinator_begin(struct wr_coordinator *coordinator, bool is_final)
 {
     struct wr_error error = { .status = WEIR_OK };
     coordinator->current  = coordinator->next++;
     coordinator->began_us = wr_coordinator_now_us(coordinator);
     coordinator->is_final = is_final;
-    wr_breath_begin(&coordinator->breath, coordinator->is_thread && !is_final
-                                              ? wr_coordinator_patience_us(coordinator)
+    wr_breath_begin(&coordinator->breath, coordinator_may_breathe(coordinator)
+                                              ? wr_coordinator_gentle_us_any(coordinator)
                                               : 0);
     wr_savepoint_note_try(coordinator, is_final);
     wr_coordinator_tell_busy_until(coordinator, INT64_MAX);
@@ -271,7 +279,9 @@ static uint32_t coordinator_take_reports(struct wr_coordinator *coordinator)
             coordinator_meet(coordinator, &error);
         }
         report_free(coordinator, report);
-        wr_breath_take(&coordinator->breath);
+        if (!wr_run_has_failed_any(coordinator->run)) {
+            wr_breath_take(&coordinator->breath);
+        }
         count++;
     }
     return count;
@@ -451,10 +461,12 @@ void wr_coordinator_hurry(struct wr_coordinator *coordinator)
     coordinator->is_asked = true;
 }
 
-int64_t wr_coordinator_patience_us(const struct wr_coordinator *coordinator)
+int64_t wr_coordinator_gentle_us_any(const struct wr_coordinator *coordinator)
 {
-    const int64_t patience_us = coordinator->interval_us / 10;
-    return patience_us < 1 ? 1 : patience_us > PATIENCE_MAX_US ? PATIENCE_MAX_US : patience_us;
+    const int64_t shorter_us = coordinator->interval_us < coordinator->timeout_us
+                                   ? coordinator->interval_us
+                                   : coordinator->timeout_us;
+    return shorter_us / 10 < GENTLE_MAX_US ? shorter_us / 10 : GENTLE_MAX_US;
 }
 
 uint64_t wr_coordinator_completed(const struct wr_coordinator *coordinator)
@@ -476,7 +488,6 @@ static void coordinator_wait(struct wr_coordinator *coordinator)
 void *wr_coordinator_main(void *opaque)
 {
     struct wr_coordinator *coordinator = opaque;
-    coordinator->is_thread             = true;
     while (!coordinator_is_over(coordinator)) {
         if (wr_coordinator_step(coordinator) == 0) {
             coordinator_wait(coordinator);

@@ -13,8 +13,7 @@
 // checkpoint, and finds nothing to do, has that one, and takes none.
 //
 // Thread rule: a thread of its own, or, simulated, a step now and then; it alone touches the store
-// and calls committers. While a run is given other workers the thread that asked for them has its
-// place, and it waits. Workers reach it by reports, it reaches them by their mailboxes.
+// and calls committers. Workers reach it by reports, it reaches them by their mailboxes.
 #ifndef WR_COORDINATOR_H
 #define WR_COORDINATOR_H
 
@@ -74,10 +73,10 @@ weir_status wr_coordinator_stop_any(struct wr_coordinator *coordinator, const ch
                                     bool drain, struct wr_error *error);
 
 // The run goes on with the workers of `next` (handed), a generation that is prepared: at the next
-// barrier it takes over (handover.c), on the thread that calls this. Any but the coordinator's and
-// the workers', one at a time (run->rescaling); waits up to timeout_us (< 0: no limit) for its
-// begin. *paused_us (may be NULL): from the first task that stopped until the next threads were
-// started. Not of a simulated run.
+// barrier it takes over (handover.c). Any thread but the coordinator's and the workers', one at a
+// time (run->rescaling); waits up to timeout_us (< 0: no limit) for its begin. *paused_us (may be
+// NULL): from the first task that stopped until the next threads were started. Not of a simulated
+// run.
 weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct wr_generation *next,
                                     int64_t timeout_us, int64_t *paused_us, struct wr_error *error);
 // Simulated: the same, asked for; and whether it is still to come, or under way.
@@ -89,8 +88,8 @@ bool wr_coordinator_is_moving(const struct wr_coordinator *coordinator);
 // The source task has nothing more to read; whether the end may flow now. If not, its worker is
 // woken when it may.
 bool wr_coordinator_may_end_any(struct wr_coordinator *coordinator, struct wr_task *task);
-// How long a capture should leave most of the time to rows; > 0.
-int64_t wr_coordinator_patience_us(const struct wr_coordinator *coordinator);
+// How long a capture should leave most of the time to rows.
+int64_t wr_coordinator_gentle_us_any(const struct wr_coordinator *coordinator);
 // Something has changed that the thread may wait for: the run has failed.
 void wr_coordinator_wake_any(struct wr_coordinator *coordinator);
 

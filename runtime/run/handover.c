@@ -102,43 +102,6 @@ static bool generation_take_rest(struct wr_generation        *next,
 
 // ---- for who asks ----
 
-// The pause: every task has ended at the barrier, until the next ones' threads are started. If
-// anything fails so does the run.
-static void move_perform(struct wr_coordinator *coordinator)
-{
-    struct weir_run      *run  = coordinator->run;
-    struct wr_generation *last = run->now;
-    struct wr_generation *next = coordinator->moving;
-    wr_generation_join(last);
-    if (wr_run_has_failed_any(run) || !wr_generation_begin(next) ||
-        !generation_take_tables(next, last) || !generation_take_rest(next, coordinator)) {
-        return;
-    }
-    wr_coordinator_close_parts(coordinator);
-    coordinator->moving = NULL;
-    wr_run_set_generation(run, next);
-    __atomic_store_n(&run->handover, 0, __ATOMIC_RELAXED);
-    (void)pthread_mutex_lock(&coordinator->lock);
-    wr_coordinator_open_parts(coordinator);
-    (void)pthread_mutex_unlock(&coordinator->lock);
-    wr_coordinator_rest(coordinator, coordinator->next_us);
-    if (!run->is_simulated) {
-        (void)wr_generation_start(next);
-    }
-    coordinator->paused_us = wr_coordinator_now_us(coordinator) - coordinator->handed_us;
-}
-
-// Under the lock. Threads are started with the priority of the one that starts them, and the
-// coordinator's has stood back.
-static void move_perform_as_asker(struct wr_coordinator *coordinator)
-{
-    (void)pthread_mutex_unlock(&coordinator->lock);
-    move_perform(coordinator);
-    (void)pthread_mutex_lock(&coordinator->lock);
-    coordinator->is_askers_turn = false;
-    wr_coordinator_signal(coordinator);
-}
-
 // A run that ends before the move has begun leaves it; one that has begun comes to its end.
 static bool is_waiting(struct wr_coordinator *coordinator, const struct move *own)
 {
@@ -167,11 +130,7 @@ weir_status wr_coordinator_move_any(struct wr_coordinator *coordinator, struct w
     WR_ASSERT(coordinator->move == NULL);
     coordinator->move = &own;
     wr_coordinator_signal(coordinator);
-    while (coordinator->is_askers_turn || (is_waiting(coordinator, &own) && !is_late)) {
-        if (coordinator->is_askers_turn) {
-            move_perform_as_asker(coordinator);
-            continue;
-        }
+    while (is_waiting(coordinator, &own) && !is_late) {
         wr_coordinator_await_news(coordinator);
         is_late = timeout_us >= 0 && own.next != NULL &&
                   wr_coordinator_now_us(coordinator) - begin_us >= timeout_us;
@@ -234,16 +193,30 @@ void wr_move_begin(struct wr_coordinator *coordinator)
     wr_coordinator_post(coordinator, WR_MESSAGE_BARRIER, coordinator->current);
 }
 
-// Nobody is there to perform it if the run has failed meanwhile.
-static void move_await_asker(struct wr_coordinator *coordinator)
+// The pause: every task has ended at the barrier, until the next ones' threads are started. If
+// anything fails so does the run.
+static void move_perform(struct wr_coordinator *coordinator)
 {
-    (void)pthread_mutex_lock(&coordinator->lock);
-    coordinator->is_askers_turn = coordinator->move != NULL;
-    (void)pthread_cond_broadcast(&coordinator->has_served);
-    while (coordinator->is_askers_turn) {
-        (void)pthread_cond_wait(&coordinator->has_work, &coordinator->lock);
+    struct weir_run      *run  = coordinator->run;
+    struct wr_generation *last = run->now;
+    struct wr_generation *next = coordinator->moving;
+    wr_generation_join(last);
+    if (wr_run_has_failed_any(run) || !wr_generation_begin(next) ||
+        !generation_take_tables(next, last) || !generation_take_rest(next, coordinator)) {
+        return;
     }
+    wr_coordinator_close_parts(coordinator);
+    coordinator->moving = NULL;
+    wr_run_set_generation(run, next);
+    __atomic_store_n(&run->handover, 0, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&coordinator->lock);
+    wr_coordinator_open_parts(coordinator);
     (void)pthread_mutex_unlock(&coordinator->lock);
+    wr_coordinator_rest(coordinator, coordinator->next_us);
+    if (!run->is_simulated) {
+        (void)wr_generation_start(next);
+    }
+    coordinator->paused_us = wr_coordinator_now_us(coordinator) - coordinator->handed_us;
 }
 
 // What the sinks of the last generation set aside at the barrier where it ended: preparing waits
@@ -274,11 +247,7 @@ void wr_move_end(struct wr_coordinator *coordinator)
     struct weir_run      *run     = coordinator->run;
     struct wr_generation *last    = run->now;
     const uint64_t        barrier = coordinator->current;
-    if (run->is_simulated) {
-        move_perform(coordinator);
-    } else {
-        move_await_asker(coordinator);
-    }
+    move_perform(coordinator);
     if (run->now == last) {
         return; // the run has failed
     }

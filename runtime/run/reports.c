@@ -17,7 +17,7 @@ void wr_coordinator_wake_any(struct wr_coordinator *coordinator)
 
 bool wr_coordinator_has_room_any(struct wr_coordinator *coordinator)
 {
-    // Asked between any two steps; without the lock, whose holder may have stood back.
+    // Asked between any two steps; without the lock, whose holder may not be running.
     return __atomic_load_n(&coordinator->queued_count, __ATOMIC_RELAXED) < coordinator->queued_most;
 }
 

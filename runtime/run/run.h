@@ -129,9 +129,8 @@ struct wr_worker {
     struct wr_task      **tasks; // downstream first
     uint32_t              task_count;
     uint32_t              done_count;
-    bool                  is_capturing; // some of its tasks are
-    int64_t               capture_since_us;
-    int64_t               capture_at_us; // the next piece, where tasks are behind
+    int64_t               gentle_until_us; // with captures
+    int64_t               capture_at_us;   // the next piece, where tasks are behind
     pthread_t             thread;
     bool                  is_started;
     pthread_mutex_t       mail_lock;

@@ -40,7 +40,9 @@ static uint32_t simulation_turn(struct weir_run *run, uint64_t *state)
         return 0;
     }
     uint32_t work = wr_task_step(task);
-    work += wr_worker_capture(worker, work > 0);
+    if (simulation_draw(state) % 2 == 0) { // rows may come in between
+        work += wr_worker_capture(worker, work > 0);
+    }
     if (simulation_draw(state) % 4 == 0) {
         wr_task_flush_aged(task);
     }

@@ -3,14 +3,15 @@
 // Idling is fed by work counts alone: after a pass without work the worker spins for a bounded
 // time, then announces that it will sleep, looks at everything once more, and parks until somebody
 // who has published work wakes it, or until the earliest time one of its tasks asked for.
-#include "runtime/run/coordinator.h"
 #include "runtime/run/run.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-#define PIECE_BYTES ((size_t)4 << 10) // of a capture, for each task: a segment, mostly
-#define REST        3                 // times as long as a piece took rows have then, at first
+// Of a capture, between two passes, for each task. A segment is not packed in parts.
+#define GENTLE_BYTES ((size_t)4 << 10)
+#define FULL_BYTES   ((size_t)64 << 10)
+#define ROWS_SHARE   3 // times as long as a piece took, while the capture is gentle
 
 // ---- mailbox ----
 
@@ -71,14 +72,6 @@ uint32_t wr_worker_serve(struct wr_worker *worker)
 
 // ---- steps ----
 
-// A quarter of the time while the capture is young, then a piece after each pass.
-static int64_t capture_rest_us(const struct wr_worker *worker, int64_t begin_us, int64_t end_us)
-{
-    const int64_t patience_us = wr_coordinator_patience_us(worker->run->coordinator);
-    const bool    is_young    = end_us - worker->capture_since_us < patience_us;
-    return is_young ? REST * (end_us - begin_us) : 0;
-}
-
 static bool is_any(const struct wr_worker *worker, bool (*is_so)(const struct wr_task *task))
 {
     for (uint32_t i = 0; i < worker->task_count; i++) {
@@ -89,28 +82,25 @@ static bool is_any(const struct wr_worker *worker, bool (*is_so)(const struct wr
     return false;
 }
 
+// Where rows have to wait already, a capture takes a quarter of the time; if it takes long, more.
 uint32_t wr_worker_capture(struct wr_worker *worker, bool is_busy)
 {
     if (!is_any(worker, wr_task_is_capturing)) {
-        worker->is_capturing = false;
         return 0;
     }
-    const int64_t begin_us = wr_now_us(worker->run->environment);
-    if (!worker->is_capturing) {
-        worker->is_capturing     = true;
-        worker->capture_since_us = begin_us;
-        worker->capture_at_us    = begin_us;
-    }
-    // Where rows have to wait already, a capture only takes its share.
-    if (is_busy && begin_us < worker->capture_at_us && is_any(worker, wr_task_is_behind)) {
+    struct wr_environment *environment = worker->run->environment;
+    const int64_t          begin_us    = wr_now_us(environment);
+    const bool             is_gentle   = begin_us < worker->gentle_until_us;
+    if (is_busy && is_gentle && begin_us < worker->capture_at_us &&
+        is_any(worker, wr_task_is_behind)) {
         return 0;
     }
     uint32_t work = 0;
     for (uint32_t i = 0; i < worker->task_count; i++) {
-        work += wr_task_capture(worker->tasks[i], PIECE_BYTES);
+        work += wr_task_capture(worker->tasks[i], is_gentle ? GENTLE_BYTES : FULL_BYTES);
     }
-    const int64_t end_us  = wr_now_us(worker->run->environment);
-    worker->capture_at_us = end_us + capture_rest_us(worker, begin_us, end_us);
+    const int64_t end_us  = wr_now_us(environment);
+    worker->capture_at_us = end_us + ROWS_SHARE * (end_us - begin_us);
     return work;
 }
 

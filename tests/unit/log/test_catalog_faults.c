@@ -137,16 +137,20 @@ static void finish(struct log_directory *directory, weir_log *log, const char *w
 
 // ---- the loops ----
 
-// One run with this fault at this change. False: there is no such change.
-static bool run_with(enum wr_disk_fault fault, uint64_t change, uint64_t seed)
+// One run with this fault at this change, and again `again` changes later (0: not again). False:
+// there is no such change.
+static bool run_with(enum wr_disk_fault fault, uint64_t change, uint64_t again, uint64_t seed)
 {
     struct log_directory   directory   = log_directory_open(true);
     struct wr_environment *environment = directory.environment;
     const uint64_t         begin       = wr_simulation_changes(environment);
-    char                   what[80];
-    (void)snprintf(what, sizeof(what), "fault %d at change %llu, seed %llu", fault,
-                   (unsigned long long)change, (unsigned long long)seed);
+    char                   what[120];
+    (void)snprintf(what, sizeof(what), "fault %d at change %llu and %llu later, seed %llu", fault,
+                   (unsigned long long)change, (unsigned long long)again, (unsigned long long)seed);
     wr_simulation_fault_at(environment, begin + change, fault);
+    if (again > 0) {
+        wr_simulation_fault_at(environment, begin + change + again, fault);
+    }
     weir_log      *log = NULL;
     weir_status    status;
     const uint32_t done   = steps_run(&directory, &log, &status);
@@ -157,6 +161,7 @@ static bool run_with(enum wr_disk_fault fault, uint64_t change, uint64_t seed)
                   weir_status_name(status), weir_log_error(log));
     }
     (void)weir_log_close(log);
+    wr_simulation_forget_faults(environment);
     if (is_met) {
         wr_simulation_make_room(environment);
         wr_simulation_reboot(environment, seed);
@@ -175,19 +180,28 @@ static bool run_with(enum wr_disk_fault fault, uint64_t change, uint64_t seed)
     return is_met;
 }
 
-static void loop(enum wr_disk_fault fault, uint64_t seeds)
+static void loop_again(enum wr_disk_fault fault, uint64_t again, uint64_t seeds)
 {
     uint64_t change = 0;
     for (bool is_met = true; is_met; change++) {
         for (uint64_t seed = 0; seed < seeds && is_met; seed++) {
-            is_met = run_with(fault, change, seed);
+            is_met = run_with(fault, change, again, seed);
         }
     }
     cr_assert(change > 50, "only %llu changes", (unsigned long long)change);
     printf("%llu changes\n", (unsigned long long)change);
 }
 
+static void loop(enum wr_disk_fault fault, uint64_t seeds) { loop_again(fault, 0, seeds); }
+
 Test(catalog_faults, an_error_undoes_nothing_and_the_next_try_succeeds) { loop(WR_DISK_EIO, 20); }
+// The second one meets what undoes the first.
+Test(catalog_faults, an_error_while_another_is_undone_undoes_nothing)
+{
+    for (uint64_t again = 1; again <= 5; again++) {
+        loop_again(WR_DISK_EIO, again, 10);
+    }
+}
 Test(catalog_faults, a_full_disk_undoes_nothing_and_says_so) { loop(WR_DISK_ENOSPC, 1); }
 Test(catalog_faults, a_short_write_changes_nothing) { loop(WR_DISK_SHORT, 1); }
 Test(catalog_faults, a_crash_before_any_change_undoes_nothing) { loop(WR_DISK_CRASH_BEFORE, 5); }

@@ -171,7 +171,7 @@ Test(crashes, a_crash_may_come_while_workers_hand_over)
 Test(crashes, a_crash_may_come_at_any_step)
 {
     uint32_t prepared_count = 0;
-    for (uint64_t step = 1; step < 300; step++) {
+    for (uint64_t step = 1; step < 600; step++) {
         weir_test *test = early_sink_test(step / 10 + 1);
         weir_test_crash(test, step % 2 == 0 ? WEIR_TEST_KILL : WEIR_TEST_POWER_CUT, step);
         for (int64_t minute = 0; minute < 3; minute++) {
