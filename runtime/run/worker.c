@@ -11,7 +11,7 @@
 // Of a capture, between two passes, for each task. A segment is not packed in parts.
 #define GENTLE_BYTES ((size_t)4 << 10)
 #define FULL_BYTES   ((size_t)64 << 10)
-#define ROWS_SHARE   3 // times as long as a piece took, while the capture is gentle
+#define ROWS_SHARE   7 // times as long as a piece took, while the capture is gentle
 
 // ---- mailbox ----
 
@@ -82,7 +82,7 @@ static bool is_any(const struct wr_worker *worker, bool (*is_so)(const struct wr
     return false;
 }
 
-// Where rows have to wait already, a capture takes a quarter of the time; if it takes long, more.
+// Where rows have to wait already, a capture takes an eighth of the time; if it takes long, more.
 uint32_t wr_worker_capture(struct wr_worker *worker, bool is_busy)
 {
     if (!is_any(worker, wr_task_is_capturing)) {
