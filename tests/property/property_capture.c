@@ -470,6 +470,7 @@ static void step_sweep(struct round *r)
         r->sweep      = (struct wr_table_cursor){ 0, 0 };
         r->sweep_salt = next_random(r);
     }
+    r->is_clean = false; // what erasures have emptied is made smaller, and packed again
 }
 
 static void write_found(void *opaque, const void *key, uint32_t length, void *value)
