@@ -339,12 +339,13 @@ void wr_task_mark(struct wr_task *task)
     // What became of the one before stands in the mail of every worker before this one is asked
     // for.
     WR_ASSERT(capturing->checkpoint == 0 && capturing->completed == capturing->marked);
-    capturing->checkpoint = task->barrier;
-    capturing->marked     = task->barrier;
-    capturing->written    = 0;
-    capturing->next       = 0;
+    capturing->checkpoint         = task->barrier;
+    capturing->marked             = task->barrier;
+    capturing->written            = 0;
+    capturing->next               = 0;
+    task->worker->caught_up_at_us = wr_now_us(task->run->environment);
     task->worker->gentle_until_us =
-        wr_now_us(task->run->environment) + wr_coordinator_gentle_us_any(capturing->coordinator);
+        task->worker->caught_up_at_us + wr_coordinator_gentle_us_any(capturing->coordinator);
     files_add(capturing, task->barrier);
     files_rewrite_sparse(capturing);
     capturing_begin_index(capturing);

@@ -130,6 +130,7 @@ struct wr_worker {
     uint32_t              task_count;
     uint32_t              done_count;
     int64_t               gentle_until_us; // with captures
+    int64_t               caught_up_at_us; // no task was behind, while one captures
     int64_t               capture_at_us;   // the next piece, where tasks are behind
     pthread_t             thread;
     bool                  is_started;

@@ -9,9 +9,10 @@
 #include <stdio.h>
 
 // Of a capture, between two passes, for each task. A segment is not packed in parts.
-#define GENTLE_BYTES ((size_t)4 << 10)
-#define FULL_BYTES   ((size_t)64 << 10)
-#define ROWS_SHARE   7 // times as long as a piece took, while the capture is gentle
+#define GENTLE_BYTES  ((size_t)4 << 10)
+#define FULL_BYTES    ((size_t)64 << 10)
+#define BEHIND_MAX_US 2000
+#define ROWS_SHARE    7 // times as long as a piece took, while the capture is gentle
 
 // ---- mailbox ----
 
@@ -82,7 +83,18 @@ static bool is_any(const struct wr_worker *worker, bool (*is_so)(const struct wr
     return false;
 }
 
-// Where rows have to wait already, a capture takes an eighth of the time; if it takes long, more.
+// A capture is gentle while rows hardly wait: where they do, it takes an eighth of the time. If
+// they wait for longer the worker has too little time for both, and what helps them is that it
+// ends.
+static bool capture_is_gentle(struct wr_worker *worker, int64_t now_us, bool is_behind)
+{
+    worker->caught_up_at_us = is_behind ? worker->caught_up_at_us : now_us;
+    if (now_us - worker->caught_up_at_us > BEHIND_MAX_US) {
+        worker->gentle_until_us = now_us;
+    }
+    return now_us < worker->gentle_until_us;
+}
+
 uint32_t wr_worker_capture(struct wr_worker *worker, bool is_busy)
 {
     if (!is_any(worker, wr_task_is_capturing)) {
@@ -90,9 +102,9 @@ uint32_t wr_worker_capture(struct wr_worker *worker, bool is_busy)
     }
     struct wr_environment *environment = worker->run->environment;
     const int64_t          begin_us    = wr_now_us(environment);
-    const bool             is_gentle   = begin_us < worker->gentle_until_us;
-    if (is_busy && is_gentle && begin_us < worker->capture_at_us &&
-        is_any(worker, wr_task_is_behind)) {
+    const bool             is_behind   = is_busy && is_any(worker, wr_task_is_behind);
+    const bool             is_gentle   = capture_is_gentle(worker, begin_us, is_behind);
+    if (is_gentle && is_behind && begin_us < worker->capture_at_us) {
         return 0;
     }
     uint32_t work = 0;
