@@ -116,16 +116,13 @@ static char *pack_slot(const struct wr_table *table, const struct segment *segme
                                   : pack_strings(table->strings, slot + table->value_at, value, to);
 }
 
-// Of a group whose slots hold key and value together, as the image does: a slot is copied by eight
-// bytes at a time, all at once where `bytes` is a constant.
+// Of a group whose slots hold key and value together, as the image does. Where `bytes` is a
+// constant a slot is copied in a few moves.
 static inline char *pack_together(const struct wr_table *table, const char *slots, uint32_t used,
                                   uint32_t bytes, char *to)
 {
     for (; used != 0; used &= used - 1) {
-        const char *slot = slots + (size_t)(uint32_t)__builtin_ctz(used) * table->slot_bytes;
-        for (uint32_t at = 0; at < bytes; at += 8) {
-            memcpy(to + at, slot + at, 8);
-        }
+        memcpy(to, slots + (size_t)(uint32_t)__builtin_ctz(used) * table->slot_bytes, bytes);
         to += bytes;
     }
     return to;
@@ -135,9 +132,14 @@ static char *pack_group(const struct wr_table *table, const struct segment *segm
                         uint32_t together, const char *slots, uint32_t used, char *to)
 {
     switch (together) {
+    case 8: return pack_together(table, slots, used, 8, to);
     case 16: return pack_together(table, slots, used, 16, to);
     case 24: return pack_together(table, slots, used, 24, to);
     case 32: return pack_together(table, slots, used, 32, to);
+    case 40: return pack_together(table, slots, used, 40, to);
+    case 48: return pack_together(table, slots, used, 48, to);
+    case 56: return pack_together(table, slots, used, 56, to);
+    case 64: return pack_together(table, slots, used, 64, to);
     case 0: break;
     default: return pack_together(table, slots, used, together, to);
     }
@@ -168,10 +170,9 @@ void wr_segment_pack(const struct wr_table *table, const struct segment *segment
     const size_t group_bytes = (size_t)GROUP_SLOTS * table->slot_bytes;
     const bool   is_plain =
         !table->has_heap && !packs_hash(table) && table->value_at == key_bytes(table);
-    const uint32_t together =
-        is_plain && fixed_bytes(table) % 8 == 0 ? (uint32_t)fixed_bytes(table) : 0;
-    const char *slots = segment_slots(segment, segment->group_count);
-    char       *at    = to;
+    const uint32_t together = is_plain ? (uint32_t)fixed_bytes(table) : 0;
+    const char    *slots    = segment_slots(segment, segment->group_count);
+    char          *at       = to;
     for (uint32_t group = 0; group < segment->group_count; group++, slots += group_bytes) {
         fetch_ahead(slots, (segment->group_count - group) * group_bytes, group_bytes, false);
         fetch_ahead(at, bytes - (size_t)(at - (char *)to), group_bytes, true);
