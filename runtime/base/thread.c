@@ -31,13 +31,17 @@ static int64_t processor_ns(void)
 
 void wr_breath_begin(struct wr_breath *breath, int64_t most_us)
 {
-    *breath = (struct wr_breath){ .spent_ns = processor_ns(), .left_ns = most_us * 1000 };
+    *breath = (struct wr_breath){ .spent_ns = most_us > 0 ? processor_ns() : 0,
+                                  .left_ns  = most_us * 1000 };
 }
 
 void wr_breath_take(struct wr_breath *breath)
 {
+    if (breath->left_ns <= 0) { // the thread's clock costs a call of the system
+        return;
+    }
     const int64_t piece_ns = processor_ns() - breath->spent_ns;
-    if (piece_ns < PIECE_NS || breath->left_ns <= 0) {
+    if (piece_ns < PIECE_NS) {
         return;
     }
     int64_t rest_ns            = piece_ns * REST_TIMES;

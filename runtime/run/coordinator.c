@@ -17,10 +17,10 @@
 
 #include <stdio.h>
 
-#define CHUNKS_QUEUED 24u // on their way to the disk, until capturing waits
-#define FEW_QUEUED    1u  // the same in the simulation, whose states are small
-#define GENTLE_MAX_US WEIR_SECONDS(1)
-#define AGAIN_US      1000000 // after a checkpoint that failed
+#define CHUNKS_QUEUED 24u             // on their way to the disk, until capturing waits
+#define FEW_QUEUED    1u              // the same in the simulation, whose states are small
+#define GENTLE_MAX_US WEIR_SECONDS(1) // at most, of a tenth of the interval
+#define AGAIN_US      1000000         // after a checkpoint that failed
 
 void wr_coordinator_post(struct wr_coordinator *coordinator, enum wr_message_verb verb,
                          uint64_t checkpoint)
@@ -152,7 +152,7 @@ static void coordinator_meet(struct wr_coordinator *coordinator, struct wr_error
     wr_error_fini(error);
 }
 
-// Not where nothing is to be disturbed, or a try has taken too long.
+// Not where nothing is to be disturbed, or the last try has failed, perhaps by its timeout.
 static bool coordinator_may_breathe(const struct wr_coordinator *coordinator)
 {
     return !coordinator->run->is_simulated && !coordinator->is_final &&
